@@ -287,6 +287,9 @@ struct kanal_host {
     void (*random)(const kanal_host *, void *out, size_t len); /* cryptographic; deterministic under test */
     /* Adds to the counter kanal_plugin_<name>{channel,…}; at most 64 series a channel, more are dropped and counted. */
     void (*metric_add)(const kanal_host *, kanal_str name, double by, const kanal_field *labels, size_t count);
+    /* The channel's own view of whether it works, shown in /channels and metrics and published as channel.up or channel.down when
+     * it changes: KANAL_OK, or a status and the reason in words ("the provider refuses the token"). After start() it is OK. */
+    void (*health)(const kanal_host *, kanal_status, kanal_str reason);
     /* Its callback still runs, soon, with KANAL_E_CANCELLED, unless its answer was already on the way. */
     void (*cancel)(const kanal_host *, kanal_op);
 
