@@ -351,21 +351,41 @@ int broker_link_lost(const struct broker_link *link, char reason[256])
     return 1;
 }
 
+static uint64_t clock_ms(void)
+{
+    return uv_hrtime() / 1000000;
+}
+
+/* Says goodbye and waits until the server has hung up: a socket that is closed while something unread lies in it is reset, and
+ * what the server had not read yet would be lost. */
+static void hang_up(struct broker_link *link, uint64_t until)
+{
+    struct pollfd fd = { .fd = link->fd, .events = POLLIN };
+    char rest[4096];
+    uint64_t now;
+
+    shutdown(link->fd, SHUT_WR);
+    while ((now = clock_ms()) < until && poll(&fd, 1, (int)(until - now)) > 0)
+        if (recv(link->fd, rest, sizeof rest, MSG_DONTWAIT) <= 0)
+            break;
+}
+
 void broker_link_drain(struct broker_link *link, uint32_t timeout_ms)
 {
-    uint64_t until = uv_hrtime() / 1000000 + timeout_ms, now;
+    uint64_t until = clock_ms() + timeout_ms, now;
 
-    while (link->taken && !link->lost && broker_link_unsent(link) > 0 &&
-           (now = uv_hrtime() / 1000000) < until) {
+    if (!link->taken || link->lost)
+        return;
+    while (!link->lost && natsConnection_Buffered(link->nc) > 0 && (now = clock_ms()) < until) {
         struct pollfd fd = { .fd = link->fd, .events = POLLOUT };
 
-        if (!link->pump || broker_pump_pending(link->pump) <= PUMP_FULL_BYTES) {
-            if (natsConnection_Buffered(link->nc) > 0 && poll(&fd, 1, (int)(until - now)) > 0)
-                natsConnection_ProcessWriteEvent(link->nc);
-        }
-        if (link->pump)
+        if (link->pump && broker_pump_pending(link->pump) > PUMP_FULL_BYTES)
             poll(NULL, 0, 1);
+        else if (poll(&fd, 1, (int)(until - now)) > 0)
+            natsConnection_ProcessWriteEvent(link->nc);
     }
+    if (!link->lost && natsConnection_Buffered(link->nc) == 0)
+        hang_up(link, until);
 }
 
 static void close_connection(struct broker_link *link)

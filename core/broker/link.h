@@ -42,7 +42,7 @@ void broker_link_read(struct broker_link *);
 size_t broker_link_unsent(const struct broker_link *);
 /* True if the connection broke; the reason then. */
 int broker_link_lost(const struct broker_link *, char reason[256]);
-/* Flushes for at most timeout_ms, blocking. */
+/* Flushes and says goodbye, blocking for at most timeout_ms; only broker_link_close() may follow. */
 void broker_link_drain(struct broker_link *, uint32_t timeout_ms);
 
 #endif

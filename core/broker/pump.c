@@ -20,7 +20,7 @@ struct broker_pump {
     atomic_int references;
     atomic_size_t pending;
     int inner, outer; /* our end of the pair; the real socket */
-    int inner_open, outer_open;
+    int inner_open, outer_open, said_goodbye;
     struct kanal_buffer inward, outward;
     size_t outward_sent;
 };
@@ -121,7 +121,7 @@ static void pump_inward(struct broker_pump *p, short outer_events)
     if ((outer_events & (POLLIN | POLLHUP | POLLERR)) && p->inward.len < INWARD_LIMIT && !receive(p->outer, &p->inward))
         p->outer_open = 0;
     whole = p->inward.len > 0 ? broker_pump_whole_records((unsigned char *)p->inward.data, p->inward.len) : 0;
-    n = transmit(p->inner, p->inward.data, whole);
+    n = p->inner_open ? transmit(p->inner, p->inward.data, whole) : 0;
     if (n < 0) {
         p->inner_open = 0;
     } else if (n > 0) {
@@ -143,7 +143,7 @@ static void *pump_main(void *arg)
     struct broker_pump *p = arg;
     int64_t stop_at = 0;
 
-    while (p->outer_open && (p->inner_open || p->outward.len > p->outward_sent)) {
+    while (p->outer_open) {
         struct pollfd fds[2] = { { .fd = p->inner_open ? p->inner : -1, .events = POLLIN },
                                  { .fd = -1, .events = 0 } };
         size_t whole = p->inward.len > 0 ? broker_pump_whole_records((unsigned char *)p->inward.data, p->inward.len)
@@ -153,9 +153,12 @@ static void *pump_main(void *arg)
             stop_at = now_ms() + LINGER_MS;
         if (stop_at != 0 && now_ms() >= stop_at)
             break;
+        /* cnats has closed and all is sent: wait for the server to hang up, or what it did not read yet is lost. */
+        if (!p->inner_open && !p->said_goodbye && p->outward.len == p->outward_sent)
+            p->said_goodbye = shutdown(p->outer, SHUT_WR) == 0;
         if (whole > 0)
             fds[0].events |= POLLOUT;
-        if (p->inner_open && p->inward.len < INWARD_LIMIT)
+        if (p->inward.len < INWARD_LIMIT)
             fds[1].events |= POLLIN;
         if (p->outward.len > p->outward_sent)
             fds[1].events |= POLLOUT;
@@ -165,7 +168,9 @@ static void *pump_main(void *arg)
         if (poll(fds, 2, stop_at != 0 ? 50 : -1) < 0 && errno != EINTR)
             break;
         pump_outward(p, fds[0].revents);
-        if (p->inner_open && p->outer_open)
+        if (!p->inner_open)
+            p->inward.len = 0; /* nobody reads it any more */
+        if (p->outer_open)
             pump_inward(p, fds[1].revents);
     }
     /* Both ends see the end of the other. */

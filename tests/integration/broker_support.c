@@ -5,20 +5,20 @@ uint64_t clock_ms(void)
     return uv_hrtime() / 1000000;
 }
 
-static void alarm_cb(uv_timer_t *timer)
+static void tick_cb(uv_timer_t *timer)
 {
-    *(int *)timer->data = 1;
+    (void)timer;
 }
 
 int run_until(uv_loop_t *loop, const int *flag, int wanted, uint64_t ms)
 {
+    uint64_t until = clock_ms() + ms;
     uv_timer_t timer;
-    int over = 0;
 
+    /* The flag may be set by a timer or at the end of a turn, after which the loop would sleep. */
     uv_timer_init(loop, &timer);
-    timer.data = &over;
-    uv_timer_start(&timer, alarm_cb, ms, 0);
-    while (!over && *flag < wanted)
+    uv_timer_start(&timer, tick_cb, 1, 1);
+    while (clock_ms() < until && *flag < wanted)
         uv_run(loop, UV_RUN_ONCE);
     uv_close((uv_handle_t *)&timer, NULL);
     uv_run(loop, UV_RUN_NOWAIT);
