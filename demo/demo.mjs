@@ -5,6 +5,7 @@
 //   --check       no person: free ports, one message through each channel, an answer to each, then everything stops; exit code 0 or 1
 import { mkdtempSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -16,7 +17,10 @@ const { values: options } = parseArgs({ options: {
   build: { type: 'string', default: 'build-demo' }, port: { type: 'string', default: '8080' }, check: { type: 'boolean', default: false } } });
 const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '..');
 const build = path.resolve(options.build);
-const port = options.check ? 0 : Number(options.port);
+const freePort = () => new Promise((resolve) => {
+  const server = net.createServer().listen(0, '127.0.0.1', () => { const { port: free } = server.address(); server.close(() => resolve(free)); });
+});
+const port = options.check ? await freePort() : Number(options.port);
 const directory = options.check ? mkdtempSync(path.join(os.tmpdir(), 'kanal-demo-')) : path.join(root, '.demo');
 const processes = new Processes();
 
@@ -30,8 +34,8 @@ function plugins() {
 function configuration(telegram, shopOrigin) {
   const session = randomBytes(24).toString('hex');
   return {
-    http: { listen: `127.0.0.1:${port}`, ...(port ? { public_url: `http://127.0.0.1:${port}` } : {}) },
-    admin: { listen: `127.0.0.1:${port ? port + 1 : 0}` },
+    http: { listen: `127.0.0.1:${port}`, public_url: `http://127.0.0.1:${port}` },
+    admin: { listen: `127.0.0.1:${options.check ? 0 : port + 1}` },
     data_dir: path.join(directory, 'data'),
     identity: { salt: randomBytes(24).toString('hex') },
     log: { level: 'info' },
@@ -51,13 +55,12 @@ function configuration(telegram, shopOrigin) {
 async function startAll() {
   say('starting the stand-in of Telegram');
   const telegram = await processes.startTelegram(path.join(root, 'tests/providers/telegram/server.mjs'));
-  // The page must know the gateway and the gateway the page's origin: the shop's port is taken first.
-  const gateway = { url: '' };
-  const shop = await startShop({ listen: `127.0.0.1:${port ? port + 10 : 0}`, urls: () => ({ chat: `${gateway.url}/c/shop-chat`, form: `${gateway.url}/c/shop-form` }) });
+  const base = `http://127.0.0.1:${port}/c`;
+  const shop = await startShop({ listen: `127.0.0.1:${options.check ? 0 : port + 10}`, chatUrl: `${base}/shop-chat`, formUrl: `${base}/shop-form` });
   const config = path.join(directory, 'kanal.yaml');
   writeFileSync(config, JSON.stringify(configuration(telegram, shop.url.replace(/\/$/, '')), null, 2), { mode: 0o600 });
   say('starting Kanal and its broker');
-  Object.assign(gateway, await processes.startKanal(path.join(build, 'core/kanal'), config));
+  const gateway = await processes.startKanal(path.join(build, 'core/kanal'), config);
   return { telegram, shop, config, gateway, kanal: path.join(build, 'core/kanal'), processes };
 }
 
