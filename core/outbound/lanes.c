@@ -219,7 +219,7 @@ static struct report *new_report(struct job *job, const char *type)
 {
     job->report = (struct report){ .type = type, .command_id = job->command_id, .reference = kanal_json_text_at(job->command, "reference"),
                                    .address = kanal_buffer_view(&job->address), .chat = job->delivery.chat,
-                                   .attempt = job->attempt };
+                                   .attempt = job->attempt, .agent = kanal_json_at(job->command, "agent") };
     if (job->parts > 0) {
         job->report.part = job->part;
         job->report.parts = job->parts;

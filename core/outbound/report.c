@@ -68,9 +68,11 @@ static void write_data(const struct report *report, struct kanal_buffer *out)
         write_error(&json, report);
     if (report->next)
         kanal_json_member_text(&json, "next", report->next);
-    if (report->command) {
+    if (report->command)
         copy_member(&json, report->command, "to");
-        copy_member(&json, report->command, "agent");
+    if (report->agent) {
+        kanal_json_key(&json, "agent");
+        kanal_json_value(&json, report->agent);
     }
     kanal_json_object_end(&json);
 }
