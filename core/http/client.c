@@ -14,7 +14,8 @@ static int copy_options(struct http_client *client, const struct http_client_opt
     const char *ca_file = options ? options->ca_file : NULL;
 
     client->connections = options && options->connections ? options->connections : DEFAULT_CONNECTIONS;
-    client->per_host = options && options->connections_per_host ? options->connections_per_host : DEFAULT_PER_HOST;
+    client->per_host =
+        options && options->connections_per_host ? options->connections_per_host : DEFAULT_PER_HOST;
     client->user_agent = kanal_str_dup(kanal_str_c(user_agent));
     client->ca_file = ca_file ? kanal_str_dup(kanal_str_c(ca_file)) : NULL;
     return !client->user_agent || (ca_file && !client->ca_file) ? -1 : 0;
@@ -46,14 +47,16 @@ static int client_init(struct http_client *client, const struct http_client_opti
         return -1;
     /* TLS sessions are shared, so that a new connection resumes instead of a whole handshake. No locks: one thread. */
     client->share = curl_share_init();
-    if (!client->share || curl_share_setopt(client->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) != CURLSHE_OK)
+    if (!client->share ||
+        curl_share_setopt(client->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) != CURLSHE_OK)
         return -1;
     if (http_pool_init(&client->requests, client, (long)client->connections, (long)client->per_host) != 0)
         return -1;
     return http_pool_init(&client->streams, client, HTTP_STREAM_CONNECTIONS, 0);
 }
 
-int http_client_new(struct http_client **ret_client, uv_loop_t *loop, const struct http_client_options *options)
+int http_client_new(struct http_client **ret_client, uv_loop_t *loop,
+                    const struct http_client_options *options)
 {
     struct http_client *client;
 
@@ -109,7 +112,8 @@ size_t http_client_pending(const struct http_client *client)
 /* ---- Requests ---- */
 
 struct http_call *http_call_begin(struct http_client *client, const struct http_out *out,
-                                  const struct http_stream_sink *sink, http_done_fn *done, void *user, int is_source)
+                                  const struct http_stream_sink *sink, http_done_fn *done, void *user,
+                                  int is_source)
 {
     struct http_call *call;
     int status;
@@ -136,7 +140,8 @@ struct http_call *http_call_begin(struct http_client *client, const struct http_
     return call;
 }
 
-struct http_call *http_client_send(struct http_client *client, const struct http_out *out, http_done_fn *done, void *user)
+struct http_call *http_client_send(struct http_client *client, const struct http_out *out, http_done_fn *done,
+                                   void *user)
 {
     return http_call_begin(client, out, NULL, done, user, 0);
 }

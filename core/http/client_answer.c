@@ -19,7 +19,8 @@ static size_t on_header(char *data, size_t size, size_t count, void *user)
         return CURL_WRITEFUNC_ERROR;
     status = http_head_line(&call->head, kanal_str_of(data, len));
     if (status == KANAL_E_TOO_LARGE)
-        http_call_fail(call, KANAL_E_TOO_LARGE, "the answer's header is larger than %u bytes", HTTP_HEAD_BYTES);
+        http_call_fail(call, KANAL_E_TOO_LARGE, "the answer's header is larger than %u bytes",
+                       HTTP_HEAD_BYTES);
     else if (status != 0)
         http_call_fail(call, KANAL_E_MAYBE, "out of memory");
     if (status != 0)

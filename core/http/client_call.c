@@ -224,7 +224,8 @@ static void go_on(struct http_call *call, unsigned todo)
     client->in_curl++; /* it hands on what it has kept back */
     result = curl_easy_pause(call->easy, mask);
     client->in_curl--;
-    if (result != CURLE_OK && result != CURLE_BAD_FUNCTION_ARGUMENT) /* the latter: it has no connection any more */
+    if (result != CURLE_OK &&
+        result != CURLE_BAD_FUNCTION_ARGUMENT) /* the latter: it has no connection any more */
         http_call_end(call, result);
 }
 

@@ -4,11 +4,13 @@
 
 #define PARTS_MAX 64u
 #define SOURCE_BYTES_MAX (64ull * 1024 * 1024) /* if the part names no limit */
-#define SOURCE_WHOLE_BYTES (8u * 1024 * 1024)  /* of unknown length: so much is gathered before the form goes out chunked */
-#define SOURCE_HIGH_BYTES (256u * 1024)        /* of known length: above it the source is paused … */
-#define SOURCE_LOW_BYTES (64u * 1024)          /* … until the request has taken so much */
+#define SOURCE_WHOLE_BYTES                                                                                   \
+    (8u * 1024 * 1024) /* of unknown length: so much is gathered before the form goes out chunked */
+#define SOURCE_HIGH_BYTES (256u * 1024) /* of known length: above it the source is paused … */
+#define SOURCE_LOW_BYTES (64u * 1024)   /* … until the request has taken so much */
 #define TYPE_BYTES_MAX 255u
 #define LENGTH_UNKNOWN UINT64_MAX
+#define SOURCE_GRACE_MS 1000u /* the request's own deadline comes first */
 
 /* A part that is fetched while it is sent. Its call reads into the buffer, the parent's upload reads from it. */
 struct http_source {
@@ -125,7 +127,7 @@ static void on_source_done(void *user, kanal_status status, const struct http_in
     source->ended = 1;
     if (status == KANAL_E_TOO_LARGE)
         source_fail(source, status, "its source is larger than allowed");
-    else if (status == KANAL_E_DENIED || status == KANAL_E_INVALID)
+    else if (status == KANAL_E_DENIED || status == KANAL_E_INVALID || status == KANAL_E_CANCELLED)
         source_fail(source, status, message);
     else if (status != KANAL_OK)
         source_fail(source, KANAL_E_NOT_FOUND, message);
@@ -220,7 +222,9 @@ static int add_part(struct http_call *call, const struct http_out_part *out, uns
     if (status != 0)
         return status;
     if (out->source_url.len == 0)
-        return curl_mime_data(part, out->data.len ? out->data.ptr : "", out->data.len) == CURLE_OK ? 0 : KANAL_E_BUSY;
+        return curl_mime_data(part, out->data.len ? out->data.ptr : "", out->data.len) == CURLE_OK
+                   ? 0
+                   : KANAL_E_BUSY;
     source = &call->sources[call->source_count++];
     source->parent = call;
     source->part = part;
@@ -238,11 +242,13 @@ static int open_source(struct http_source *source, const struct http_out *parent
     static const struct http_stream_sink sink = { on_source_head, on_source_data };
     struct http_out out = { .method = KANAL_LIT("GET"),
                             .url = url,
-                            .timeout_ms = parent->timeout_ms,
+                            .timeout_ms = source->parent->timeout_ms,
                             .max_response = UINT32_MAX,
                             .allow = parent->allow,
                             .allow_user = parent->allow_user };
 
+    if (out.timeout_ms < UINT32_MAX - SOURCE_GRACE_MS)
+        out.timeout_ms += SOURCE_GRACE_MS;
     if (source->max_bytes < UINT32_MAX)
         out.max_response = source->max_bytes > 0 ? (uint32_t)source->max_bytes : 1;
     source->call = http_call_begin(source->parent->client, &out, &sink, on_source_done, source, 1);

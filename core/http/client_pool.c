@@ -148,7 +148,8 @@ static void hurry(struct http_client *client, const struct http_call *opener)
 {
     struct http_call *call;
 
-    TAILQ_FOREACH (call, &client->calls, link) {
+    TAILQ_FOREACH(call, &client->calls, link)
+    {
         if (call == opener && call->connecting)
             http_call_do(call, HTTP_TODO_POKE);
     }
@@ -175,7 +176,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *u
     struct http_call *call = NULL;
 
     (void)unused;
-    if (watch && watch->opened && !watch->keep && curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call) == CURLE_OK && call)
+    if (watch && watch->opened && !watch->keep &&
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call) == CURLE_OK && call)
         watch->keep = !call->connecting;
     if (what == CURL_POLL_REMOVE) {
         if (watch && watch->keep) {

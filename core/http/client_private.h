@@ -20,14 +20,15 @@
 #include "http/client.h"
 #include "http/client_head.h"
 
-#define HTTP_SPARE_CALLS 256           /* recycled calls that are kept, each with its easy handle */
-#define HTTP_SPARE_BYTES (64u * 1024)  /* buffers larger than this are not kept with them */
+#define HTTP_SPARE_CALLS 256          /* recycled calls that are kept, each with its easy handle */
+#define HTTP_SPARE_BYTES (64u * 1024) /* buffers larger than this are not kept with them */
 #define HTTP_DEFAULT_TIMEOUT_MS 30000u
 #define HTTP_DEFAULT_RESPONSE (1024u * 1024)
 #define HTTP_CONNECT_TIMEOUT_MS 10000L /* so that a second address of a host gets its turn */
-#define HTTP_IDLE_CONNECTION_S 50L     /* older kept connections are not used: servers and balancers close at 60 s */
+#define HTTP_IDLE_CONNECTION_S                                                                               \
+    50L /* older kept connections are not used: servers and balancers close at 60 s */
 #define HTTP_STREAM_IDLE_MS 30000u
-#define HTTP_STREAM_CONNECTIONS 32L    /* kept open in the pool of streams */
+#define HTTP_STREAM_CONNECTIONS 32L /* kept open in the pool of streams */
 
 struct http_client;
 
@@ -48,8 +49,8 @@ struct http_watch {
     int wanted; /* UV_READABLE | UV_WRITABLE, as libcurl says */
     int armed;  /* what the loop watches */
     int keep;
-    int opened;                /* by our own open callback: not one of the resolver's */
-    struct http_call *opener;  /* the call that it was opened for; may have ended */
+    int opened;               /* by our own open callback: not one of the resolver's */
+    struct http_call *opener; /* the call that it was opened for; may have ended */
 };
 
 TAILQ_HEAD(http_call_list, http_call);
@@ -57,7 +58,7 @@ TAILQ_HEAD(http_call_list, http_call);
 struct http_client {
     uv_loop_t *loop;
     struct http_pool requests, streams;
-    CURLSH *share; /* TLS sessions: a new connection resumes */
+    CURLSH *share;               /* TLS sessions: a new connection resumes */
     struct http_watch **watches; /* by file descriptor; NULL where there is none */
     size_t watch_capacity;
     struct http_call_list calls, spare, todo;
@@ -75,7 +76,13 @@ struct http_client {
 enum http_phase { HTTP_SPARE, HTTP_GATHERING, HTTP_RUNNING, HTTP_ENDED };
 
 /* What is done in the next turn of the loop, outside of libcurl and of the caller. */
-enum { HTTP_TODO_START = 1, HTTP_TODO_RECEIVE = 2, HTTP_TODO_SEND = 4, HTTP_TODO_END = 8, HTTP_TODO_POKE = 16 };
+enum {
+    HTTP_TODO_START = 1,
+    HTTP_TODO_RECEIVE = 2,
+    HTTP_TODO_SEND = 4,
+    HTTP_TODO_END = 8,
+    HTTP_TODO_POKE = 16
+};
 
 enum http_kind { HTTP_KIND_NONE, HTTP_KIND_GET, HTTP_KIND_HEAD, HTTP_KIND_BODY, HTTP_KIND_PARTS };
 
@@ -136,8 +143,8 @@ struct http_call {
 /* ---- client.c ---- */
 
 /* http_client_send() without a sink, http_client_stream() with one. is_source: a part's source, not counted as pending. */
-struct http_call *http_call_begin(struct http_client *, const struct http_out *, const struct http_stream_sink *,
-                                  http_done_fn *, void *user, int is_source);
+struct http_call *http_call_begin(struct http_client *, const struct http_out *,
+                                  const struct http_stream_sink *, http_done_fn *, void *user, int is_source);
 
 /* ---- client_pool.c ---- */
 
@@ -171,7 +178,8 @@ void http_call_drop(struct http_call *);
 void http_call_open(struct http_call *);
 void http_call_do(struct http_call *, unsigned todo);
 /* The first verdict stands; the call ends in the next turn. */
-void http_call_fail(struct http_call *, kanal_status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void http_call_fail(struct http_call *, kanal_status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Takes it out of everything and calls done(). Not from a callback of libcurl. */
 void http_call_end(struct http_call *, CURLcode);
 void http_call_head_complete(struct http_call *);

@@ -12,9 +12,11 @@
 static const char *const idempotent[] = { "GET", "HEAD", "PUT", "DELETE", "OPTIONS" };
 /* The connection's own headers (RFC 9110, 7.6.1; RFC 9112, 6): with one of these a request could be made to end elsewhere
  * than libcurl thinks. Host is what the URL says, because that is what was granted. */
-static const char *const reserved[] = { "host",    "content-length", "transfer-encoding",   "connection",
-                                        "expect",  "keep-alive",     "proxy-authorization", "proxy-connection",
-                                        "te",      "trailer",        "upgrade" };
+static const char *const reserved[] = {
+    "host",       "content-length",      "transfer-encoding", "connection", "expect",
+    "keep-alive", "proxy-authorization", "proxy-connection",  "te",         "trailer",
+    "upgrade"
+};
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -61,7 +63,8 @@ static int is_authority(kanal_str rest)
 
     for (; len < rest.len && !strchr("/?#", rest.ptr[len]); len++) {
         unsigned char c = (unsigned char)rest.ptr[len];
-        int is_letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c >= 0x80;
+        int is_letter =
+            (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c >= 0x80;
         if (!is_letter && !strchr(".-_:[]", c))
             return 0;
     }
@@ -103,8 +106,9 @@ static int check_header(struct http_call *call, const kanal_field *field, const 
         return invalid(call, "a header's value holds a control character");
     for (size_t i = 0; i < COUNT(reserved); i++) {
         if (kanal_str_equal_nocase(field->name, kanal_str_c(reserved[i])))
-            return invalid(call, "a header is the client's own: Host, Content-Length, Transfer-Encoding, Connection, "
-                                 "Expect, Keep-Alive, Proxy-…, TE, Trailer, Upgrade");
+            return invalid(
+                call, "a header is the client's own: Host, Content-Length, Transfer-Encoding, Connection, "
+                      "Expect, Keep-Alive, Proxy-…, TE, Trailer, Upgrade");
     }
     if (out->part_count > 0 && kanal_str_equal_nocase(field->name, KANAL_LIT("content-type")))
         return invalid(call, "the Content-Type of a multipart request is the client's own");
@@ -137,7 +141,8 @@ static int is_idempotent(kanal_str method)
 static void choose_kind(struct http_call *call, const struct http_out *out)
 {
     kanal_str method = out->method;
-    int bodiless = kanal_str_is(method, "GET") || kanal_str_is(method, "DELETE") || kanal_str_is(method, "OPTIONS");
+    int bodiless =
+        kanal_str_is(method, "GET") || kanal_str_is(method, "DELETE") || kanal_str_is(method, "OPTIONS");
 
     if (out->part_count > 0)
         call->kind = HTTP_KIND_PARTS;
@@ -278,10 +283,13 @@ int http_request_apply(struct http_call *call)
     CURL *easy = call->easy;
     const char *method = call->custom_method ? call->text.data + call->method_at : NULL;
 
-    if (curl_easy_setopt(easy, CURLOPT_URL, call->text.data + call->url_at) != CURLE_OK || apply_kind(call) != 0)
+    if (curl_easy_setopt(easy, CURLOPT_URL, call->text.data + call->url_at) != CURLE_OK ||
+        apply_kind(call) != 0)
         return KANAL_E_BUSY;
     if ((method || call->custom_set) && curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method) != CURLE_OK)
         return KANAL_E_BUSY;
     call->custom_set = method != NULL;
-    return curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->line_count ? call->lines : NULL) == CURLE_OK ? 0 : KANAL_E_BUSY;
+    return curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->line_count ? call->lines : NULL) == CURLE_OK
+               ? 0
+               : KANAL_E_BUSY;
 }

@@ -193,7 +193,9 @@ Test(allow, the_next_address_gets_its_turn_at_once)
 
 Test(allow, a_slow_name_server_does_not_hold_up_the_loop)
 {
-    struct http_out out = { .method = KANAL_LIT("GET"), .url = KANAL_LIT("http://slow.test/"), .timeout_ms = 100 };
+    struct http_out out = { .method = KANAL_LIT("GET"),
+                            .url = KANAL_LIT("http://slow.test/"),
+                            .timeout_ms = 100 };
     uint64_t start_ns = uv_hrtime();
 
     rig_fetch_out(&rig, &out, &answer);

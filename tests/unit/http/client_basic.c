@@ -44,7 +44,9 @@ Test(client, a_post_arrives_as_it_was_given)
     kanal_field headers[] = { { KANAL_LIT("X-One"), KANAL_LIT("1") },
                               { KANAL_LIT("Content-Type"), KANAL_LIT("application/json") },
                               { KANAL_LIT("X-Empty"), KANAL_LIT("") } };
-    struct http_out out = { .method = KANAL_LIT("POST"), .headers = headers, .header_count = 3, .body = KANAL_LIT("{\"a\":1}") };
+    struct http_out out = {
+        .method = KANAL_LIT("POST"), .headers = headers, .header_count = 3, .body = KANAL_LIT("{\"a\":1}")
+    };
     char *url;
 
     rig.peer = peer_start(echo, NULL, NULL);
@@ -66,7 +68,8 @@ Test(client, a_post_arrives_as_it_was_given)
     cr_assert_not(head_has("accept-encoding:"));
     cr_assert_not(head_has("cookie:"));
     cr_assert_eq(answer.header_count, 2);
-    cr_assert(kanal_str_starts(kanal_str_c(answer.headers), "x-mixed-case: Value\ncontent-length: "), "%s", answer.headers);
+    cr_assert(kanal_str_starts(kanal_str_c(answer.headers), "x-mixed-case: Value\ncontent-length: "), "%s",
+              answer.headers);
 }
 
 static void one_method(const char *method, const char *body, const char *first, int has_length)
@@ -150,7 +153,8 @@ static void redirect(struct peer_conn *conn, void *user)
 
     (void)user;
     while (peer_read(conn, &request))
-        peer_text(conn, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n");
+        peer_text(conn, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nSet-Cookie: "
+                        "a=b\r\nContent-Length: 0\r\n\r\n");
 }
 
 Test(client, redirects_are_answers_and_cookies_are_not_kept)
@@ -171,7 +175,9 @@ static void chunked(struct peer_conn *conn, void *user)
 
     (void)user;
     while (peer_read(conn, &request)) {
-        peer_text(conn, "HTTP/1.1 103 Early\r\nLink: l\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        peer_text(
+            conn,
+            "HTTP/1.1 103 Early\r\nLink: l\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
         peer_text(conn, "3\r\nabc\r\n");
         peer_sleep_ms(5);
         peer_text(conn, "2\r\nde\r\n0\r\nTrailer: t\r\n\r\n");
@@ -225,7 +231,9 @@ Test(client, two_hundred_at_once_on_at_most_64_connections)
     snprintf(url, sizeof url, "http://127.0.0.1:%u/", (unsigned)peer_port(rig.peer));
     for (int i = 0; i < PARALLEL; i++) {
         snprintf(body, sizeof body, "<%d>", i);
-        struct http_out out = { .method = KANAL_LIT("POST"), .url = kanal_str_c(url), .body = kanal_str_c(body) };
+        struct http_out out = { .method = KANAL_LIT("POST"),
+                                .url = kanal_str_c(url),
+                                .body = kanal_str_c(body) };
         cr_assert_not_null(http_client_send(rig.client, &out, answer_take, &parallel[i]));
     }
     cr_assert_eq(http_client_pending(rig.client), PARALLEL);
@@ -274,7 +282,8 @@ Test(client, done_may_send_the_next)
     cr_assert_eq(peer_connections(rig.peer), 1);
 }
 
-static void refused(kanal_str method, kanal_str url, const kanal_field *headers, size_t count, const char *word)
+static void refused(kanal_str method, kanal_str url, const kanal_field *headers, size_t count,
+                    const char *word)
 {
     struct http_out out = { .method = method, .url = url, .headers = headers, .header_count = count };
 
@@ -289,9 +298,12 @@ Test(client, malformed_requests_end_in_the_next_turn)
 {
     kanal_str get = KANAL_LIT("GET"), url = KANAL_LIT("http://127.0.0.1:1/");
     static char long_url[9000] = "http://127.0.0.1:1/";
-    kanal_field bad[] = { { KANAL_LIT("A B"), KANAL_LIT("c") },         { KANAL_LIT("A"), KANAL_LIT("b\r\nX: y") },
-                          { KANAL_LIT("A"), KANAL_LIT("b\0c") },        { KANAL_LIT(""), KANAL_LIT("c") },
-                          { KANAL_LIT("Host"), KANAL_LIT("other") },    { KANAL_LIT("transfer-encoding"), KANAL_LIT("chunked") },
+    kanal_field bad[] = { { KANAL_LIT("A B"), KANAL_LIT("c") },
+                          { KANAL_LIT("A"), KANAL_LIT("b\r\nX: y") },
+                          { KANAL_LIT("A"), KANAL_LIT("b\0c") },
+                          { KANAL_LIT(""), KANAL_LIT("c") },
+                          { KANAL_LIT("Host"), KANAL_LIT("other") },
+                          { KANAL_LIT("transfer-encoding"), KANAL_LIT("chunked") },
                           { KANAL_LIT("Content-Length"), KANAL_LIT("1") } };
 
     memset(long_url + 19, 'a', sizeof long_url - 19);

@@ -83,7 +83,9 @@ Test(failures, a_connection_that_does_not_come_about_times_out_unsent)
 {
     uint16_t port;
     int fd = bound_socket(0, &port), fillers[8];
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons(port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     struct http_out out = { .method = KANAL_LIT("POST"), .timeout_ms = 200 };
     char *url = url_of(port);
     uint64_t start_ns = uv_hrtime();

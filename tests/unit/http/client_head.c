@@ -37,7 +37,8 @@ static const char *value(const char *name)
 
 Test(head, names_are_lower_case_and_values_are_trimmed)
 {
-    const char *lines[] = { "HTTP/1.1 201 Created\r\n", "Content-TYPE: \t text/Plain \r\n", "X-Empty:\r\n", "X-Late : v\r\n", NULL };
+    const char *lines[] = { "HTTP/1.1 201 Created\r\n", "Content-TYPE: \t text/Plain \r\n", "X-Empty:\r\n",
+                            "X-Late : v\r\n", NULL };
 
     feed(lines);
     cr_assert_not(head.complete);
@@ -61,7 +62,8 @@ Test(head, folded_lines_continue_the_last_field)
 Test(head, interim_answers_are_dropped_and_trailers_ignored)
 {
     const char *lines[] = { "HTTP/1.1 103 Early Hints\r\n", "Link: x\r\n", "\r\n", NULL };
-    const char *more[] = { "HTTP/1.1 200 OK\r\n", "A: b\r\n", "\r\n", "HTTP/1.1 500 No\r\n", "Trailer: t\r\n", NULL };
+    const char *more[] = { "HTTP/1.1 200 OK\r\n", "A: b\r\n",       "\r\n",
+                           "HTTP/1.1 500 No\r\n", "Trailer: t\r\n", NULL };
 
     feed(lines);
     cr_assert_not(head.complete);
@@ -74,7 +76,13 @@ Test(head, interim_answers_are_dropped_and_trailers_ignored)
 
 Test(head, lines_that_are_no_fields_are_left_out)
 {
-    const char *lines[] = { "HTTP/1.1 200 OK\r\n", "no colon\r\n", ": no name\r\n", "folded to nothing\r\n", " :x\r\n", "B: c\r\n", NULL };
+    const char *lines[] = { "HTTP/1.1 200 OK\r\n",
+                            "no colon\r\n",
+                            ": no name\r\n",
+                            "folded to nothing\r\n",
+                            " :x\r\n",
+                            "B: c\r\n",
+                            NULL };
 
     feed(lines);
     cr_assert_eq(head.count, 1);

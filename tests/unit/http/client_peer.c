@@ -119,8 +119,9 @@ int peer_text(struct peer_conn *conn, const char *format, ...)
 
 int peer_answer(struct peer_conn *conn, int code, const char *body)
 {
-    return peer_text(conn, "HTTP/1.1 %d Whatever\r\nContent-Length: %zu\r\nContent-Type: text/plain\r\n\r\n%s", code,
-                     strlen(body), body);
+    return peer_text(conn,
+                     "HTTP/1.1 %d Whatever\r\nContent-Length: %zu\r\nContent-Type: text/plain\r\n\r\n%s",
+                     code, strlen(body), body);
 }
 
 /* ---- Requests ---- */
@@ -191,7 +192,8 @@ int peer_read(struct peer_conn *conn, struct peer_request *ret_request)
     if (!peer_read_head(conn, ret_request))
         return 0;
     length = strcasestr(request->head, "\r\ncontent-length:");
-    whole = request->chunked ? read_chunks(conn) : read_body(conn, length ? strtoul(length + 17, NULL, 10) : 0);
+    whole =
+        request->chunked ? read_chunks(conn) : read_body(conn, length ? strtoul(length + 17, NULL, 10) : 0);
     if (!whole)
         return 0;
     atomic_fetch_add(&conn->peer->requests, 1);
@@ -293,8 +295,8 @@ struct peer *peer_start(peer_fn *serve_one, void *user, const struct peer_tls *t
     peer->tls = tls ? tls_context(tls) : NULL;
     pthread_mutex_init(&peer->lock, NULL);
     peer->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    must(peer->fd >= 0 && bind(peer->fd, (struct sockaddr *)&address, len) == 0 && listen(peer->fd, 512) == 0 &&
-             getsockname(peer->fd, (struct sockaddr *)&address, &len) == 0,
+    must(peer->fd >= 0 && bind(peer->fd, (struct sockaddr *)&address, len) == 0 &&
+             listen(peer->fd, 512) == 0 && getsockname(peer->fd, (struct sockaddr *)&address, &len) == 0,
          "listen");
     peer->port = ntohs(address.sin_port);
     must(pthread_create(&peer->thread, NULL, accept_all, peer) == 0, "pthread_create");
@@ -335,7 +337,8 @@ char *peer_url(const struct peer *peer, const char *path)
 {
     char *url;
 
-    must(asprintf(&url, "%s://127.0.0.1:%u%s", peer->tls ? "https" : "http", (unsigned)peer->port, path) > 0, "asprintf");
+    must(asprintf(&url, "%s://127.0.0.1:%u%s", peer->tls ? "https" : "http", (unsigned)peer->port, path) > 0,
+         "asprintf");
     return url;
 }
 
@@ -371,12 +374,14 @@ static X509 *certificate(EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, cons
     ASN1_INTEGER_set(X509_get_serialNumber(cert), issuer ? 2 : 1);
     X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
     X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC, (const unsigned char *)name,
+                               -1, -1, 0);
     X509_set_issuer_name(cert, X509_get_subject_name(issuer ? issuer : cert));
     X509_set_pubkey(cert, key);
     X509V3_set_ctx(&context, issuer ? issuer : cert, cert, NULL, NULL, 0);
-    extension = issuer ? X509V3_EXT_conf_nid(NULL, &context, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1")
-                       : X509V3_EXT_conf_nid(NULL, &context, NID_basic_constraints, "critical,CA:TRUE");
+    extension = issuer
+                    ? X509V3_EXT_conf_nid(NULL, &context, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1")
+                    : X509V3_EXT_conf_nid(NULL, &context, NID_basic_constraints, "critical,CA:TRUE");
     must(extension != NULL, "X509V3_EXT_conf_nid");
     X509_add_ext(cert, extension, -1);
     X509_EXTENSION_free(extension);

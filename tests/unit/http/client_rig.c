@@ -36,8 +36,8 @@ void answer_take(void *user, kanal_status status, const struct http_in *in, cons
     answer->body_len = in->body.len;
     for (size_t i = 0, at = 0; i < in->header_count && at < sizeof answer->headers; i++)
         at += (size_t)snprintf(answer->headers + at, sizeof answer->headers - at, "%.*s: %.*s\n",
-                               (int)in->headers[i].name.len, in->headers[i].name.ptr, (int)in->headers[i].value.len,
-                               in->headers[i].value.ptr);
+                               (int)in->headers[i].name.len, in->headers[i].name.ptr,
+                               (int)in->headers[i].value.len, in->headers[i].value.ptr);
 }
 
 void answer_clear(struct answer *answer)
@@ -86,7 +86,9 @@ void rig_fetch_out(struct rig *rig, const struct http_out *out, struct answer *r
 
 void rig_fetch(struct rig *rig, const char *method, char *url, const char *body, struct answer *ret_answer)
 {
-    struct http_out out = { .method = kanal_str_c(method), .url = kanal_str_c(url), .body = kanal_str_c(body) };
+    struct http_out out = { .method = kanal_str_c(method),
+                            .url = kanal_str_c(url),
+                            .body = kanal_str_c(body) };
 
     rig_fetch_out(rig, &out, ret_answer);
     free(url);

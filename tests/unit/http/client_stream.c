@@ -112,7 +112,8 @@ static void serve(struct peer_conn *conn, void *user)
         block[i] = pattern(i);
     while (peer_read(conn, &request)) {
         if (strncmp(request.head, "GET /big", 8) == 0) {
-            peer_text(conn, "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: %u\r\n\r\n", BODY_BYTES);
+            peer_text(conn, "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: %u\r\n\r\n",
+                      BODY_BYTES);
             for (size_t sent = 0; sent < BODY_BYTES; sent += sizeof block)
                 peer_write(conn, block, sizeof block);
         } else if (strncmp(request.head, "GET /chunked", 12) == 0) {
