@@ -124,6 +124,11 @@ Test(schema, says_what_was_expected_and_found)
           ": expected a number above 0, found \"fast\"\n" },
         { "{\"type\":\"integer\",\"minimum\":1,\"maximum\":5}", "6",
           ": expected a whole number from 1 to 5, found the number 6\n" },
+        { "{\"exclusiveMinimum\":0,\"maximum\":9}", "0",
+          ": expected a number above 0 and at most 9, found the number 0\n" },
+        { "{\"minimum\":0,\"exclusiveMaximum\":1}", "1",
+          ": expected a number of at least 0 and below 1, found the number 1\n" },
+        { "{\"maximum\":9}", "10", ": expected a number of at most 9, found the number 10\n" },
         { "{\"type\":\"integer\",\"multipleOf\":5}", "6",
           ": expected a whole number, a multiple of 5, found the number 6\n" },
         { "{\"type\":\"string\",\"minLength\":1}", "\"\"",
@@ -212,7 +217,7 @@ Test(schema, speaks_of_the_branch_that_fits_best)
     expect_messages(parts, "{\"type\":\"image\",\"url\":\"x\"}", "/url: expected a URI, found \"x\"\n");
     expect_messages(parts, "{\"type\":\"image\",\"text\":\"x\"}", "#url: required, but missing\n");
     expect_messages(parts, "{\"type\":\"texx\"}",
-                    "/type: expected \"image\" or \"text\", found \"texx\"; did you mean \"text\"?\n");
+                    "/type: expected \"text\" or \"image\", found \"texx\"; did you mean \"text\"?\n");
     expect_messages(parts, "{\"url\":\"a:b\"}", "#type: required, but missing\n");
     expect_messages("{\"anyOf\":[{\"type\":\"string\",\"maxLength\":2},{\"type\":\"array\",\"items\":{"
                     "\"type\":\"string\"}}]}",
