@@ -111,7 +111,8 @@ int broker_send(struct broker *b, const struct broker_out *out, const char *repl
     size_t bytes = out->subject.len + out->payload.len + 64;
     natsStatus s;
 
-    if (!broker_subject_valid(out->subject, 0))
+    /* JetStream's API takes a consumer's filter, wildcards and all, as the end of the subject. */
+    if (!broker_subject_valid(out->subject, kanal_str_starts(out->subject, "$JS.API.CONSUMER.CREATE.")))
         return KANAL_E_INVALID;
     for (size_t i = 0; i < out->header_count; i++) {
         if (!valid_header(&out->headers[i]))
