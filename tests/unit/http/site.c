@@ -411,6 +411,8 @@ struct site *site_start(const struct site_options *options)
         s->server->ping_ms = s->options.ping_ms;
     if (s->options.close_ms)
         s->server->close_ms = s->options.close_ms;
+    if (s->options.linger_ms)
+        s->server->linger_ms = s->options.linger_ms;
     if (s->options.least_bytes_per_ms)
         s->server->least_bytes_per_ms = s->options.least_bytes_per_ms;
     s->port = http_server_port(s->server);

@@ -19,7 +19,7 @@ struct site_options {
     const char *listen; /* NULL: 127.0.0.1:0 */
     const kanal_str *proxies;
     size_t proxy_count;
-    uint32_t ping_ms, close_ms, least_bytes_per_ms; /* 0: as it is */
+    uint32_t ping_ms, close_ms, linger_ms, least_bytes_per_ms; /* 0: as it is */
 };
 
 struct site {
