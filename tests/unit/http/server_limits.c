@@ -520,7 +520,7 @@ Test(end, drain_closes_idle_connections_and_finishes_the_others)
     cr_assert_eq(site_open(s), 1);
     site_answer_held(s);
     cr_assert_eq(wire_answer(&held, &a, 1000), 200);
-    cr_assert_str_eq(a.body, "held");
+    cr_assert_str_eq(a.body, "held 0");
     cr_assert(wire_is_closed(&held, 1000));
     cr_assert_eq(site_open(s), 0);
     site_drain(s);
