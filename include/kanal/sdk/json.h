@@ -2,7 +2,8 @@
  *
  * Reading is yyjson with getters that accept what is missing or of another type (they answer "absent"), so that hostile
  * input needs no checks in between. Writing appends to a buffer: commas are set by the writer, strings are escaped and
- * invalid UTF-8 becomes U+FFFD, so that the result is always well-formed. */
+ * invalid UTF-8 becomes U+FFFD, so that the result is always well-formed. Misuse (an end without its begin, a key where none may
+ * stand, a second text, too deep) makes the buffer `failed`: the result is absent rather than wrong. */
 #ifndef KANAL_SDK_JSON_H
 #define KANAL_SDK_JSON_H
 #include <yyjson.h>
@@ -58,15 +59,15 @@ void kanal_json_array_end(struct kanal_json *);
 /* key: a literal of plain letters, not escaped. */
 void kanal_json_key(struct kanal_json *, const char *key);
 void kanal_json_key_str(struct kanal_json *, kanal_str key); /* escaped */
-void kanal_json_str(struct kanal_json *, kanal_str);
+void kanal_json_str(struct kanal_json *, kanal_str); /* null if absent (ptr NULL) */
 void kanal_json_int(struct kanal_json *, int64_t);
 void kanal_json_uint(struct kanal_json *, uint64_t);
 void kanal_json_double(struct kanal_json *, double); /* null if not finite */
 void kanal_json_bool(struct kanal_json *, int);
 void kanal_json_null(struct kanal_json *);
-/* A parsed value, as it is. */
+/* A parsed value, as it is; null if NULL. */
 void kanal_json_value(struct kanal_json *, yyjson_val *);
-/* Text that is known to be JSON. */
+/* Text that is known to be one JSON value; null if empty. */
 void kanal_json_raw(struct kanal_json *, kanal_str json);
 
 /* Members: nothing is written when the value is absent (text.ptr NULL). */

@@ -16,11 +16,14 @@ kanal_status kanal_url_decode(struct kanal_buffer *out, kanal_str text, int plus
 struct kanal_url { /* views into the parsed text */
     kanal_str scheme, userinfo, host, port, path, query, fragment; /* host without the brackets of an IPv6 address */
 };
-/* An absolute http, https, ws or wss URL. 0 or KANAL_E_INVALID. */
+/* An absolute http, https, ws or wss URL. 0 or KANAL_E_INVALID. The host is ASCII letters, digits, '-', '.', '_', or an IPv6
+ * address. Refused everywhere: controls, space, '"', '<', '>', invalid UTF-8; before the query a backslash too. Other
+ * characters that browsers leave unescaped pass, and escapes are not decoded. */
 kanal_status kanal_url_parse(kanal_str text, struct kanal_url *ret_url);
 
 /* Walks application/x-www-form-urlencoded text or a query: *rest starts as the text. name and value are decoded into
- * scratch (cleared first) and live until the next call. 1: a pair; 0: the end; KANAL_E_INVALID: a broken escape. */
+ * scratch (cleared first) and live until the next call; neither is ever absent. 1: a pair; 0: the end; KANAL_E_INVALID: a broken
+ * escape, which is passed over by calling again; KANAL_E_INTERNAL: out of memory. */
 int kanal_form_next(kanal_str *rest, struct kanal_buffer *scratch, kanal_str *ret_name, kanal_str *ret_value);
 /* The first value of a name, decoded into out (appended). 0, KANAL_E_NOT_FOUND or KANAL_E_INVALID. */
 kanal_status kanal_form_get(kanal_str form, const char *name, struct kanal_buffer *out);
