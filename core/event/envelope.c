@@ -28,7 +28,7 @@ static int refuse(struct envelope *envelope, int status, const char *error)
     return status;
 }
 
-/* Media references become URLs of the gateway; everything else is copied. */
+/* A plugin's media references become URLs of the gateway; everything else is copied. */
 static void write_content(struct writer *w, yyjson_val *value)
 {
     if (yyjson_is_arr(value)) {
@@ -49,7 +49,7 @@ static void write_content(struct writer *w, yyjson_val *value)
     kanal_json_object(&w->json);
     yyjson_obj_foreach (value, index, max, key, member) {
         kanal_str name = kanal_json_text(key);
-        if (kanal_str_is(name, "ref") && yyjson_is_str(member)) {
+        if (!w->source->is_core && kanal_str_is(name, "ref") && yyjson_is_str(member)) {
             struct kanal_buffer url = { 0 };
             if (media_url_write(w->context->ids, w->context->base_url, w->source->channel, kanal_json_text(member),
                                 w->now_ms + MEDIA_URL_LIFE_MS, &url) == 0)

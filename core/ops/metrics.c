@@ -134,6 +134,14 @@ struct metric *metric_series(struct metric_family *family, const kanal_str *valu
     return &series->metric;
 }
 
+int metric_known(const struct metric_family *family, const kanal_str *values)
+{
+    for (const struct series *series = family->first; series; series = series->next)
+        if (same_values(family, series, values))
+            return 1;
+    return 0;
+}
+
 void metric_observe(struct metric_family *family, struct metric *metric, double seconds)
 {
     struct series *series = (struct series *)metric;

@@ -363,7 +363,8 @@ typedef struct kanal_plugin {
 
     /* May only log and ask for extensions. NULL: failed (log why). */
     kanal_channel *(*create)(const kanal_host *, const kanal_config *);
-    /* finish(): ready. on_http() may run as soon as start() was called: registering at a provider may call back. */
+    /* finish(): ready. on_http() may run as soon as start() was called: registering at a provider may call back. Anything but
+     * KANAL_OK: stop() and destroy() follow, and a new instance is tried later. */
     void (*start)(kanal_channel *, kanal_op);
     /* Registers (wanted 1) or unregisters (0) the webhook at the provider: by one replica, once a configuration.
      * finish(). KANAL_E_NETWORK, _TIMEOUT, _BUSY, _MAYBE: tried again later; others: reported, the channel is unhealthy. */
