@@ -31,8 +31,9 @@ int tg_settings_read(struct tg_settings *settings, kanal_str json, const char **
     settings->poll_timeout_s = kanal_json_int_at(root, "poll_timeout", 50);
     settings->api_url = dup_trimmed(api_url);
     settings->allowed_updates = dup_json(kanal_json_at(root, "allowed_updates"));
+    int is_http = kanal_str_starts(api_url, "http://") || kanal_str_starts(api_url, "https://");
     yyjson_doc_free(document);
-    if (!kanal_str_starts(api_url, "http://") && !kanal_str_starts(api_url, "https://")) {
+    if (!is_http) {
         *ret_error = "api_url is no http or https URL";
         return KANAL_E_INVALID;
     }
