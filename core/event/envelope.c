@@ -28,42 +28,53 @@ static int refuse(struct envelope *envelope, int status, const char *error)
     return status;
 }
 
-/* A plugin's media references become URLs of the gateway; everything else is copied. */
-static void write_content(struct writer *w, yyjson_val *value)
+/* Free-form members: what a provider, a page or a consumer wrote, copied as it is. */
+static int is_free_form(kanal_str name)
 {
-    if (yyjson_is_arr(value)) {
-        size_t index, max;
-        yyjson_val *item;
-        kanal_json_array(&w->json);
-        yyjson_arr_foreach (value, index, max, item)
-            write_content(w, item);
-        kanal_json_array_end(&w->json);
-        return;
-    }
-    if (!yyjson_is_obj(value)) {
+    static const char *const names[] = { "provider", "properties", "traits", "attributes", "context", NULL };
+    for (const char *const *n = names; *n; n++)
+        if (kanal_str_is(name, *n))
+            return 1;
+    return 0;
+}
+
+static void write_value(struct writer *w, yyjson_val *value);
+
+static void write_member(struct writer *w, kanal_str name, yyjson_val *value)
+{
+    if (w->source->is_core || is_free_form(name)) {
+        kanal_json_key_str(&w->json, name);
         kanal_json_value(&w->json, value);
-        return;
+    } else if (kanal_str_is(name, "ref") && yyjson_is_str(value)) {
+        struct kanal_buffer url = { 0 };
+        if (media_url_write(w->context->ids, w->context->base_url, w->source->channel, kanal_json_text(value),
+                            w->now_ms + MEDIA_URL_LIFE_MS, &url) == 0)
+            kanal_json_member_str(&w->json, "url", kanal_buffer_view(&url));
+        kanal_buffer_release(&url);
+    } else {
+        kanal_json_key_str(&w->json, name);
+        write_value(w, value);
     }
+}
+
+/* A plugin's media references become URLs of the gateway; everything else is copied. */
+static void write_value(struct writer *w, yyjson_val *value)
+{
     size_t index, max;
     yyjson_val *key, *member;
-    kanal_json_object(&w->json);
-    yyjson_obj_foreach (value, index, max, key, member) {
-        kanal_str name = kanal_json_text(key);
-        if (!w->source->is_core && kanal_str_is(name, "ref") && yyjson_is_str(member)) {
-            struct kanal_buffer url = { 0 };
-            if (media_url_write(w->context->ids, w->context->base_url, w->source->channel, kanal_json_text(member),
-                                w->now_ms + MEDIA_URL_LIFE_MS, &url) == 0)
-                kanal_json_member_str(&w->json, "url", kanal_buffer_view(&url));
-            kanal_buffer_release(&url);
-            continue;
-        }
-        kanal_json_key_str(&w->json, name);
-        if (kanal_str_is(name, "provider"))
-            kanal_json_value(&w->json, member);
-        else
-            write_content(w, member);
+    if (yyjson_is_arr(value)) {
+        kanal_json_array(&w->json);
+        yyjson_arr_foreach (value, index, max, member)
+            write_value(w, member);
+        kanal_json_array_end(&w->json);
+    } else if (yyjson_is_obj(value)) {
+        kanal_json_object(&w->json);
+        yyjson_obj_foreach (value, index, max, key, member)
+            write_member(w, kanal_json_text(key), member);
+        kanal_json_object_end(&w->json);
+    } else {
+        kanal_json_value(&w->json, value);
     }
-    kanal_json_object_end(&w->json);
 }
 
 /* The plugin's members of an object, less those that are the core's. */
@@ -76,13 +87,8 @@ static void write_members(struct writer *w, yyjson_val *object, const char *cons
         const char *const *r = reserved;
         while (*r && !kanal_str_is(name, *r))
             r++;
-        if (*r)
-            continue;
-        kanal_json_key_str(&w->json, name);
-        if (kanal_str_is(name, "content"))
-            write_content(w, member);
-        else
-            kanal_json_value(&w->json, member);
+        if (!*r)
+            write_member(w, name, member);
     }
 }
 
@@ -132,8 +138,11 @@ static void write_message(struct writer *w, yyjson_val *said)
 static void write_call(struct writer *w, yyjson_val *said)
 {
     static const char *const reserved[] = { "id", "external_id", NULL };
+    struct id id; /* of the call, the same in all its events */
     kanal_json_key(&w->json, "call");
     kanal_json_object(&w->json);
+    if (ids_event(w->context->ids, w->source->channel, KANAL_LIT("call"), w->event->external_id, &id) == 0)
+        kanal_json_member_text(&w->json, "id", id.text);
     if (w->event->external_id.len > 0)
         kanal_json_member_str(&w->json, "external_id", w->event->external_id);
     write_members(w, said, reserved);
@@ -244,6 +253,8 @@ static int check(struct writer *w)
         return refuse(w->out, KANAL_E_INVALID, "chat, external_id or command_id is too long");
     if (ids_event(w->context->ids, w->source->channel, event->type, event->dedupe, &w->out->id) != 0)
         return refuse(w->out, KANAL_E_INTERNAL, "hashing failed");
+    if ((w->out->type->flags & EVENT_HAS_CALL) && event->external_id.len == 0)
+        return refuse(w->out, KANAL_E_INVALID, "a call needs the provider's id of it as external_id");
     return find_customer(w);
 }
 

@@ -15,6 +15,7 @@
 #define RETRY_MS_MAX 60000u
 
 static void stopped(struct channel *channel);
+static void destroy(struct channel *channel);
 
 const char *channel_state_name(enum channel_state state)
 {
@@ -85,6 +86,8 @@ void channel_free(struct channel *channel)
 {
     if (!channel)
         return;
+    if (channel->instance) /* the gateway was told to end at once */
+        destroy(channel);
     lane_release(&channel->lane);
     for (char **pattern = channel->egress; pattern && *pattern; pattern++)
         free(*pattern);

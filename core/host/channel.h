@@ -41,6 +41,7 @@ struct channel {
     int64_t since_ms;               /* of state or health, wall clock */
     int64_t last_in_ms, last_out_ms;
     size_t ops, http;               /* under way */
+    int64_t paused_until_ms;        /* loop time: the provider wants no deliveries until then */
     uint32_t start_attempts, provision_attempts;
     uint64_t health_changes;        /* for dedupe keys of channel.up and .down */
     struct op *finishing;           /* start, provision or stop that is not answered yet */

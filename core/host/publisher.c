@@ -20,7 +20,7 @@ struct batch {
 
 struct publisher {
     struct broker *broker;
-    struct envelope_context context;
+    const struct envelope_context *context;
     struct log *log;
     struct envelope envelope;      /* reused */
     struct kanal_buffer scratch;
@@ -44,7 +44,7 @@ int publisher_new(struct publisher **ret_publisher, struct broker *broker, const
     if (!p)
         return KANAL_E_INTERNAL;
     p->broker = broker;
-    p->context = *context;
+    p->context = context;
     p->log = log;
     p->events = metrics_family(metrics, METRIC_COUNTER, "kanal_events_published_total", "Events handed to the broker.", by_type);
     p->refused = metrics_family(metrics, METRIC_COUNTER, "kanal_events_refused_total", "Events that broke the contract.", by_reason);
@@ -149,7 +149,7 @@ static void store_raw(struct publisher *p, const struct envelope_source *source,
 {
     struct kanal_buffer *subject = &p->scratch;
     kanal_buffer_clear(subject);
-    kanal_buffer_str(subject, p->context.prefix);
+    kanal_buffer_str(subject, p->context->prefix);
     kanal_buffer_text(subject, ".raw.");
     kanal_buffer_str(subject, source->channel);
     struct broker_out out = { .subject = kanal_buffer_view(subject), .payload = event->raw };
@@ -174,7 +174,7 @@ static kanal_status check_all(struct publisher *p, const struct envelope_source 
 {
     uint64_t limit = broker_max_payload(p->broker);
     for (size_t i = 0; i < count; i++) {
-        kanal_status status = envelope_write(&p->envelope, &p->context, source, events[i], now_ms);
+        kanal_status status = envelope_write(&p->envelope, p->context, source, events[i], now_ms);
         if (status == 0 && limit > 0 && p->envelope.json.len + 512 > limit) {
             p->envelope.error = "it is larger than the broker's max_payload";
             status = KANAL_E_TOO_LARGE;
@@ -204,7 +204,7 @@ void publisher_publish(struct publisher *p, const struct envelope_source *source
     batch->status = check_all(p, source, events, event_count, now_ms);
     for (size_t i = 0; batch->status == KANAL_OK && i < event_count; i++) {
         /* One event, the common case, was written by the check just now. */
-        if (event_count > 1 && envelope_write(&p->envelope, &p->context, source, events[i], now_ms) != 0)
+        if (event_count > 1 && envelope_write(&p->envelope, p->context, source, events[i], now_ms) != 0)
             continue;
         store(p, batch);
         count(p, source);

@@ -8,6 +8,7 @@
 
 struct publisher;
 
+/* The context is borrowed: its base_url may be set later. */
 int publisher_new(struct publisher **ret_publisher, struct broker *, const struct envelope_context *, struct log *,
                   struct metrics *);
 void publisher_free(struct publisher *);

@@ -90,7 +90,7 @@ function* damages(definition, document) {
     const enums = new Set();
     along({ $ref: `#/$defs/${definition}` }, document, '', (sub, value, pointer) => {
         for (const name of sub.required ?? []) required.add(JSON.stringify([pointer, name]));
-        if (sub.additionalProperties === false) objects.add(pointer);
+        if (sub.type === 'object' && sub.properties && !sub.additionalProperties) objects.add(pointer);
         if (sub.type || sub.enum || 'const' in sub) typed.set(pointer, value);
         if (sub.enum || 'const' in sub) enums.add(pointer);
     });

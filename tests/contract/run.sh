@@ -11,7 +11,7 @@ if [ ! -d node_modules/ajv ] || [ ! -d node_modules/@asyncapi/parser ]; then
 fi
 
 failed=0
-for test in schema_test.mjs examples_test.mjs asyncapi_test.mjs strict_test.mjs; do
+for test in schema_test.mjs examples_test.mjs asyncapi_test.mjs compat_test.mjs strict_test.mjs; do
     echo "# $test"
     node "$test" || failed=1
 done

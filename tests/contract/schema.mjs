@@ -17,11 +17,12 @@ export function load() {
 export function walk(schema, visit, pointer = '#') {
     if (typeof schema !== 'object' || schema === null) return;
     visit(schema, pointer);
-    const deeper = (sub, key) => walk(sub, visit, `${pointer}/${key.replace(/~/g, '~0').replace(/\//g, '~1')}`);
+    const escape = (key) => String(key).replace(/~/g, '~0').replace(/\//g, '~1');
+    const deeper = (sub, ...keys) => walk(sub, visit, [pointer, ...keys.map(escape)].join('/'));
     for (const map of ['properties', 'patternProperties', '$defs'])
-        for (const [key, sub] of Object.entries(schema[map] ?? {})) deeper(sub, `${map}/${key}`);
+        for (const [key, sub] of Object.entries(schema[map] ?? {})) deeper(sub, map, key);
     for (const list of ['oneOf', 'anyOf', 'allOf', 'prefixItems'])
-        (schema[list] ?? []).forEach((sub, index) => deeper(sub, `${list}/${index}`));
+        (schema[list] ?? []).forEach((sub, index) => deeper(sub, list, index));
     for (const one of ['items', 'additionalProperties', 'propertyNames', 'not', 'if', 'then', 'else'])
         if (typeof schema[one] === 'object') deeper(schema[one], one);
 }
