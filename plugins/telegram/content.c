@@ -35,12 +35,10 @@ static int format(struct kanal_buffer *html, kanal_str text, yyjson_val *entitie
 
 static void write_entities(struct kanal_json *json, yyjson_val *entities)
 {
-    if (yyjson_arr_size(entities) == 0)
-        return;
-    kanal_json_key(json, "provider");
-    kanal_json_object(json);
-    tg_member_copy(json, "entities", entities);
-    kanal_json_object_end(json);
+    struct tg_provider provider = tg_provider_begin(json);
+    if (yyjson_arr_size(entities) > 0)
+        tg_member_copy(json, "entities", entities);
+    tg_provider_end(json, &provider);
 }
 
 static void write_text(struct kanal_json *json, kanal_str text, yyjson_val *entities)
@@ -114,12 +112,10 @@ static void write_file(struct kanal_json *json, yyjson_val *file, const char *mi
     tg_member_mime_of(json, file, mime);
     tg_member_text_of(json, "name", file, "file_name", NAME_MAX_CHARS);
     tg_member_text_of(json, "external_id", file, "file_unique_id", 1024);
-    if (id.len > 0 && id.len <= FILE_ID_MAX) {
-        kanal_json_key(json, "provider");
-        kanal_json_object(json);
+    struct tg_provider provider = tg_provider_begin(json);
+    if (id.len > 0 && id.len <= FILE_ID_MAX)
         kanal_json_member_str(json, "file_id", id);
-        kanal_json_object_end(json);
-    }
+    tg_provider_end(json, &provider);
 }
 
 static yyjson_val *largest(yyjson_val *sizes)
@@ -231,15 +227,12 @@ static int write_location(struct kanal_json *json, yyjson_val *location, yyjson_
         tg_member_count_of(json, "live_duration_ms", location, "live_period", 0, SECONDS_MAX, 1000);
     }
     tg_member_number_of(json, "heading", location, "heading", 0, 360);
-    if (venue) {
-        kanal_json_key(json, "provider");
-        kanal_json_object(json);
-        tg_member_text_of(json, "foursquare_id", venue, "foursquare_id", 256);
-        tg_member_text_of(json, "foursquare_type", venue, "foursquare_type", 256);
-        tg_member_text_of(json, "google_place_id", venue, "google_place_id", 256);
-        tg_member_text_of(json, "google_place_type", venue, "google_place_type", 256);
-        kanal_json_object_end(json);
-    }
+    struct tg_provider provider = tg_provider_begin(json);
+    tg_member_text_of(json, "foursquare_id", venue, "foursquare_id", 256);
+    tg_member_text_of(json, "foursquare_type", venue, "foursquare_type", 256);
+    tg_member_text_of(json, "google_place_id", venue, "google_place_id", 256);
+    tg_member_text_of(json, "google_place_type", venue, "google_place_type", 256);
+    tg_provider_end(json, &provider);
     kanal_json_object_end(json);
     return 1;
 }
@@ -307,12 +300,9 @@ static void write_unsupported(struct kanal_json *json, kanal_str kind, kanal_str
     part_start(json, "unsupported");
     kanal_json_member_str(json, "kind", kind.len > 0 ? tg_cut(kind, 128) : KANAL_LIT("unknown"));
     tg_member_text(json, "text", text, TEXT_MAX);
-    if (what) {
-        kanal_json_key(json, "provider");
-        kanal_json_object(json);
-        tg_member_copy(json, "value", what);
-        kanal_json_object_end(json);
-    }
+    struct tg_provider provider = tg_provider_begin(json);
+    tg_member_copy(json, "value", what);
+    tg_provider_end(json, &provider);
     kanal_json_object_end(json);
 }
 
@@ -356,6 +346,33 @@ static void plain_text(struct kanal_buffer *out, yyjson_val *value)
     kanal_buffer_str(out, kanal_json_id(value, scratch));
 }
 
+/* The words of a rich message: all its "text" members, a line for each block. */
+static void rich_words(struct kanal_buffer *out, yyjson_val *value, int is_text, int depth)
+{
+    size_t index, max;
+    yyjson_val *key, *member;
+    if (depth == 0 || out->len > TEXT_MAX)
+        return;
+    if (is_text)
+        kanal_buffer_str(out, kanal_json_text(value));
+    yyjson_arr_foreach (value, index, max, member)
+        rich_words(out, member, is_text, depth - 1);
+    yyjson_obj_foreach (value, index, max, key, member)
+        if (kanal_str_is(kanal_json_text(key), "text") || yyjson_is_ctn(member))
+            rich_words(out, member, kanal_str_is(kanal_json_text(key), "text"), depth - 1);
+}
+
+static void rich_text(struct kanal_buffer *out, yyjson_val *message)
+{
+    size_t index, max;
+    yyjson_val *block;
+    yyjson_arr_foreach (kanal_json_at(message, "blocks"), index, max, block) {
+        if (out->len > 0)
+            kanal_buffer_byte(out, '\n');
+        rich_words(out, block, 0, 16);
+    }
+}
+
 static const struct wordy {
     const char *name;
     void (*words)(struct kanal_buffer *out, yyjson_val *value); /* what a person would read; NULL: nothing */
@@ -370,6 +387,7 @@ static const struct wordy {
     { "migrate_from_chat_id", plain_text },
     { "connected_website", plain_text },
     { "checklist", title_text },
+    { "rich_message", rich_text },
     { NULL, NULL },
 };
 

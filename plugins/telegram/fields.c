@@ -122,3 +122,22 @@ void tg_member_number_text(struct kanal_json *json, const char *key, int64_t num
     kanal_json_member_str(json, key, kanal_buffer_view(&text));
     kanal_buffer_release(&text);
 }
+
+struct tg_provider tg_provider_begin(struct kanal_json *json)
+{
+    struct tg_provider provider = { .before = *json, .before_len = json->out->len };
+    kanal_json_key(json, "provider");
+    kanal_json_object(json);
+    provider.start_len = json->out->len;
+    return provider;
+}
+
+void tg_provider_end(struct kanal_json *json, const struct tg_provider *provider)
+{
+    if (json->out->len > provider->start_len) {
+        kanal_json_object_end(json);
+        return;
+    }
+    *json = provider->before;
+    json->out->len = provider->before_len;
+}

@@ -22,6 +22,14 @@ void tg_member_mime_of(struct kanal_json *, yyjson_val *object, const char *othe
 /* A provider's value as it is, if it is at most 16 levels deep and 16 KiB long; else nothing. */
 void tg_member_copy(struct kanal_json *, const char *key, yyjson_val *value);
 
+/* The member "provider": an object that vanishes again if nothing is written into it. */
+struct tg_provider {
+    struct kanal_json before;
+    size_t before_len, start_len;
+};
+struct tg_provider tg_provider_begin(struct kanal_json *);
+void tg_provider_end(struct kanal_json *, const struct tg_provider *);
+
 /* A number as a JSON string member. */
 void tg_member_number_text(struct kanal_json *, const char *key, int64_t number);
 

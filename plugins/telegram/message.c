@@ -132,12 +132,9 @@ static void write_customer(struct kanal_json *json, const struct tg_who *who, yy
         write_locale(json, who->user);
         tg_member_true_of(json, "is_bot", who->user, "is_bot");
         write_identifiers(json, who->user, message);
-        if (kanal_json_bool_at(who->user, "is_premium")) {
-            kanal_json_key(json, "provider");
-            kanal_json_object(json);
-            kanal_json_member_bool(json, "is_premium", 1);
-            kanal_json_object_end(json);
-        }
+        struct tg_provider provider = tg_provider_begin(json);
+        tg_member_true_of(json, "is_premium", who->user, "is_premium");
+        tg_provider_end(json, &provider);
     }
     kanal_json_object_end(json);
 }
@@ -156,16 +153,16 @@ static void write_chat(struct kanal_json *json, const struct tg_place *place, yy
     int64_t thread = kanal_json_int_at(message, "message_thread_id", 0);
     if (thread > 0 && kanal_json_bool_at(message, "is_topic_message"))
         tg_member_number_text(json, "thread", thread);
-    kanal_json_key(json, "provider");
-    kanal_json_object(json);
-    tg_member_text(json, "type", type, 32);
+    struct tg_provider provider = tg_provider_begin(json);
+    if (!place->is_private)
+        tg_member_text(json, "type", type, 32);
     tg_member_true_of(json, "is_forum", place->chat, "is_forum");
     if (place->business.len > 0)
         kanal_json_member_str(json, "business_connection_id", place->business);
     int64_t topic_id = kanal_json_int_at(topic, "topic_id", 0);
     if (topic_id != 0)
         tg_member_number_text(json, "direct_messages_topic_id", topic_id);
-    kanal_json_object_end(json);
+    tg_provider_end(json, &provider);
     kanal_json_object_end(json);
 }
 
@@ -178,20 +175,19 @@ static void write_address(struct kanal_json *json, int64_t id)
     kanal_buffer_release(&address);
 }
 
-static void write_author(struct kanal_json *json, const struct tg_who *who, yyjson_val *message)
+void tg_write_author(struct kanal_json *json, const struct tg_who *who, const struct tg_place *place, yyjson_val *message)
 {
     kanal_str signature = kanal_json_text_at(message, "author_signature");
+    if (who->id == 0 || place->id == 0 || place->is_private)
+        return;
     kanal_json_key(json, "author");
     kanal_json_object(json);
     write_address(json, who->id);
     write_names(json, who);
     tg_member_true_of(json, "is_bot", who->user, "is_bot");
-    if (signature.len > 0) {
-        kanal_json_key(json, "provider");
-        kanal_json_object(json);
-        tg_member_text(json, "signature", signature, NAME_MAX_CHARS);
-        kanal_json_object_end(json);
-    }
+    struct tg_provider provider = tg_provider_begin(json);
+    tg_member_text(json, "signature", signature, NAME_MAX_CHARS);
+    tg_provider_end(json, &provider);
     kanal_json_object_end(json);
 }
 
@@ -201,8 +197,6 @@ void tg_write_people(struct kanal_json *json, const struct tg_who *who, const st
         write_customer(json, who, message);
     if (place->id != 0)
         write_chat(json, place, message);
-    if (who->id != 0 && place->id != 0 && !place->is_private)
-        write_author(json, who, message);
 }
 
 /* ---- The message ---- */
@@ -343,8 +337,7 @@ static void write_provider(struct kanal_json *json, yyjson_val *message)
 {
     static const char *const flags[] = { "has_protected_content", "is_automatic_forward", "is_from_offline", "is_paid_post",
                                          "show_caption_above_media" };
-    kanal_json_key(json, "provider");
-    kanal_json_object(json);
+    struct tg_provider provider = tg_provider_begin(json);
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         tg_member_true_of(json, flags[i], message, flags[i]);
     tg_member_text_of(json, "via_bot", kanal_json_at(message, "via_bot"), "username", NAME_MAX_CHARS);
@@ -353,6 +346,16 @@ static void write_provider(struct kanal_json *json, yyjson_val *message)
     tg_member_count_of(json, "paid_star_count", message, "paid_star_count", 1, INT32_MAX, 1);
     tg_member_copy(json, "quote", kanal_json_at(message, "quote"));
     tg_member_copy(json, "external_reply", kanal_json_at(message, "external_reply"));
+    tg_provider_end(json, &provider);
+}
+
+void tg_write_sent(struct kanal_json *json, yyjson_val *message)
+{
+    kanal_json_key(json, "message");
+    kanal_json_object(json);
+    kanal_json_key(json, "content");
+    tg_content_write(json, message);
+    write_provider(json, message);
     kanal_json_object_end(json);
 }
 

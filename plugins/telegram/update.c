@@ -83,6 +83,12 @@ struct draft { /* what an event is made of */
     int64_t number;            /* likewise; 0: none */
 };
 
+/* The types that tell who in the chat did it. */
+static int is_of_customer(const char *type)
+{
+    return strncmp(type, "message.", 8) == 0 && strcmp(type, "message.sent") != 0;
+}
+
 /* An event with its people written; *json stands inside of data, for the type's own members. NULL: nobody is named, or out of
  * memory. */
 static struct tg_item *begin(struct tg_batch *batch, struct kanal_json *json, const struct draft *draft)
@@ -108,6 +114,8 @@ static struct tg_item *begin(struct tg_batch *batch, struct kanal_json *json, co
     kanal_json_init(json, &item->data);
     kanal_json_object(json);
     tg_write_people(json, &draft->who, &draft->place, draft->message);
+    if (is_of_customer(draft->type))
+        tg_write_author(json, &draft->who, &draft->place, draft->message);
     return item;
 }
 
@@ -182,10 +190,16 @@ static void say_started(struct tg_batch *batch, struct draft draft, kanal_str pa
 static void say_message(struct tg_batch *batch, const struct draft *draft, kanal_str payload)
 {
     struct kanal_json json;
+    int is_received = strcmp(draft->type, "message.received") == 0;
+    if (!is_received && (draft->place.id == 0 || draft->message_id <= 0))
+        return; /* these are about a message that can be named */
     struct tg_item *item = begin(batch, &json, draft);
     if (!item)
         return;
-    tg_write_message(&json, batch->self, &draft->place, draft->message);
+    if (strcmp(draft->type, "message.sent") == 0)
+        tg_write_sent(&json, draft->message);
+    else
+        tg_write_message(&json, batch->self, &draft->place, draft->message);
     if (payload.len > 0)
         write_referral(&json, payload);
     end(batch, item, &json);
@@ -284,11 +298,10 @@ static void on_callback(struct tg_batch *batch, yyjson_val *query)
         tg_member_text_of(&json, "text", message, "text", 4096);
         kanal_json_object_end(&json);
     }
-    kanal_json_key(&json, "provider");
-    kanal_json_object(&json);
+    struct tg_provider provider = tg_provider_begin(&json);
     tg_member_text(&json, "callback_query_id", batch->callback_id, 256);
     tg_member_text_of(&json, "inline_message_id", query, "inline_message_id", 256);
-    kanal_json_object_end(&json);
+    tg_provider_end(&json, &provider);
     kanal_json_object_end(&json);
     end(batch, item, &json);
 }
