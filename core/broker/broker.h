@@ -45,6 +45,9 @@ enum broker_state broker_get_state(const struct broker *);
 const char *broker_server(const struct broker *);         /* URL of the server connected to, without credentials; or "" */
 uint64_t broker_max_payload(const struct broker *);
 size_t broker_pending(const struct broker *);             /* requests under way */
+/* The server's words when it last refused a subject ("Permissions Violation for Publish to …"), or "". Such a request runs into
+ * its deadline: the server does not say which one it was. */
+const char *broker_violation(const struct broker *);
 
 /* A message out. Headers: NATS headers ("Nats-Msg-Id"). */
 struct broker_out {
