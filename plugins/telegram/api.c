@@ -111,7 +111,8 @@ static void send_request(struct tg_call *call, kanal_op cause, const struct tg_r
     kanal_http_request request = {
         .struct_size = sizeof request,
         .timeout_ms = wanted->timeout_ms,
-        .max_response = 8u * 1024 * 1024, /* 100 updates of getUpdates, each of some 10 KiB, fit several times */
+        .max_response =
+            8u * 1024 * 1024, /* 100 updates of getUpdates, each of some 10 KiB, fit several times */
         .method = KANAL_LIT("POST"),
         .url = url,
         .secrets = secrets,

@@ -7,7 +7,8 @@
 
 /* What came back. Views live until the callback returns. */
 struct tg_reply {
-    kanal_status status;   /* KANAL_OK: the provider answered (with http_code); else no usable answer, see plugin.h */
+    kanal_status
+        status; /* KANAL_OK: the provider answered (with http_code); else no usable answer, see plugin.h */
     int http_code;
     int is_ok;             /* {"ok": true} with a 2xx code */
     yyjson_val *result;    /* of ok; else NULL */
@@ -30,7 +31,8 @@ struct tg_request {
 
 /* Starts a call; its callback runs exactly once, later, in the lane; while stop() is under way the channel settles after it. cause: 0
  * or the op it is done for. Returns the call, or NULL when out of memory (then the callback never runs). */
-struct tg_call *tg_api_call(struct kanal_channel *, kanal_op cause, const struct tg_request *, tg_reply_fn *, void *user);
+struct tg_call *tg_api_call(struct kanal_channel *, kanal_op cause, const struct tg_request *, tg_reply_fn *,
+                            void *user);
 /* Its callback runs soon with KANAL_E_CANCELLED. */
 void tg_api_cancel(struct tg_call *);
 void tg_api_cancel_all(struct kanal_channel *);

@@ -2,7 +2,6 @@
 
 #include "api.h"
 
-
 /* ---- Settings ---- */
 
 static char *dup_trimmed(kanal_str url)
@@ -25,7 +24,9 @@ int tg_settings_read(struct tg_settings *settings, kanal_str json, const char **
     kanal_str mode = kanal_json_text_at(root, "mode"), media = kanal_json_text_at(root, "media");
     kanal_str api_url = kanal_json_text_at(root, "api_url");
     settings->is_polling = kanal_str_is(mode, "polling");
-    settings->media = kanal_str_is(media, "url") ? TG_MEDIA_URL : kanal_str_is(media, "upload") ? TG_MEDIA_UPLOAD : TG_MEDIA_AUTO;
+    settings->media = kanal_str_is(media, "url")      ? TG_MEDIA_URL
+                      : kanal_str_is(media, "upload") ? TG_MEDIA_UPLOAD
+                                                      : TG_MEDIA_AUTO;
     settings->drop_pending = kanal_json_bool_at(root, "drop_pending");
     settings->max_connections = kanal_json_int_at(root, "max_connections", 40);
     settings->poll_timeout_s = kanal_json_int_at(root, "poll_timeout", 50);
@@ -56,7 +57,8 @@ void tg_settings_release(struct tg_settings *settings)
 void tg_channel_settle(struct kanal_channel *channel)
 {
     kanal_op op = channel->stopping;
-    if (op == 0 || channel->calls != NULL || channel->poll.publishing != 0 || channel->poll.timer.op != 0 || channel->self_timer.op != 0)
+    if (op == 0 || channel->calls != NULL || channel->poll.publishing != 0 || channel->poll.timer.op != 0 ||
+        channel->self_timer.op != 0)
         return;
     if (channel->stop_timer.op != 0) { /* nothing is left that it would have to cut off */
         tg_timer_cancel(&channel->stop_timer);
@@ -88,7 +90,8 @@ static void on_timer(void *user, kanal_status status)
     tg_channel_settle(channel);
 }
 
-void tg_timer_set(struct tg_timer *timer, struct kanal_channel *channel, uint32_t delay_ms, void (*fired)(struct kanal_channel *))
+void tg_timer_set(struct tg_timer *timer, struct kanal_channel *channel, uint32_t delay_ms,
+                  void (*fired)(struct kanal_channel *))
 {
     if (channel->stopping != 0 || timer->op != 0)
         return;
@@ -151,7 +154,9 @@ void tg_answer_callback(struct kanal_channel *channel, kanal_op cause, kanal_str
     kanal_json_object(&json);
     kanal_json_member_str(&json, "callback_query_id", callback_id);
     kanal_json_object_end(&json);
-    struct tg_request request = { .method = "answerCallbackQuery", .json = kanal_buffer_view(&body), .timeout_ms = 10000 };
+    struct tg_request request = { .method = "answerCallbackQuery",
+                                  .json = kanal_buffer_view(&body),
+                                  .timeout_ms = 10000 };
     if (request.json.ptr)
         tg_api_call(channel, cause, &request, on_callback_answered, channel);
     kanal_buffer_release(&body);

@@ -25,8 +25,8 @@ struct tg_timer {
 };
 
 /* What may be wrong with the channel; it is well when nothing is. */
-#define TG_ILL_TOKEN 1u   /* Telegram refuses the token */
-#define TG_ILL_POLL 2u    /* getUpdates does not work */
+#define TG_ILL_TOKEN 1u /* Telegram refuses the token */
+#define TG_ILL_POLL 2u  /* getUpdates does not work */
 
 struct tg_call;
 
@@ -37,12 +37,12 @@ struct tg_poll {
     yyjson_doc *document; /* the updates that are being stored, one after another */
     yyjson_val *updates;
     size_t next;
-    struct tg_batch batch;  /* of the update that is being stored */
-    kanal_op publishing;    /* 0: none is under way */
+    struct tg_batch batch; /* of the update that is being stored */
+    kanal_op publishing;   /* 0: none is under way */
     int has_fallen_back;
-    int64_t offset;         /* of the first update that is not yet stored; 0: Telegram knows */
-    int64_t asked_offset;   /* of the answer at hand */
-    uint32_t failures;      /* in a row */
+    int64_t offset;       /* of the first update that is not yet stored; 0: Telegram knows */
+    int64_t asked_offset; /* of the answer at hand */
+    uint32_t failures;    /* in a row */
 };
 
 struct kanal_channel {
@@ -69,7 +69,8 @@ void tg_channel_settle(struct kanal_channel *);
 void tg_channel_health(struct kanal_channel *, uint32_t ill, kanal_status, kanal_str reason);
 
 /* Sets the timer anew; it does nothing while the channel is stopping. */
-void tg_timer_set(struct tg_timer *, struct kanal_channel *, uint32_t delay_ms, void (*fired)(struct kanal_channel *));
+void tg_timer_set(struct tg_timer *, struct kanal_channel *, uint32_t delay_ms,
+                  void (*fired)(struct kanal_channel *));
 void tg_timer_cancel(struct tg_timer *);
 
 /* Full jitter between half of the delay and all of it: delay_ms doubled with each failure, from min to max. */

@@ -148,7 +148,8 @@ static int is_plain(yyjson_val *part, const char *markup)
     return how.len == 0 || kanal_str_is(how, "plain");
 }
 
-static void append_text(struct kanal_buffer *text, yyjson_val *part, const char *member, const char *markup, int as_html)
+static void append_text(struct kanal_buffer *text, yyjson_val *part, const char *member, const char *markup,
+                        int as_html)
 {
     kanal_str words = kanal_json_text_at(part, member), how = kanal_json_text_at(part, markup);
     if (words.len == 0)
@@ -211,7 +212,8 @@ static void write_preview(struct kanal_json *json, const struct content *content
 /* ---- Media ---- */
 
 struct sort { /* how a kind of media is sent */
-    const char *method, *field, *input; /* input: InputMedia's type; NULL: it cannot be edited into a message */
+    const char *method, *field,
+        *input; /* input: InputMedia's type; NULL: it cannot be edited into a message */
     int has_caption;
 };
 
@@ -265,10 +267,11 @@ static int is_over_url_limit(const struct sort *sort, yyjson_val *media)
 }
 
 /* The file as a member `key`, or as an upload beside the parameters: then the member is written only if it has to name it. */
-static kanal_status write_file(struct tg_outgoing *out, struct kanal_json *json, const struct tg_wish *wish, const struct sort *sort,
-                               yyjson_val *media, const char *key)
+static kanal_status write_file(struct tg_outgoing *out, struct kanal_json *json, const struct tg_wish *wish,
+                               const struct sort *sort, yyjson_val *media, const char *key)
 {
-    kanal_str file_id = kanal_json_text_at(tg_options(media), "file_id"), url = kanal_json_text_at(media, "url");
+    kanal_str file_id = kanal_json_text_at(tg_options(media), "file_id"),
+              url = kanal_json_text_at(media, "url");
     if (file_id.len > 0) {
         kanal_json_member_str(json, key, file_id);
         return KANAL_OK;
@@ -293,7 +296,8 @@ static void write_media_facts(struct kanal_json *json, const struct sort *sort, 
 {
     int64_t duration = kanal_json_int_at(media, "duration_ms", 0) / 1000;
     int is_film = sort == &sort_video || sort == &sort_animation;
-    if (duration > 0 && duration <= INT32_MAX && (is_film || sort == &sort_note || sort == &sort_audio || sort == &sort_voice))
+    if (duration > 0 && duration <= INT32_MAX &&
+        (is_film || sort == &sort_note || sort == &sort_audio || sort == &sort_voice))
         kanal_json_member_int(json, "duration", duration);
     if (is_film) {
         tg_member_count_of(json, "width", media, "width", 1, 100000, 1);
@@ -401,8 +405,8 @@ static void write_reply(struct kanal_json *json, const struct tg_wish *wish)
 /* What is said of any message, in the command itself or in Telegram's own words. */
 static void write_manner(struct kanal_json *json, const struct tg_wish *wish, int has_media)
 {
-    static const char *const any[] = { "protect_content", "allow_paid_broadcast", "message_effect_id", "direct_messages_topic_id",
-                                       "suggested_post_parameters" };
+    static const char *const any[] = { "protect_content", "allow_paid_broadcast", "message_effect_id",
+                                       "direct_messages_topic_id", "suggested_post_parameters" };
     yyjson_val *options = tg_options(wish->data), *value;
     int64_t thread = 0;
     if (kanal_str_int(kanal_json_text_at(wish->data, "thread"), &thread) == 0 && thread > 0)
@@ -442,8 +446,8 @@ static kanal_status compose_send(struct tg_outgoing *out, struct kanal_json *jso
     return content.choice ? tg_write_keyboard(out, json, content.choice, 0) : KANAL_OK;
 }
 
-static kanal_status write_input_media(struct tg_outgoing *out, struct kanal_json *json, const struct tg_wish *wish,
-                                      const struct content *content)
+static kanal_status write_input_media(struct tg_outgoing *out, struct kanal_json *json,
+                                      const struct tg_wish *wish, const struct content *content)
 {
     const struct sort *sort = sort_of(content);
     if (!sort->input)
@@ -478,7 +482,8 @@ static kanal_status compose_edit(struct tg_outgoing *out, struct kanal_json *jso
         write_position(json, content.location);
         write_movement(json, content.location);
     } else if (content.contact) {
-        return tg_refuse(out, "unsupported_content", "Telegram cannot put a contact into a message that exists");
+        return tg_refuse(out, "unsupported_content",
+                         "Telegram cannot put a contact into a message that exists");
     } else if (wish->as_caption) {
         out->method = "editMessageCaption";
         write_words(json, "caption", &content);
@@ -493,7 +498,8 @@ static kanal_status compose_edit(struct tg_outgoing *out, struct kanal_json *jso
     return content.choice ? tg_write_keyboard(out, json, content.choice, 1) : KANAL_OK;
 }
 
-static kanal_status compose_delete(struct tg_outgoing *out, struct kanal_json *json, const struct tg_wish *wish)
+static kanal_status compose_delete(struct tg_outgoing *out, struct kanal_json *json,
+                                   const struct tg_wish *wish)
 {
     if (!wish->target.business[0]) {
         out->method = "deleteMessage";
@@ -508,7 +514,8 @@ static kanal_status compose_delete(struct tg_outgoing *out, struct kanal_json *j
     return KANAL_OK;
 }
 
-static kanal_status compose_react(struct tg_outgoing *out, struct kanal_json *json, const struct tg_wish *wish)
+static kanal_status compose_react(struct tg_outgoing *out, struct kanal_json *json,
+                                  const struct tg_wish *wish)
 {
     yyjson_val *reaction;
     size_t index, max;
@@ -519,12 +526,14 @@ static kanal_status compose_react(struct tg_outgoing *out, struct kanal_json *js
     kanal_json_key(json, "reaction");
     kanal_json_array(json);
     yyjson_arr_foreach (kanal_json_at(wish->data, "reactions"), index, max, reaction) {
-        kanal_str emoji = kanal_json_text_at(reaction, "emoji"), custom = kanal_json_text_at(reaction, "custom_id");
+        kanal_str emoji = kanal_json_text_at(reaction, "emoji"),
+                  custom = kanal_json_text_at(reaction, "custom_id");
         if (emoji.len == 0 && custom.len == 0)
             return tg_refuse(out, "invalid_content", "a reaction has neither emoji nor custom_id");
         kanal_json_object(json);
         kanal_json_member_text(json, "type", emoji.len > 0 ? "emoji" : "custom_emoji");
-        kanal_json_member_str(json, emoji.len > 0 ? "emoji" : "custom_emoji_id", emoji.len > 0 ? emoji : custom);
+        kanal_json_member_str(json, emoji.len > 0 ? "emoji" : "custom_emoji_id",
+                              emoji.len > 0 ? emoji : custom);
         kanal_json_object_end(json);
     }
     kanal_json_array_end(json);
@@ -532,9 +541,12 @@ static kanal_status compose_react(struct tg_outgoing *out, struct kanal_json *js
     return KANAL_OK;
 }
 
-static kanal_status compose_typing(struct tg_outgoing *out, struct kanal_json *json, const struct tg_wish *wish)
+static kanal_status compose_typing(struct tg_outgoing *out, struct kanal_json *json,
+                                   const struct tg_wish *wish)
 {
-    static const char *const actions[][2] = { { "voice", "record_voice" }, { "video", "record_video" }, { "file", "upload_document" } };
+    static const char *const actions[][2] = { { "voice", "record_voice" },
+                                              { "video", "record_video" },
+                                              { "file", "upload_document" } };
     kanal_str kind = kanal_json_text_at(wish->data, "kind");
     const char *action = "typing";
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++)
@@ -572,7 +584,8 @@ kanal_status tg_compose(struct tg_outgoing *out, const struct tg_wish *wish)
     if (!verb)
         return tg_refuse(out, "unsupported_verb", "Telegram has nothing for this verb");
     if (verb->needs_message && wish->message_id == 0)
-        return tg_refuse(out, "message_not_found", "no message of Telegram is named (external_id is CHAT/NUMBER)");
+        return tg_refuse(out, "message_not_found",
+                         "no message of Telegram is named (external_id is CHAT/NUMBER)");
     kanal_json_init(&json, &out->json);
     kanal_json_object(&json);
     if (verb->names_chat || !wish->target.business[0])

@@ -8,8 +8,8 @@
 
 /* The chat that a call is for. */
 struct tg_target {
-    int64_t chat_id;                   /* 0: `username` */
-    char username[64];                 /* "@name" of a public channel or group */
+    int64_t chat_id;                    /* 0: `username` */
+    char username[64];                  /* "@name" of a public channel or group */
     char business[TG_BUSINESS_MAX + 1]; /* empty: the bot's own chat */
 };
 
@@ -26,11 +26,11 @@ enum tg_media_way {
     TG_WAY_UPLOAD /* the host streams the URL into a form */
 };
 
-struct tg_wish { /* what the delivery asks for; borrowed */
+struct tg_wish {    /* what the delivery asks for; borrowed */
     kanal_str type; /* the verb */
     yyjson_val *data;
     struct tg_target target;
-    int64_t message_id; /* of what is edited, deleted, reacted to or replied to; 0: none */
+    int64_t message_id;   /* of what is edited, deleted, reacted to or replied to; 0: none */
     int64_t message_chat; /* the chat of that message, where it is another one; else 0 */
     enum tg_media_way way;
     int as_caption; /* of an edit: the message has media, so its text is a caption */
@@ -42,7 +42,7 @@ struct tg_outgoing {
     /* A file to upload as this field; absent: there is none. Views into the wish's data. */
     const char *field;
     kanal_str url, filename, mime;
-    int has_media; /* media are named by URL: refused by Telegram they can still be uploaded */
+    int has_media;   /* media are named by URL: refused by Telegram they can still be uploaded */
     int for_message; /* the result is a Message */
     /* Why there is no call. */
     const char *error_code, *reason;
@@ -57,7 +57,8 @@ kanal_status tg_compose(struct tg_outgoing *, const struct tg_wish *);
 /* Says why there is no call; returns KANAL_E_REJECTED. */
 kanal_status tg_refuse(struct tg_outgoing *, const char *error_code, const char *reason);
 /* The member "reply_markup" of a choice; inline_only: of an edit. */
-kanal_status tg_write_keyboard(struct tg_outgoing *, struct kanal_json *, yyjson_val *choice, int inline_only);
+kanal_status tg_write_keyboard(struct tg_outgoing *, struct kanal_json *, yyjson_val *choice,
+                               int inline_only);
 /* Our options of a provider's object: data.provider.telegram, or data.provider itself. */
 yyjson_val *tg_options(yyjson_val *object);
 

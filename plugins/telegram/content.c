@@ -124,7 +124,8 @@ static yyjson_val *largest(yyjson_val *sizes)
     yyjson_val *size, *best = NULL;
     double best_area = -1;
     yyjson_arr_foreach (sizes, index, max, size) {
-        double area = (double)kanal_json_int_at(size, "width", 0) * (double)kanal_json_int_at(size, "height", 0);
+        double area =
+            (double)kanal_json_int_at(size, "width", 0) * (double)kanal_json_int_at(size, "height", 0);
         if (yyjson_is_obj(size) && area > best_area) {
             best = size;
             best_area = area;
@@ -192,7 +193,8 @@ static void write_document(struct kanal_json *json, yyjson_val *message, yyjson_
 
 static void write_sticker(struct kanal_json *json, yyjson_val *sticker)
 {
-    int animated = kanal_json_bool_at(sticker, "is_animated"), video = kanal_json_bool_at(sticker, "is_video");
+    int animated = kanal_json_bool_at(sticker, "is_animated"),
+        video = kanal_json_bool_at(sticker, "is_video");
     part_start(json, "sticker");
     write_file(json, sticker, video ? "video/webm" : animated ? "application/x-tgsticker" : "image/webp");
     write_sides(json, sticker);
@@ -254,12 +256,17 @@ kanal_str tg_phone(kanal_str as_told, char out[24])
 static void write_contact_name(struct kanal_json *json, yyjson_val *contact, kanal_str phone)
 {
     struct kanal_buffer name = { 0 };
-    kanal_str first = kanal_json_text_at(contact, "first_name"), last = kanal_json_text_at(contact, "last_name");
+    kanal_str first = kanal_json_text_at(contact, "first_name"),
+              last = kanal_json_text_at(contact, "last_name");
     kanal_buffer_str(&name, first);
     if (first.len > 0 && last.len > 0)
         kanal_buffer_byte(&name, ' ');
     kanal_buffer_str(&name, last);
-    tg_member_text(json, "name", name.len > 0 ? kanal_buffer_view(&name) : phone.len > 0 ? phone : KANAL_LIT("?"), 512);
+    tg_member_text(json, "name",
+                   name.len > 0    ? kanal_buffer_view(&name)
+                   : phone.len > 0 ? phone
+                                   : KANAL_LIT("?"),
+                   512);
     tg_member_text(json, "first_name", first, 256);
     tg_member_text(json, "last_name", last, 256);
     kanal_buffer_release(&name);
@@ -395,14 +402,52 @@ static const struct wordy {
 static int is_about(kanal_str name)
 {
     static const char *const names[] = {
-        "message_id", "message_thread_id", "direct_messages_topic", "from", "sender_chat", "sender_boost_count",
-        "sender_business_bot", "sender_tag", "date", "guest_query_id", "business_connection_id", "chat", "forward_origin",
-        "forward_from", "forward_from_chat", "forward_from_message_id", "forward_signature", "forward_sender_name",
-        "forward_date", "is_topic_message", "is_automatic_forward", "reply_to_message", "external_reply", "quote",
-        "reply_to_story", "reply_to_checklist_task_id", "reply_to_poll_option_id", "via_bot", "guest_bot_caller_user",
-        "guest_bot_caller_chat", "edit_date", "has_protected_content", "is_from_offline", "is_paid_post", "media_group_id",
-        "author_signature", "paid_star_count", "entities", "link_preview_options", "suggested_post_info", "effect_id",
-        "caption", "caption_entities", "show_caption_above_media", "has_media_spoiler", "reply_markup",
+        "message_id",
+        "message_thread_id",
+        "direct_messages_topic",
+        "from",
+        "sender_chat",
+        "sender_boost_count",
+        "sender_business_bot",
+        "sender_tag",
+        "date",
+        "guest_query_id",
+        "business_connection_id",
+        "chat",
+        "forward_origin",
+        "forward_from",
+        "forward_from_chat",
+        "forward_from_message_id",
+        "forward_signature",
+        "forward_sender_name",
+        "forward_date",
+        "is_topic_message",
+        "is_automatic_forward",
+        "reply_to_message",
+        "external_reply",
+        "quote",
+        "reply_to_story",
+        "reply_to_checklist_task_id",
+        "reply_to_poll_option_id",
+        "via_bot",
+        "guest_bot_caller_user",
+        "guest_bot_caller_chat",
+        "edit_date",
+        "has_protected_content",
+        "is_from_offline",
+        "is_paid_post",
+        "media_group_id",
+        "author_signature",
+        "paid_star_count",
+        "entities",
+        "link_preview_options",
+        "suggested_post_info",
+        "effect_id",
+        "caption",
+        "caption_entities",
+        "show_caption_above_media",
+        "has_media_spoiler",
+        "reply_markup",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (kanal_str_is(name, names[i]))
@@ -502,7 +547,8 @@ void tg_content_write(struct kanal_json *json, yyjson_val *message)
         write_contact(json, message, value);
     else if ((value = object_at(message, "web_app_data")) != NULL)
         write_web_app(json, value);
-    else if (!write_location(json, venue ? kanal_json_at(venue, "location") : kanal_json_at(message, "location"), venue))
+    else if (!write_location(
+                 json, venue ? kanal_json_at(venue, "location") : kanal_json_at(message, "location"), venue))
         write_other(json, message);
     kanal_json_array_end(json);
 }
@@ -517,7 +563,8 @@ void tg_content_unsupported(struct kanal_json *json, kanal_str kind, kanal_str t
 /* What stood on the pressed button, if the message is still at hand. */
 static kanal_str button_text(yyjson_val *query, kanal_str data)
 {
-    yyjson_val *rows = kanal_json_at(kanal_json_at(kanal_json_at(query, "message"), "reply_markup"), "inline_keyboard");
+    yyjson_val *rows =
+        kanal_json_at(kanal_json_at(kanal_json_at(query, "message"), "reply_markup"), "inline_keyboard");
     yyjson_val *row, *button;
     size_t row_index, row_max, index, max;
     yyjson_arr_foreach (rows, row_index, row_max, row)
@@ -531,7 +578,8 @@ void tg_content_callback(struct kanal_json *json, yyjson_val *query)
 {
     kanal_str data = kanal_json_text_at(query, "data");
     if (data.len == 0) {
-        tg_content_unsupported(json, KANAL_LIT("callback_game"), kanal_json_text_at(query, "game_short_name"), NULL);
+        tg_content_unsupported(json, KANAL_LIT("callback_game"), kanal_json_text_at(query, "game_short_name"),
+                               NULL);
         return;
     }
     kanal_json_array(json);

@@ -72,7 +72,8 @@ static void refuse_delivery(struct delivery *delivery, const char *code, const c
 static void sent_id(char *out, const struct delivery *delivery, const struct tg_reply *reply)
 {
     int64_t message_id = kanal_json_int_at(reply->result, "message_id", 0);
-    struct tg_place place = tg_place_of(kanal_json_at(reply->result, "chat"), kanal_str_c(delivery->wish.target.business));
+    struct tg_place place =
+        tg_place_of(kanal_json_at(reply->result, "chat"), kanal_str_c(delivery->wish.target.business));
     if (place.id == 0)
         place.id = delivery->wish.target.chat_id;
     tg_external_id(out, &place, message_id);
@@ -123,8 +124,8 @@ static int adjust(struct delivery *delivery, const struct tg_reply *reply)
         if (delivery->wish.message_chat == 0)
             delivery->wish.message_id = 0; /* of the old group; the new one numbers its own */
         delivery->wish.target.chat_id = reply->migrate_to;
-        tg_log(delivery->channel, delivery->op, KANAL_LOG_INFO, "a group became a supergroup; its new chat is used for this delivery",
-               reply->description);
+        tg_log(delivery->channel, delivery->op, KANAL_LOG_INFO,
+               "a group became a supergroup; its new chat is used for this delivery", reply->description);
         return strcmp(delivery->type, "message.send") == 0 || strcmp(delivery->type, "typing.start") == 0;
     case TG_AGAIN_UPLOAD:
         if (!delivery->may_upload || !delivery->outgoing.has_media)

@@ -23,20 +23,22 @@ void tg_member_text(struct kanal_json *json, const char *key, kanal_str text, si
         kanal_json_member_str(json, key, tg_cut(text, max_chars));
 }
 
-void tg_member_text_of(struct kanal_json *json, const char *key, yyjson_val *object, const char *name, size_t max_chars)
+void tg_member_text_of(struct kanal_json *json, const char *key, yyjson_val *object, const char *name,
+                       size_t max_chars)
 {
     tg_member_text(json, key, kanal_json_text_at(object, name), max_chars);
 }
 
-void tg_member_count_of(struct kanal_json *json, const char *key, yyjson_val *object, const char *name, int64_t min, int64_t max,
-                        int64_t factor)
+void tg_member_count_of(struct kanal_json *json, const char *key, yyjson_val *object, const char *name,
+                        int64_t min, int64_t max, int64_t factor)
 {
     int64_t number = kanal_json_int_at(object, name, INT64_MIN);
     if (number >= min && number <= max)
         kanal_json_member_int(json, key, number * factor);
 }
 
-void tg_member_number_of(struct kanal_json *json, const char *key, yyjson_val *object, const char *name, double min, double max)
+void tg_member_number_of(struct kanal_json *json, const char *key, yyjson_val *object, const char *name,
+                         double min, double max)
 {
     yyjson_val *value = kanal_json_at(object, name);
     double number = yyjson_get_num(value);
@@ -52,7 +54,8 @@ void tg_member_true_of(struct kanal_json *json, const char *key, yyjson_val *obj
 
 static int is_token_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c != 0 && strchr("!#$&^_.+-", c));
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != 0 && strchr("!#$&^_.+-", c));
 }
 
 /* type/subtype of RFC 6838, parameters ignored. */

@@ -9,12 +9,14 @@ kanal_str tg_cut(kanal_str text, size_t max_chars);
 /* A member with the text, cut; nothing if it is empty or absent. */
 void tg_member_text(struct kanal_json *, const char *key, kanal_str text, size_t max_chars);
 /* As above, of a provider's member. */
-void tg_member_text_of(struct kanal_json *, const char *key, yyjson_val *object, const char *name, size_t max_chars);
+void tg_member_text_of(struct kanal_json *, const char *key, yyjson_val *object, const char *name,
+                       size_t max_chars);
 /* A whole number of a provider's member, times `factor`; nothing if it is missing or outside of min to max. */
-void tg_member_count_of(struct kanal_json *, const char *key, yyjson_val *object, const char *name, int64_t min, int64_t max,
-                        int64_t factor);
+void tg_member_count_of(struct kanal_json *, const char *key, yyjson_val *object, const char *name,
+                        int64_t min, int64_t max, int64_t factor);
 /* A number of a provider's member; nothing if it is missing or outside of min to max. */
-void tg_member_number_of(struct kanal_json *, const char *key, yyjson_val *object, const char *name, double min, double max);
+void tg_member_number_of(struct kanal_json *, const char *key, yyjson_val *object, const char *name,
+                         double min, double max);
 /* true, if the provider's member is; else nothing. */
 void tg_member_true_of(struct kanal_json *, const char *key, yyjson_val *object, const char *name);
 /* A media type of a provider's member if it has the form of one, else `otherwise` if that is not NULL. */

@@ -7,10 +7,14 @@ enum tag { TAG_B, TAG_I, TAG_U, TAG_S, TAG_CODE, TAG_PRE, TAG_QUOTE, TAG_SPOILER
 static const struct {
     const char *open, *close;
 } tags[TAG_COUNT] = {
-    { "<b>", "</b>" },       { "<i>", "</i>" },
-    { "<u>", "</u>" },       { "<s>", "</s>" },
-    { "<code>", "</code>" }, { "<pre>", "</pre>" },
-    { "<blockquote>", "</blockquote>" }, { "<tg-spoiler>", "</tg-spoiler>" },
+    { "<b>", "</b>" },
+    { "<i>", "</i>" },
+    { "<u>", "</u>" },
+    { "<s>", "</s>" },
+    { "<code>", "</code>" },
+    { "<pre>", "</pre>" },
+    { "<blockquote>", "</blockquote>" },
+    { "<tg-spoiler>", "</tg-spoiler>" },
     { "<a href=\"", "</a>" },
 };
 
@@ -21,20 +25,20 @@ static const struct element {
     enum effect effect;
     enum tag tag;
 } elements[] = {
-    { "b", EFFECT_TAG, TAG_B },           { "strong", EFFECT_TAG, TAG_B },
-    { "i", EFFECT_TAG, TAG_I },           { "em", EFFECT_TAG, TAG_I },
-    { "u", EFFECT_TAG, TAG_U },           { "ins", EFFECT_TAG, TAG_U },
-    { "s", EFFECT_TAG, TAG_S },           { "strike", EFFECT_TAG, TAG_S },
-    { "del", EFFECT_TAG, TAG_S },         { "code", EFFECT_TAG, TAG_CODE },
-    { "pre", EFFECT_TAG, TAG_PRE },       { "blockquote", EFFECT_TAG, TAG_QUOTE },
-    { "span", EFFECT_TAG, TAG_SPOILER },  { "tg-spoiler", EFFECT_TAG, TAG_SPOILER },
-    { "a", EFFECT_TAG, TAG_A },           { "br", EFFECT_BREAK, TAG_COUNT },
-    { "p", EFFECT_BLOCK, TAG_COUNT },     { "div", EFFECT_BLOCK, TAG_COUNT },
-    { "ul", EFFECT_BLOCK, TAG_COUNT },    { "ol", EFFECT_BLOCK, TAG_COUNT },
-    { "li", EFFECT_ITEM, TAG_COUNT },     { "h1", EFFECT_HEADING, TAG_B },
-    { "h2", EFFECT_HEADING, TAG_B },      { "h3", EFFECT_HEADING, TAG_B },
-    { "h4", EFFECT_HEADING, TAG_B },      { "h5", EFFECT_HEADING, TAG_B },
-    { "h6", EFFECT_HEADING, TAG_B },      { "script", EFFECT_DROP, TAG_COUNT },
+    { "b", EFFECT_TAG, TAG_B },          { "strong", EFFECT_TAG, TAG_B },
+    { "i", EFFECT_TAG, TAG_I },          { "em", EFFECT_TAG, TAG_I },
+    { "u", EFFECT_TAG, TAG_U },          { "ins", EFFECT_TAG, TAG_U },
+    { "s", EFFECT_TAG, TAG_S },          { "strike", EFFECT_TAG, TAG_S },
+    { "del", EFFECT_TAG, TAG_S },        { "code", EFFECT_TAG, TAG_CODE },
+    { "pre", EFFECT_TAG, TAG_PRE },      { "blockquote", EFFECT_TAG, TAG_QUOTE },
+    { "span", EFFECT_TAG, TAG_SPOILER }, { "tg-spoiler", EFFECT_TAG, TAG_SPOILER },
+    { "a", EFFECT_TAG, TAG_A },          { "br", EFFECT_BREAK, TAG_COUNT },
+    { "p", EFFECT_BLOCK, TAG_COUNT },    { "div", EFFECT_BLOCK, TAG_COUNT },
+    { "ul", EFFECT_BLOCK, TAG_COUNT },   { "ol", EFFECT_BLOCK, TAG_COUNT },
+    { "li", EFFECT_ITEM, TAG_COUNT },    { "h1", EFFECT_HEADING, TAG_B },
+    { "h2", EFFECT_HEADING, TAG_B },     { "h3", EFFECT_HEADING, TAG_B },
+    { "h4", EFFECT_HEADING, TAG_B },     { "h5", EFFECT_HEADING, TAG_B },
+    { "h6", EFFECT_HEADING, TAG_B },     { "script", EFFECT_DROP, TAG_COUNT },
     { "style", EFFECT_DROP, TAG_COUNT },
 };
 
@@ -102,12 +106,15 @@ static uint32_t reference_number(kanal_str digits)
         return 0;
     for (; i < digits.len; i++) {
         char c = digits.ptr[i], letter = (char)(c | 0x20);
-        uint32_t digit = c >= '0' && c <= '9' ? (uint32_t)(c - '0') : letter >= 'a' && letter <= 'f' ? (uint32_t)(letter - 'a' + 10) : 99;
+        uint32_t digit = c >= '0' && c <= '9'             ? (uint32_t)(c - '0')
+                         : letter >= 'a' && letter <= 'f' ? (uint32_t)(letter - 'a' + 10)
+                                                          : 99;
         if (digit >= base)
             return 0;
         value = value * base + digit;
     }
-    int is_character = (value >= 0x20 && value < 0xd800) || (value > 0xdfff && value <= 0x10ffff) || value == '\n' || value == '\t';
+    int is_character = (value >= 0x20 && value < 0xd800) || (value > 0xdfff && value <= 0x10ffff) ||
+                       value == '\n' || value == '\t';
     return is_character ? value : 0;
 }
 
@@ -116,9 +123,9 @@ static size_t write_reference(struct kanal_buffer *out, kanal_str text)
 {
     static const struct {
         const char *name, *written;
-    } names[] = { { "lt", "&lt;" },     { "gt", "&gt;" },    { "amp", "&amp;" },   { "quot", "&quot;" }, { "apos", "'" },
-                  { "nbsp", "\xc2\xa0" }, { "laquo", "«" }, { "raquo", "»" }, { "mdash", "—" },  { "ndash", "–" },
-                  { "hellip", "…" } };
+    } names[] = { { "lt", "&lt;" }, { "gt", "&gt;" },       { "amp", "&amp;" }, { "quot", "&quot;" },
+                  { "apos", "'" },  { "nbsp", "\xc2\xa0" }, { "laquo", "«" },   { "raquo", "»" },
+                  { "mdash", "—" }, { "ndash", "–" },       { "hellip", "…" } };
     size_t end = 1;
     while (end < text.len && end < 12 && text.ptr[end] != ';')
         end++;
@@ -203,7 +210,8 @@ static kanal_str attribute(kanal_str attributes, const char *name)
     for (size_t i = 0; i + n < attributes.len; i++) {
         char before = i == 0 ? ' ' : attributes.ptr[i - 1];
         if ((before != ' ' && before != '\n' && before != '\t') ||
-            !kanal_str_equal_nocase(kanal_str_of(attributes.ptr + i, n), kanal_str_c(name)) || attributes.ptr[i + n] != '=')
+            !kanal_str_equal_nocase(kanal_str_of(attributes.ptr + i, n), kanal_str_c(name)) ||
+            attributes.ptr[i + n] != '=')
             continue;
         kanal_str value = kanal_str_from(attributes, i + n + 1);
         char quote = value.len > 0 ? value.ptr[0] : 0;
@@ -263,7 +271,8 @@ static size_t read_tag(kanal_str text, kanal_str *ret_name, kanal_str *ret_attri
 static size_t skip_element(kanal_str text, kanal_str name)
 {
     for (size_t i = 0; i + name.len + 2 < text.len; i++)
-        if (text.ptr[i] == '<' && text.ptr[i + 1] == '/' && kanal_str_equal_nocase(kanal_str_of(text.ptr + i + 2, name.len), name)) {
+        if (text.ptr[i] == '<' && text.ptr[i + 1] == '/' &&
+            kanal_str_equal_nocase(kanal_str_of(text.ptr + i + 2, name.len), name)) {
             while (i < text.len && text.ptr[i] != '>')
                 i++;
             return i < text.len ? i + 1 : text.len;
@@ -292,7 +301,8 @@ static void apply_tag(struct html *html, enum tag tag, kanal_str name, kanal_str
     else if (tag == TAG_A) {
         if (tg_link_is_safe(href) && !is_open(html, TAG_A))
             push(html, tag, href);
-    } else if (!kanal_str_equal_nocase(name, KANAL_LIT("span")) || is_spoiler_class(attribute(attributes, "class")))
+    } else if (!kanal_str_equal_nocase(name, KANAL_LIT("span")) ||
+               is_spoiler_class(attribute(attributes, "class")))
         push(html, tag, href);
 }
 

@@ -19,7 +19,9 @@ static size_t count_chars(kanal_str text)
 
 static void write_look(struct kanal_json *json, yyjson_val *option)
 {
-    static const char *const looks[][2] = { { "primary", "primary" }, { "positive", "success" }, { "negative", "danger" } };
+    static const char *const looks[][2] = { { "primary", "primary" },
+                                            { "positive", "success" },
+                                            { "negative", "danger" } };
     kanal_str look = kanal_json_text_at(option, "look");
     for (size_t i = 0; i < sizeof looks / sizeof *looks; i++)
         if (kanal_str_is(look, looks[i][0]))
@@ -43,14 +45,21 @@ static int write_provider_action(struct kanal_json *json, yyjson_val *option, co
 
 static kanal_status write_inline_button(struct tg_outgoing *out, struct kanal_json *json, yyjson_val *option)
 {
-    static const char *const actions[] = { "web_app", "login_url", "switch_inline_query", "switch_inline_query_current_chat",
-                                           "switch_inline_query_chosen_chat", "copy_text", "pay", NULL };
+    static const char *const actions[] = { "web_app",
+                                           "login_url",
+                                           "switch_inline_query",
+                                           "switch_inline_query_current_chat",
+                                           "switch_inline_query_chosen_chat",
+                                           "copy_text",
+                                           "pay",
+                                           NULL };
     kanal_str text = kanal_json_text_at(option, "text"), url = kanal_json_text_at(option, "url");
     kanal_str phone = kanal_json_text_at(option, "phone"), payload = kanal_json_text_at(option, "payload");
     if (text.len == 0)
         return tg_refuse(out, "invalid_content", "an option has no text");
     if (kanal_json_at(option, "request"))
-        return tg_refuse(out, "unsupported_content", "Telegram asks for a contact or a location with quick_replies only");
+        return tg_refuse(out, "unsupported_content",
+                         "Telegram asks for a contact or a location with quick_replies only");
     kanal_json_object(json);
     tg_member_text(json, "text", text, BUTTON_CHARS_MAX);
     write_look(json, option);
@@ -82,7 +91,8 @@ static kanal_status write_reply_button(struct tg_outgoing *out, struct kanal_jso
     if (text.len == 0)
         return tg_refuse(out, "invalid_content", "an option has no text");
     if (kanal_json_at(option, "url") || kanal_json_at(option, "phone"))
-        return tg_refuse(out, "unsupported_content", "Telegram opens links with buttons only, not with quick_replies");
+        return tg_refuse(out, "unsupported_content",
+                         "Telegram opens links with buttons only, not with quick_replies");
     kanal_json_object(json);
     tg_member_text(json, "text", text, BUTTON_CHARS_MAX);
     write_look(json, option);
@@ -100,8 +110,8 @@ static kanal_status write_reply_button(struct tg_outgoing *out, struct kanal_jso
 typedef kanal_status button_fn(struct tg_outgoing *, struct kanal_json *, yyjson_val *option);
 
 /* The options in rows: as they say, else as many beside each other as fit. */
-static kanal_status write_rows(struct tg_outgoing *out, struct kanal_json *json, yyjson_val *options, button_fn *write,
-                               int one_column)
+static kanal_status write_rows(struct tg_outgoing *out, struct kanal_json *json, yyjson_val *options,
+                               button_fn *write, int one_column)
 {
     size_t index, max, in_row = 0, chars = 0;
     int64_t row = -1;
@@ -110,7 +120,8 @@ static kanal_status write_rows(struct tg_outgoing *out, struct kanal_json *json,
     yyjson_arr_foreach (options, index, max, option) {
         int64_t wanted = kanal_json_int_at(option, "row", -1);
         size_t more = count_chars(kanal_json_text_at(option, "text"));
-        int is_next = wanted >= 0 ? wanted != row : one_column || row >= 0 || chars + more > ROW_CHARS_MAX || in_row == 3;
+        int is_next = wanted >= 0 ? wanted != row
+                                  : one_column || row >= 0 || chars + more > ROW_CHARS_MAX || in_row == 3;
         if (in_row > 0 && (is_next || in_row == ROW_BUTTONS_MAX)) {
             kanal_json_array_end(json);
             in_row = chars = 0;
@@ -150,7 +161,8 @@ static kanal_status write_reply_keyboard(struct tg_outgoing *out, struct kanal_j
     return KANAL_OK;
 }
 
-kanal_status tg_write_keyboard(struct tg_outgoing *out, struct kanal_json *json, yyjson_val *choice, int inline_only)
+kanal_status tg_write_keyboard(struct tg_outgoing *out, struct kanal_json *json, yyjson_val *choice,
+                               int inline_only)
 {
     kanal_str style = kanal_json_text_at(choice, "style");
     yyjson_val *options = kanal_json_at(choice, "options");

@@ -45,7 +45,8 @@ static kanal_status status_of(const struct tg_reply *reply)
     kanal_status status = tg_status_of_reply(reply);
     if (status != KANAL_E_REJECTED)
         return status;
-    int is_too_big = reply->description.len > 0 && memmem(reply->description.ptr, reply->description.len, "too big", 7) != NULL;
+    int is_too_big = reply->description.len > 0 &&
+                     memmem(reply->description.ptr, reply->description.len, "too big", 7) != NULL;
     return is_too_big ? KANAL_E_TOO_LARGE : KANAL_E_NOT_FOUND;
 }
 
@@ -62,7 +63,8 @@ static void on_file(void *user, const struct tg_reply *reply)
     }
     kanal_buffer_text(&url, channel->settings.api_url);
     if (tg_file_path(&url, kanal_json_text_at(reply->result, "file_path")) != 0 || url.failed) {
-        tg_log(channel, fetch.op, KANAL_LOG_WARN, "getFile told no path that can be fetched", kanal_str_of(NULL, 0));
+        tg_log(channel, fetch.op, KANAL_LOG_WARN, "getFile told no path that can be fetched",
+               kanal_str_of(NULL, 0));
         fail(channel, fetch.op, KANAL_E_NOT_FOUND);
         kanal_buffer_release(&url);
         return;
@@ -93,7 +95,9 @@ void tg_media(struct kanal_channel *channel, kanal_op op, kanal_str reference)
     kanal_json_object(&json);
     kanal_json_member_str(&json, "file_id", reference.ptr ? reference : KANAL_LIT(""));
     kanal_json_object_end(&json);
-    struct tg_request request = { .method = "getFile", .json = kanal_buffer_view(&body), .timeout_ms = GET_FILE_TIMEOUT_MS };
+    struct tg_request request = { .method = "getFile",
+                                  .json = kanal_buffer_view(&body),
+                                  .timeout_ms = GET_FILE_TIMEOUT_MS };
     struct tg_call *call = NULL;
     if (fetch && request.json.ptr) {
         fetch->channel = channel;

@@ -47,7 +47,8 @@ void tg_chat_id(char *out, const struct tg_place *place)
 {
     out[0] = 0;
     if (place->id != 0 && place->business.len > 0)
-        snprintf(out, TG_CHAT_MAX, "%.*s:%lld", (int)place->business.len, place->business.ptr, (long long)place->id);
+        snprintf(out, TG_CHAT_MAX, "%.*s:%lld", (int)place->business.len, place->business.ptr,
+                 (long long)place->id);
     else if (place->id != 0)
         snprintf(out, TG_CHAT_MAX, "%lld", (long long)place->id);
 }
@@ -145,7 +146,10 @@ static void write_chat(struct kanal_json *json, const struct tg_place *place, yy
     yyjson_val *topic = kanal_json_at(message, "direct_messages_topic");
     kanal_json_key(json, "chat");
     kanal_json_object(json);
-    kanal_json_member_text(json, "kind", place->is_private ? "private" : kanal_str_is(type, "channel") ? "channel" : "group");
+    kanal_json_member_text(json, "kind",
+                           place->is_private               ? "private"
+                           : kanal_str_is(type, "channel") ? "channel"
+                                                           : "group");
     if (!place->is_private) {
         tg_member_text_of(json, "title", place->chat, "title", TITLE_MAX_CHARS);
         tg_member_text_of(json, "username", place->chat, "username", NAME_MAX_CHARS);
@@ -175,7 +179,8 @@ static void write_address(struct kanal_json *json, int64_t id)
     kanal_buffer_release(&address);
 }
 
-void tg_write_author(struct kanal_json *json, const struct tg_who *who, const struct tg_place *place, yyjson_val *message)
+void tg_write_author(struct kanal_json *json, const struct tg_who *who, const struct tg_place *place,
+                     yyjson_val *message)
 {
     kanal_str signature = kanal_json_text_at(message, "author_signature");
     if (who->id == 0 || place->id == 0 || place->is_private)
@@ -191,7 +196,8 @@ void tg_write_author(struct kanal_json *json, const struct tg_who *who, const st
     kanal_json_object_end(json);
 }
 
-void tg_write_people(struct kanal_json *json, const struct tg_who *who, const struct tg_place *place, yyjson_val *message)
+void tg_write_people(struct kanal_json *json, const struct tg_who *who, const struct tg_place *place,
+                     yyjson_val *message)
 {
     if (who->id != 0)
         write_customer(json, who, message);
@@ -209,9 +215,11 @@ static kanal_str words_of(yyjson_val *message)
 
 static void write_reply(struct kanal_json *json, const struct tg_place *place, yyjson_val *message)
 {
-    yyjson_val *original = kanal_json_at(message, "reply_to_message"), *external = kanal_json_at(message, "external_reply");
+    yyjson_val *original = kanal_json_at(message, "reply_to_message"),
+               *external = kanal_json_at(message, "external_reply");
     kanal_str quote = kanal_json_text_at(kanal_json_at(message, "quote"), "text");
-    struct tg_place there = original ? *place : tg_place_of(kanal_json_at(external, "chat"), kanal_str_of(NULL, 0));
+    struct tg_place there =
+        original ? *place : tg_place_of(kanal_json_at(external, "chat"), kanal_str_of(NULL, 0));
     char id[TG_EXTERNAL_ID_MAX];
     tg_external_id(id, &there, kanal_json_int_at(original ? original : external, "message_id", 0));
     if (!id[0])
@@ -239,7 +247,8 @@ static int read_origin(struct origin *origin, yyjson_val *message)
     yyjson_val *told = kanal_json_at(message, "forward_origin");
     memset(origin, 0, sizeof *origin);
     if (yyjson_is_obj(told)) {
-        origin->chat = kanal_json_at(told, "sender_chat") ? kanal_json_at(told, "sender_chat") : kanal_json_at(told, "chat");
+        origin->chat = kanal_json_at(told, "sender_chat") ? kanal_json_at(told, "sender_chat")
+                                                          : kanal_json_at(told, "chat");
         origin->who = tg_who_of(kanal_json_at(told, "sender_user"), origin->chat);
         origin->name = kanal_json_text_at(told, "sender_user_name");
         origin->message_id = kanal_json_int_at(told, "message_id", 0);
@@ -297,7 +306,8 @@ static int names_us(kanal_str text, const char *username)
 {
     size_t n = strlen(username);
     for (size_t i = 0; n > 0 && i + n < text.len; i++)
-        if (text.ptr[i] == '@' && kanal_str_equal_nocase(kanal_str_of(text.ptr + i + 1, n), kanal_str_c(username)) &&
+        if (text.ptr[i] == '@' &&
+            kanal_str_equal_nocase(kanal_str_of(text.ptr + i + 1, n), kanal_str_c(username)) &&
             (i + 1 + n == text.len || !is_name_char(text.ptr[i + 1 + n])))
             return 1;
     return 0;
@@ -307,7 +317,8 @@ static int names_us(kanal_str text, const char *username)
 static int is_to_us(const struct tg_self *self, yyjson_val *message)
 {
     kanal_str text = words_of(message);
-    int64_t answered = kanal_json_int_at(kanal_json_at(kanal_json_at(message, "reply_to_message"), "from"), "id", 0);
+    int64_t answered =
+        kanal_json_int_at(kanal_json_at(kanal_json_at(message, "reply_to_message"), "from"), "id", 0);
     if ((self->id != 0 && answered == self->id) || names_us(text, self->username))
         return 1;
     if (!kanal_str_starts(text, "/"))
@@ -335,8 +346,8 @@ static void write_story(struct kanal_json *json, yyjson_val *message)
 /* What only Telegram has and a consumer may want. */
 static void write_provider(struct kanal_json *json, yyjson_val *message)
 {
-    static const char *const flags[] = { "has_protected_content", "is_automatic_forward", "is_from_offline", "is_paid_post",
-                                         "show_caption_above_media" };
+    static const char *const flags[] = { "has_protected_content", "is_automatic_forward", "is_from_offline",
+                                         "is_paid_post", "show_caption_above_media" };
     struct tg_provider provider = tg_provider_begin(json);
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         tg_member_true_of(json, flags[i], message, flags[i]);
@@ -359,7 +370,8 @@ void tg_write_sent(struct kanal_json *json, yyjson_val *message)
     kanal_json_object_end(json);
 }
 
-void tg_write_message(struct kanal_json *json, const struct tg_self *self, const struct tg_place *place, yyjson_val *message)
+void tg_write_message(struct kanal_json *json, const struct tg_self *self, const struct tg_place *place,
+                      yyjson_val *message)
 {
     kanal_json_key(json, "message");
     kanal_json_object(json);

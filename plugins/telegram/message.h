@@ -30,11 +30,14 @@ void tg_external_id(char *out, const struct tg_place *, int64_t message_id);
 void tg_chat_id(char *out, const struct tg_place *);
 
 /* The members "customer" and "chat". message: may be NULL. */
-void tg_write_people(struct kanal_json *, const struct tg_who *, const struct tg_place *, yyjson_val *message);
+void tg_write_people(struct kanal_json *, const struct tg_who *, const struct tg_place *,
+                     yyjson_val *message);
 /* The member "author", where more than one may speak; for the events of messages. */
-void tg_write_author(struct kanal_json *, const struct tg_who *, const struct tg_place *, yyjson_val *message);
+void tg_write_author(struct kanal_json *, const struct tg_who *, const struct tg_place *,
+                     yyjson_val *message);
 /* The member "message" of message.received and message.edited. */
-void tg_write_message(struct kanal_json *, const struct tg_self *, const struct tg_place *, yyjson_val *message);
+void tg_write_message(struct kanal_json *, const struct tg_self *, const struct tg_place *,
+                      yyjson_val *message);
 /* The member "message" of message.sent: what somebody else than Kanal wrote to the customer in our name. */
 void tg_write_sent(struct kanal_json *, yyjson_val *message);
 

@@ -49,8 +49,13 @@ static const struct row {
 };
 
 /* Where Telegram itself could not get at media that were named by URL (or were a kind it does not take that way). */
-static const char *const unfetched[] = { "failed to get HTTP URL content", "wrong file identifier/HTTP URL", "wrong type of the web page content",
-                                         "wrong remote file", "WEBPAGE_CURL_FAILED", "WEBPAGE_MEDIA_EMPTY", "wrong HTTP URL" };
+static const char *const unfetched[] = { "failed to get HTTP URL content",
+                                         "wrong file identifier/HTTP URL",
+                                         "wrong type of the web page content",
+                                         "wrong remote file",
+                                         "WEBPAGE_CURL_FAILED",
+                                         "WEBPAGE_MEDIA_EMPTY",
+                                         "wrong HTTP URL" };
 
 static int contains(kanal_str text, const char *words)
 {
@@ -139,7 +144,8 @@ static void of_error(kanal_result *result, const struct tg_reply *reply, const s
         result->retry_after_ms = retry_ms(reply);
         return;
     }
-    if (reply->error_code >= 200 && reply->error_code < 300) { /* taken, it seems, but the answer makes no sense */
+    if (reply->error_code >= 200 &&
+        reply->error_code < 300) { /* taken, it seems, but the answer makes no sense */
         set(result, KANAL_UNKNOWN, 0, "provider_error");
         return;
     }
@@ -149,7 +155,8 @@ static void of_error(kanal_result *result, const struct tg_reply *reply, const s
     set(result, KANAL_FAILED, row->scope, row->error_code);
 }
 
-void tg_result_of_reply(kanal_result *result, const struct tg_reply *reply, const struct tg_ask *ask, char code_scratch[24])
+void tg_result_of_reply(kanal_result *result, const struct tg_reply *reply, const struct tg_ask *ask,
+                        char code_scratch[24])
 {
     memset(result, 0, sizeof *result);
     result->struct_size = sizeof *result;

@@ -75,11 +75,13 @@ static void on_published(void *user, kanal_status status)
     } else if (is_for_good(status) && !poll->has_fallen_back &&
                tg_update_fallback(&poll->batch, yyjson_arr_get(poll->updates, poll->next)) == KANAL_OK) {
         /* The host will never take these events: at least it is told that there was something. */
-        tg_log(channel, 0, KANAL_LOG_ERROR, "the host refuses the events of an update; it is told as unsupported", poll->batch.kind);
+        tg_log(channel, 0, KANAL_LOG_ERROR,
+               "the host refuses the events of an update; it is told as unsupported", poll->batch.kind);
         poll->has_fallen_back = 1;
         publish_batch(channel);
     } else if (is_for_good(status)) {
-        tg_log(channel, 0, KANAL_LOG_ERROR, "an update is left out: the host refuses its events", poll->batch.kind);
+        tg_log(channel, 0, KANAL_LOG_ERROR, "an update is left out: the host refuses its events",
+               poll->batch.kind);
         tg_count(channel, "updates_refused");
         advance(channel);
     } else { /* Telegram keeps them until they are acknowledged */
@@ -123,7 +125,8 @@ static void store_next(struct kanal_channel *channel)
             publish_batch(channel);
             return;
         }
-        tg_log(channel, 0, KANAL_LOG_WARN, "an update names neither a user nor a chat: no event", poll->batch.kind);
+        tg_log(channel, 0, KANAL_LOG_WARN, "an update names neither a user nor a chat: no event",
+               poll->batch.kind);
         tg_count(channel, "updates_ignored");
         if (status == KANAL_OK)
             acknowledge(poll);
@@ -153,7 +156,8 @@ static void on_webhook_deleted(void *user, const struct tg_reply *reply)
 static void delete_webhook(struct kanal_channel *channel)
 {
     struct tg_request request = { .method = "deleteWebhook" };
-    tg_log(channel, 0, KANAL_LOG_WARN, "a webhook was set for this bot; it is deleted, since the channel polls", kanal_str_of(NULL, 0));
+    tg_log(channel, 0, KANAL_LOG_WARN,
+           "a webhook was set for this bot; it is deleted, since the channel polls", kanal_str_of(NULL, 0));
     channel->poll.call = tg_api_call(channel, 0, &request, on_webhook_deleted, channel);
     if (!channel->poll.call)
         wait_after_failure(channel);
@@ -173,11 +177,13 @@ static void on_refused(struct kanal_channel *channel, const struct tg_reply *rep
         return;
     }
     if (reply->error_code == 409) { /* another replica, or somebody else who has the token */
-        tg_log(channel, 0, KANAL_LOG_INFO, "another poll of this bot is under way; standing by", reply->description);
+        tg_log(channel, 0, KANAL_LOG_INFO, "another poll of this bot is under way; standing by",
+               reply->description);
         wait_and_ask(channel, tg_backoff_ms(channel, 0, STAND_BY_MS, STAND_BY_MS));
         return;
     }
-    tg_log(channel, 0, status == KANAL_E_DENIED ? KANAL_LOG_ERROR : KANAL_LOG_WARN, "getUpdates failed", reply->description);
+    tg_log(channel, 0, status == KANAL_E_DENIED ? KANAL_LOG_ERROR : KANAL_LOG_WARN, "getUpdates failed",
+           reply->description);
     if (status == KANAL_E_DENIED || channel->poll.failures >= 2) /* one lost connection is nothing */
         tg_channel_health(channel, TG_ILL_POLL, status, reply->description);
     if (status == KANAL_E_DENIED)

@@ -20,11 +20,13 @@ static const char settings_schema[] =
     "\"api_url\":{\"type\":\"string\",\"format\":\"uri\",\"pattern\":\"^https?://\",\"maxLength\":512,"
     "\"default\":\"https://api.telegram.org\",\"description\":\"Base URL of the Bot API.\"},"
     "\"media\":{\"enum\":[\"auto\",\"url\",\"upload\"],\"default\":\"auto\","
-    "\"description\":\"How media go out: Telegram fetches their URL, or Kanal uploads them; auto: by URL, then by upload.\"},"
+    "\"description\":\"How media go out: Telegram fetches their URL, or Kanal uploads them; auto: by URL, "
+    "then by upload.\"},"
     "\"allowed_updates\":{\"type\":\"array\",\"uniqueItems\":true,\"maxItems\":64,"
     "\"items\":{\"type\":\"string\",\"pattern\":\"^[a-z_]{1,64}$\"},"
     "\"default\":[\"message\",\"edited_message\",\"channel_post\",\"edited_channel_post\",\"callback_query\","
-    "\"message_reaction\",\"my_chat_member\",\"business_message\",\"edited_business_message\",\"deleted_business_messages\"],"
+    "\"message_reaction\",\"my_chat_member\",\"business_message\",\"edited_business_message\",\"deleted_"
+    "business_messages\"],"
     "\"description\":\"Kinds of updates that Telegram is asked for.\"},"
     "\"max_connections\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":100,\"default\":40,"
     "\"description\":\"Webhook: how many requests at once.\"},"
@@ -59,7 +61,8 @@ static const kanal_route routes[] = {
 
 static const kanal_secret secrets[] = {
     { "token", "the bot's token, from @BotFather", KANAL_SECRET_REQUIRED },
-    { "webhook", "mode webhook: any 1 to 256 of A-Z a-z 0-9 _ -, chosen by you; Telegram sends it with each update", 0 },
+    { "webhook",
+      "mode webhook: any 1 to 256 of A-Z a-z 0-9 _ -, chosen by you; Telegram sends it with each update", 0 },
 };
 
 /* ---- Who we are ---- */
@@ -80,10 +83,12 @@ static void on_self(void *user, const struct tg_reply *reply)
     }
     if (status == KANAL_E_CANCELLED)
         return;
-    tg_log(channel, 0, status == KANAL_E_DENIED ? KANAL_LOG_ERROR : KANAL_LOG_WARN, "getMe failed", reply->description);
+    tg_log(channel, 0, status == KANAL_E_DENIED ? KANAL_LOG_ERROR : KANAL_LOG_WARN, "getMe failed",
+           reply->description);
     if (status == KANAL_E_DENIED)
         tg_channel_health(channel, TG_ILL_TOKEN, status, KANAL_LIT("Telegram refuses the token"));
-    tg_timer_set(&channel->self_timer, channel, tg_backoff_ms(channel, channel->self_failures++, SELF_RETRY_MIN_MS, SELF_RETRY_MAX_MS),
+    tg_timer_set(&channel->self_timer, channel,
+                 tg_backoff_ms(channel, channel->self_failures++, SELF_RETRY_MIN_MS, SELF_RETRY_MAX_MS),
                  ask_self);
 }
 
@@ -208,7 +213,9 @@ static void provision(kanal_channel *channel, kanal_op op, kanal_str public_url,
 static void respond(struct kanal_channel *channel, kanal_op op, int32_t code, const char *words)
 {
     const kanal_field type = { KANAL_LIT("content-type"), KANAL_LIT("text/plain; charset=utf-8") };
-    kanal_http_response response = { .struct_size = sizeof response, .code = code, .body = kanal_str_c(words) };
+    kanal_http_response response = { .struct_size = sizeof response,
+                                     .code = code,
+                                     .body = kanal_str_c(words) };
     if (words) {
         response.headers = &type;
         response.header_count = 1;
@@ -222,7 +229,8 @@ static void take_update(struct kanal_channel *channel, kanal_op op, struct tg_ba
 {
     const kanal_event *few[4], **events = few;
     if (batch->count == 0) {
-        tg_log(channel, op, KANAL_LOG_WARN, "an update names neither a user nor a chat: no event", batch->kind);
+        tg_log(channel, op, KANAL_LOG_WARN, "an update names neither a user nor a chat: no event",
+               batch->kind);
         tg_count(channel, "updates_ignored");
         respond(channel, op, 200, NULL);
         return;
@@ -255,7 +263,9 @@ static void on_http(kanal_channel *channel, kanal_op op, const kanal_http_reques
     if (status == KANAL_OK) {
         take_update(channel, op, &batch, request->body);
     } else {
-        tg_log(channel, op, KANAL_LOG_WARN, status == KANAL_E_INVALID ? "the request is no Update" : "out of memory", kanal_str_of(NULL, 0));
+        tg_log(channel, op, KANAL_LOG_WARN,
+               status == KANAL_E_INVALID ? "the request is no Update" : "out of memory",
+               kanal_str_of(NULL, 0));
         tg_count(channel, "updates_unreadable");
         respond(channel, op, status == KANAL_E_INVALID ? 400 : 503,
                 status == KANAL_E_INVALID ? "expected an Update of the Bot API as JSON" : "out of memory");
@@ -272,10 +282,11 @@ static const kanal_plugin plugin = {
     .id = "telegram",
     .name = "Telegram",
     .version = VERSION,
-    .caps = KANAL_CAP_TEXT | KANAL_CAP_IMAGE | KANAL_CAP_VIDEO | KANAL_CAP_AUDIO | KANAL_CAP_VOICE | KANAL_CAP_FILE |
-            KANAL_CAP_STICKER | KANAL_CAP_LOCATION | KANAL_CAP_CONTACT | KANAL_CAP_BUTTONS | KANAL_CAP_QUICK_REPLIES |
-            KANAL_CAP_CAPTION | KANAL_CAP_MARKUP_HTML | KANAL_CAP_MARKUP_MARKDOWN | KANAL_CAP_CHOICE_ON_MEDIA | KANAL_CAP_EDIT |
-            KANAL_CAP_DELETE | KANAL_CAP_REACT | KANAL_CAP_REPLY | KANAL_CAP_TYPING,
+    .caps = KANAL_CAP_TEXT | KANAL_CAP_IMAGE | KANAL_CAP_VIDEO | KANAL_CAP_AUDIO | KANAL_CAP_VOICE |
+            KANAL_CAP_FILE | KANAL_CAP_STICKER | KANAL_CAP_LOCATION | KANAL_CAP_CONTACT | KANAL_CAP_BUTTONS |
+            KANAL_CAP_QUICK_REPLIES | KANAL_CAP_CAPTION | KANAL_CAP_MARKUP_HTML | KANAL_CAP_MARKUP_MARKDOWN |
+            KANAL_CAP_CHOICE_ON_MEDIA | KANAL_CAP_EDIT | KANAL_CAP_DELETE | KANAL_CAP_REACT |
+            KANAL_CAP_REPLY | KANAL_CAP_TYPING,
     .limits = &limits,
     .egress = egress,
     .routes = routes,

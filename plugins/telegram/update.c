@@ -7,12 +7,12 @@
 #include "message.h"
 
 #define UPDATE_ID_MAX (INT64_MAX / 2) /* the next one is still a number */
-#define ITEMS_MAX 128 /* a deletion names at most 100 messages */
+#define ITEMS_MAX 128                 /* a deletion names at most 100 messages */
 
 typedef void kind_fn(struct tg_batch *, yyjson_val *body);
 
-static kind_fn on_message, on_edited, on_business, on_business_edited, on_business_deleted, on_guest, on_callback, on_reaction,
-    on_bot_member;
+static kind_fn on_message, on_edited, on_business, on_business_edited, on_business_deleted, on_guest,
+    on_callback, on_reaction, on_bot_member;
 
 static const struct kind {
     const char *name;
@@ -76,9 +76,9 @@ struct draft { /* what an event is made of */
     const char *type;
     struct tg_who who;
     struct tg_place place;
-    yyjson_val *message;   /* for the people's members; may be NULL */
-    int64_t message_id;    /* 0: the event is about no message */
-    int64_t date;          /* seconds; 0: not told */
+    yyjson_val *message;       /* for the people's members; may be NULL */
+    int64_t message_id;        /* 0: the event is about no message */
+    int64_t date;              /* seconds; 0: not told */
     const char *discriminator; /* of several events of one update */
     int64_t number;            /* likewise; 0: none */
 };
@@ -229,7 +229,8 @@ static void on_edited(struct tg_batch *batch, yyjson_val *message)
 /* In a chat of a business account the customer is the chat; what somebody else writes there, the account's owner writes to them. */
 static void on_business(struct tg_batch *batch, yyjson_val *message)
 {
-    struct draft draft = draft_of(message, "message.received", kanal_json_text_at(message, "business_connection_id"));
+    struct draft draft =
+        draft_of(message, "message.received", kanal_json_text_at(message, "business_connection_id"));
     if (draft.place.id != 0 && draft.who.id != draft.place.id) {
         draft.type = "message.sent";
         draft.who = tg_who_of(draft.place.chat, NULL);
@@ -243,7 +244,8 @@ static void on_business_edited(struct tg_batch *batch, yyjson_val *message)
     if (tg_sender(message).id == kanal_json_int_at(kanal_json_at(message, "chat"), "id", 0))
         say_edited(batch, message, business);
     else
-        on_business(batch, message); /* there is no event for an edit of ours: it is told again as it is now */
+        on_business(batch,
+                    message); /* there is no event for an edit of ours: it is told again as it is now */
 }
 
 static void on_business_deleted(struct tg_batch *batch, yyjson_val *deleted)
@@ -251,12 +253,14 @@ static void on_business_deleted(struct tg_batch *batch, yyjson_val *deleted)
     yyjson_val *id;
     size_t index, max;
     yyjson_arr_foreach (kanal_json_at(deleted, "message_ids"), index, max, id) {
-        struct draft draft = draft_of(deleted, "message.deleted", kanal_json_text_at(deleted, "business_connection_id"));
+        struct draft draft =
+            draft_of(deleted, "message.deleted", kanal_json_text_at(deleted, "business_connection_id"));
         struct kanal_json json;
         draft.message_id = draft.number = yyjson_is_int(id) ? yyjson_get_sint(id) : 0;
         draft.who = tg_who_of(draft.place.chat, NULL);
         draft.message = NULL;
-        struct tg_item *item = draft.message_id > 0 && draft.place.id != 0 ? begin(batch, &json, &draft) : NULL;
+        struct tg_item *item =
+            draft.message_id > 0 && draft.place.id != 0 ? begin(batch, &json, &draft) : NULL;
         if (item)
             end(batch, item, &json);
     }
@@ -276,7 +280,8 @@ static void on_guest(struct tg_batch *batch, yyjson_val *message)
 static void on_callback(struct tg_batch *batch, yyjson_val *query)
 {
     yyjson_val *message = kanal_json_at(query, "message");
-    struct draft draft = draft_of(message, "message.received", kanal_json_text_at(message, "business_connection_id"));
+    struct draft draft =
+        draft_of(message, "message.received", kanal_json_text_at(message, "business_connection_id"));
     struct kanal_json json;
     char offered[TG_EXTERNAL_ID_MAX];
     batch->callback_id = kanal_json_text_at(query, "id");
@@ -313,7 +318,8 @@ static void write_reactions(struct kanal_json *json, yyjson_val *reactions)
     kanal_json_key(json, "reactions");
     kanal_json_array(json);
     yyjson_arr_foreach (reactions, index, max, reaction) {
-        kanal_str emoji = kanal_json_text_at(reaction, "emoji"), custom = kanal_json_text_at(reaction, "custom_emoji_id");
+        kanal_str emoji = kanal_json_text_at(reaction, "emoji"),
+                  custom = kanal_json_text_at(reaction, "custom_emoji_id");
         kanal_str type = kanal_json_text_at(reaction, "type");
         if (index == 32)
             break;
@@ -346,7 +352,8 @@ static void say_unsupported(struct tg_batch *batch, yyjson_val *body, kanal_str 
 {
     struct draft draft = draft_of(body, "message.received", kanal_str_of(NULL, 0));
     struct kanal_json json;
-    yyjson_val *user = kanal_json_at(body, "from") ? kanal_json_at(body, "from") : kanal_json_at(body, "user");
+    yyjson_val *user =
+        kanal_json_at(body, "from") ? kanal_json_at(body, "from") : kanal_json_at(body, "user");
     draft.who = tg_who_of(user, kanal_json_at(body, "voter_chat"));
     if (draft.who.id == 0)
         draft.who = tg_who_of(NULL, kanal_json_at(body, "chat"));
@@ -365,7 +372,8 @@ static void say_unsupported(struct tg_batch *batch, yyjson_val *body, kanal_str 
 
 static void say_consent(struct tg_batch *batch, yyjson_val *update, int given)
 {
-    struct draft draft = draft_of(update, given ? "consent.given" : "consent.withdrawn", kanal_str_of(NULL, 0));
+    struct draft draft =
+        draft_of(update, given ? "consent.given" : "consent.withdrawn", kanal_str_of(NULL, 0));
     struct kanal_json json;
     draft.who = tg_who_of(kanal_json_at(update, "from"), NULL);
     draft.message = NULL;
@@ -411,6 +419,8 @@ static yyjson_val *body_of(yyjson_val *update, kanal_str *ret_kind)
 {
     size_t index, max;
     yyjson_val *key, *value;
+    if (!yyjson_is_obj(update))
+        return NULL;
     yyjson_obj_foreach (update, index, max, key, value)
         if (yyjson_is_obj(value)) {
             *ret_kind = kanal_json_text(key);

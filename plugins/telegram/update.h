@@ -27,7 +27,7 @@ struct tg_batch {
     const struct tg_self *self;
     kanal_str channel_id;
     int64_t update_id;
-    kanal_str kind;        /* "message", "callback_query"; a view into the update; absent: the update has nothing */
+    kanal_str kind; /* "message", "callback_query"; a view into the update; absent: the update has nothing */
     kanal_str callback_id; /* of a callback query that wants an answer; a view into the update */
     struct tg_item **items;
     size_t count, capacity;

@@ -2,13 +2,15 @@
 
 #include <stdio.h>
 
-static const char *const channel_secrets[][2] = { { "token", "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw" }, { "webhook", "s3cret_token" } };
+static const char *const channel_secrets[][2] = { { "token", "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw" },
+                                                  { "webhook", "s3cret_token" } };
 
 struct fake_host *channel_new_unanswered(const char *settings)
 {
     struct fake_host *host = fake_new(kanal_plugin_v1(), settings, channel_secrets, 2);
     cr_assert_not_null(host);
-    cr_assert(fake_start_answer(host)->answered && fake_start_answer(host)->status == KANAL_OK, "start() has not finished");
+    cr_assert(fake_start_answer(host)->answered && fake_start_answer(host)->status == KANAL_OK,
+              "start() has not finished");
     return host;
 }
 
@@ -19,7 +21,8 @@ struct fake_host *channel_new(const char *settings)
     cr_assert_str_eq(me.method, "getMe");
     call_free(&me);
     fake_request_answer(host, 0, 200,
-                        "{\"ok\":true,\"result\":{\"id\":110201543,\"is_bot\":true,\"first_name\":\"Shop\",\"username\":\"kanal_shop_bot\"}}");
+                        "{\"ok\":true,\"result\":{\"id\":110201543,\"is_bot\":true,\"first_name\":\"Shop\","
+                        "\"username\":\"kanal_shop_bot\"}}");
     return host;
 }
 
@@ -92,10 +95,12 @@ static void check_secrets(const kanal_http_request *request, const char *method)
     cr_expect_eq(token->where, KANAL_IN_PATH);
     cr_expect(kanal_str_is(token->prefix, "bot") && kanal_str_is(token->secret, "token"));
     cr_expect_eq(request->url.ptr[token->position], '/');
-    cr_expect(kanal_str_is(kanal_str_from(request->url, token->position + 1), method), "the token stands before the method");
+    cr_expect(kanal_str_is(kanal_str_from(request->url, token->position + 1), method),
+              "the token stands before the method");
     if (is_set_webhook) {
         cr_expect_eq(request->secrets[1].where, KANAL_IN_JSON);
-        cr_expect(kanal_str_is(request->secrets[1].name, "secret_token") && kanal_str_is(request->secrets[1].secret, "webhook"));
+        cr_expect(kanal_str_is(request->secrets[1].name, "secret_token") &&
+                  kanal_str_is(request->secrets[1].secret, "webhook"));
     }
     /* A secret is named, never held. */
     cr_expect(!request->body.ptr || !memmem(request->body.ptr, request->body.len, "AAHdqTcv", 8));
@@ -131,7 +136,8 @@ struct call call_at(struct fake_host *host, size_t index)
     cr_assert_gt(fake_request_count(host), index, "there is no request %zu", index);
     const kanal_http_request *request = &fake_request_at(host, index)->request;
     cr_assert(kanal_str_is(request->method, "POST"));
-    cr_assert(kanal_str_starts(request->url, API "/") || kanal_str_starts(request->url, "http://127.0.0.1:8081/"));
+    cr_assert(kanal_str_starts(request->url, API "/") ||
+              kanal_str_starts(request->url, "http://127.0.0.1:8081/"));
     size_t slash = request->url.len;
     while (request->url.ptr[slash - 1] != '/')
         slash--;
@@ -140,7 +146,8 @@ struct call call_at(struct fake_host *host, size_t index)
     if (request->part_count > 0) {
         read_form(&call, request);
     } else {
-        cr_assert(kanal_str_is(kanal_field_get(request->headers, request->header_count, "content-type"), "application/json"));
+        cr_assert(kanal_str_is(kanal_field_get(request->headers, request->header_count, "content-type"),
+                               "application/json"));
         call.document = kanal_json_parse(request->body);
     }
     call.parameters = yyjson_doc_get_root(call.document);
@@ -218,7 +225,8 @@ const char *value_at(yyjson_val *root, const char *path)
         cr_assert_lt(n, sizeof name);
         memcpy(name, path, n);
         name[n] = 0;
-        value = yyjson_is_arr(value) ? yyjson_arr_get(value, (size_t)strtoul(name, NULL, 10)) : yyjson_obj_get(value, name);
+        value = yyjson_is_arr(value) ? yyjson_arr_get(value, (size_t)strtoul(name, NULL, 10))
+                                     : yyjson_obj_get(value, name);
         path += n + (path[n] == '/');
     }
     return text_of(value);

@@ -12,7 +12,9 @@
 
 #define API "https://api.telegram.org"
 #define OK_TRUE "{\"ok\":true,\"result\":true}"
-#define OK_MESSAGE "{\"ok\":true,\"result\":{\"message_id\":77,\"date\":1795300000,\"chat\":{\"id\":3527065,\"type\":\"private\"}}}"
+#define OK_MESSAGE                                                                                           \
+    "{\"ok\":true,\"result\":{\"message_id\":77,\"date\":1795300000,\"chat\":{\"id\":3527065,\"type\":"      \
+    "\"private\"}}}"
 #define OK_UPDATES_NONE "{\"ok\":true,\"result\":[]}"
 
 /* A started channel whose getMe has been answered. settings: NULL is {}. */
@@ -25,9 +27,10 @@ void channel_free(struct fake_host *);
 struct call { /* a request under way, taken apart */
     size_t index;
     char method[48];
-    yyjson_doc *document;   /* of the JSON body, or of an object made of the form's fields */
+    yyjson_doc *document; /* of the JSON body, or of an object made of the form's fields */
     yyjson_val *parameters;
-    char upload[512], upload_field[64], upload_name[256], upload_type[128]; /* of a form's file; empty: none */
+    char upload[512], upload_field[64], upload_name[256],
+        upload_type[128]; /* of a form's file; empty: none */
 };
 
 /* The request at an index; the test fails if there is none or it is not one to the Bot API. */
@@ -53,6 +56,7 @@ const char *value_at(yyjson_val *root, const char *path);
 /* The same, of a published event's data. */
 const char *event_value(struct fake_host *, size_t event, const char *path);
 
-#define EXPECT_TEXT(actual, expected) cr_expect_str_eq(actual, expected, "%s is \"%s\", not \"%s\"", #actual, actual, expected)
+#define EXPECT_TEXT(actual, expected)                                                                        \
+    cr_expect_str_eq(actual, expected, "%s is \"%s\", not \"%s\"", #actual, actual, expected)
 
 #endif

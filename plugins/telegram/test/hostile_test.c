@@ -4,9 +4,24 @@
 
 #include "test/capture.h"
 
-static const char *const values[] = { "null", "true", "[]", "{}", "[[[]]]", "\"\"", "\"x\"", "0", "-1", "1.5", "1e308",
-                                      "4503599627370496", "-4503599627370496", "9223372036854775807", "-9223372036854775808",
-                                      "18446744073709551615", "{\"id\":\"x\"}", "[{\"type\":\"bold\",\"offset\":-5,\"length\":9}]",
+static const char *const values[] = { "null",
+                                      "true",
+                                      "[]",
+                                      "{}",
+                                      "[[[]]]",
+                                      "\"\"",
+                                      "\"x\"",
+                                      "0",
+                                      "-1",
+                                      "1.5",
+                                      "1e308",
+                                      "4503599627370496",
+                                      "-4503599627370496",
+                                      "9223372036854775807",
+                                      "-9223372036854775808",
+                                      "18446744073709551615",
+                                      "{\"id\":\"x\"}",
+                                      "[{\"type\":\"bold\",\"offset\":-5,\"length\":9}]",
                                       "\"\\u0000\\uD83D\\uDE00\\u202e</b>\"" };
 #define VALUES (sizeof values / sizeof *values)
 
@@ -81,7 +96,7 @@ static size_t mutate(struct fake_host *host, const char *name)
     return posts;
 }
 
-Test(hostile, any_value_may_be_any_other, .timeout = 100)
+Test(hostile, any_value_may_be_any_other)
 {
     DIR *folder = opendir(FIXTURES);
     size_t posts = 0;
@@ -115,8 +130,17 @@ Test(hostile, a_body_may_end_anywhere)
 
 Test(hostile, what_is_no_update_is_refused)
 {
-    static const char *const bodies[] = { "", "null", "[]", "\"x\"", "5", "{}", "{\"update_id\":\"5\"}", "{\"update_id\":-5,\"message\":{}}",
-                                          "{\"update_id\":1.5}", "{\"update_id\":9223372036854775807}", "\xff\xfe",
+    static const char *const bodies[] = { "",
+                                          "null",
+                                          "[]",
+                                          "\"x\"",
+                                          "5",
+                                          "{}",
+                                          "{\"update_id\":\"5\"}",
+                                          "{\"update_id\":-5,\"message\":{}}",
+                                          "{\"update_id\":1.5}",
+                                          "{\"update_id\":9223372036854775807}",
+                                          "\xff\xfe",
                                           "{\"update_id\":1,\"message\":{\"text\":\"\xc3\x28\"}}",
                                           "{\"update_id\":1,\"message\":{\"text\":\"\\ud800\"}}" };
     struct fake_host *host = channel_new(NULL);
@@ -147,12 +171,14 @@ Test(hostile, deep_nesting_is_refused_or_left_out)
 
 Test(hostile, ids_at_the_edges_of_numbers)
 {
-    static const char *const ids[] = { "4503599627370495", "-4503599627370496", "9223372036854775807", "-9223372036854775808" };
+    static const char *const ids[] = { "4503599627370495", "-4503599627370496", "9223372036854775807",
+                                       "-9223372036854775808" };
     struct fake_host *host = channel_new(NULL);
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
         char update[512], address[64];
         snprintf(update, sizeof update,
-                 "{\"update_id\":%zu,\"message\":{\"message_id\":9223372036854775807,\"date\":9223372036854775807,\"chat\":{\"id\":%s,"
+                 "{\"update_id\":%zu,\"message\":{\"message_id\":9223372036854775807,\"date\":"
+                 "9223372036854775807,\"chat\":{\"id\":%s,"
                  "\"type\":\"private\"},\"from\":{\"id\":%s,\"first_name\":\"x\"},\"text\":\"hi\"}}",
                  i + 1, ids[i], ids[i]);
         cr_expect_eq(post_update(host, update, strlen(update)), 200);
@@ -161,7 +187,8 @@ Test(hostile, ids_at_the_edges_of_numbers)
         cr_expect_eq(fake_event_at(host, i)->event.time_ms, 0);
     }
     /* Over 64 bits, and as text: that is nobody. */
-    const char *over = "{\"update_id\":9,\"message\":{\"chat\":{\"id\":18446744073709551615},\"from\":{\"id\":\"5\"},\"text\":\"hi\"}}";
+    const char *over = "{\"update_id\":9,\"message\":{\"chat\":{\"id\":18446744073709551615},\"from\":{"
+                       "\"id\":\"5\"},\"text\":\"hi\"}}";
     cr_expect_eq(post_update(host, over, strlen(over)), 200);
     cr_expect_eq(fake_event_count(host), 4);
     channel_free(host);
@@ -171,13 +198,15 @@ Test(hostile, long_text_stays_within_the_contract)
 {
     struct kanal_buffer out = { 0 };
     struct fake_host *host = channel_new(NULL);
-    kanal_buffer_text(&out, "{\"update_id\":1,\"message\":{\"message_id\":1,\"chat\":{\"id\":5,\"type\":\"private\",\"title\":\"");
+    kanal_buffer_text(&out, "{\"update_id\":1,\"message\":{\"message_id\":1,\"chat\":{\"id\":5,\"type\":"
+                            "\"private\",\"title\":\"");
     for (size_t i = 0; i < 2000; i++)
         kanal_buffer_text(&out, "ж");
     kanal_buffer_text(&out, "\"},\"from\":{\"id\":5,\"first_name\":\"");
     for (size_t i = 0; i < 2000; i++)
         kanal_buffer_text(&out, "я");
-    kanal_buffer_text(&out, "\"},\"entities\":[{\"type\":\"bold\",\"offset\":0,\"length\":200000}],\"text\":\"");
+    kanal_buffer_text(&out,
+                      "\"},\"entities\":[{\"type\":\"bold\",\"offset\":0,\"length\":200000}],\"text\":\"");
     for (size_t i = 0; i < 200000; i++)
         kanal_buffer_text(&out, i % 3 ? "<" : "😀");
     kanal_buffer_text(&out, "\"}}");

@@ -17,7 +17,9 @@ Test(life, a_refused_token_is_told_and_asked_again)
     cr_expect(fake_logged(host, "getMe failed: Unauthorized"));
     cr_expect_eq(fake_request_count(host), 0);
     fake_advance(host, 5000);
-    call_answer(host, "getMe", 200, "{\"ok\":true,\"result\":{\"id\":1,\"is_bot\":true,\"first_name\":\"x\",\"username\":\"x_bot\"}}");
+    call_answer(
+        host, "getMe", 200,
+        "{\"ok\":true,\"result\":{\"id\":1,\"is_bot\":true,\"first_name\":\"x\",\"username\":\"x_bot\"}}");
     fake_advance(host, 600000);
     cr_expect_eq(fake_request_count(host), 0);
     channel_free(host);
@@ -26,7 +28,8 @@ Test(life, a_refused_token_is_told_and_asked_again)
 Test(life, stop_with_everything_open)
 {
     struct fake_host *host = channel_new_unanswered(NULL);
-    kanal_delivery delivery = { .address = KANAL_LIT("telegram:5"), .data = KANAL_LIT("{\"content\":[{\"type\":\"text\",\"text\":\"x\"}]}") };
+    kanal_delivery delivery = { .address = KANAL_LIT("telegram:5"),
+                                .data = KANAL_LIT("{\"content\":[{\"type\":\"text\",\"text\":\"x\"}]}") };
     fake_deliver(host, &delivery);
     fake_media(host, "AgAC");
     fake_provision(host, "https://hub.example.com/c/fake", 1);
@@ -42,7 +45,8 @@ Test(life, settings_are_checked)
     static const char *const secrets[][2] = { { "token", "1:a" } };
     cr_expect_null(fake_new(kanal_plugin_v1(), "{\"api_url\":\"ftp://x\"}", secrets, 1));
     struct fake_host *host = channel_new("{\"api_url\":\"http://127.0.0.1:8081/\"}");
-    kanal_delivery delivery = { .address = KANAL_LIT("telegram:5"), .data = KANAL_LIT("{\"content\":[{\"type\":\"text\",\"text\":\"x\"}]}") };
+    kanal_delivery delivery = { .address = KANAL_LIT("telegram:5"),
+                                .data = KANAL_LIT("{\"content\":[{\"type\":\"text\",\"text\":\"x\"}]}") };
     fake_deliver(host, &delivery);
     EXPECT_TEXT(fake_request_at(host, 0)->request.url.ptr, "http://127.0.0.1:8081/sendMessage");
     cr_expect_eq(fake_request_at(host, 0)->request.secrets[0].position, strlen("http://127.0.0.1:8081"));
@@ -52,7 +56,8 @@ Test(life, settings_are_checked)
 
 Test(registration, webhook)
 {
-    struct fake_host *host = channel_new("{\"drop_pending\":true,\"max_connections\":7,\"allowed_updates\":[\"message\"]}");
+    struct fake_host *host =
+        channel_new("{\"drop_pending\":true,\"max_connections\":7,\"allowed_updates\":[\"message\"]}");
     kanal_op op = fake_provision(host, "https://hub.example.com/c/fake", 1);
     struct call call = call_only(host); /* checks the slot of the secret token too */
     EXPECT_TEXT(call.method, "setWebhook");
@@ -76,9 +81,13 @@ Test(registration, what_is_worth_trying_again_says_so)
         const char *body;
         kanal_status expected;
     } rows[] = {
-        { 400, "{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: bad webhook: An HTTPS URL must be provided for webhook\"}", KANAL_E_REJECTED },
+        { 400,
+          "{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: bad webhook: An HTTPS URL must be "
+          "provided for webhook\"}",
+          KANAL_E_REJECTED },
         { 401, "{\"ok\":false,\"error_code\":401,\"description\":\"Unauthorized\"}", KANAL_E_DENIED },
-        { 429, "{\"ok\":false,\"error_code\":429,\"description\":\"Too Many Requests: retry after 1\"}", KANAL_E_BUSY },
+        { 429, "{\"ok\":false,\"error_code\":429,\"description\":\"Too Many Requests: retry after 1\"}",
+          KANAL_E_BUSY },
         { 502, "", KANAL_E_NETWORK },
     };
     struct fake_host *host = channel_new(NULL);
@@ -122,7 +131,8 @@ static const struct fake_answer *fetch(struct fake_host *host, int code, const c
 Test(media, the_file_is_located_without_the_token_in_sight)
 {
     struct fake_host *host = channel_new(NULL);
-    const struct fake_answer *answer = fetch(host, 200, "{\"ok\":true,\"result\":{\"file_id\":\"a\",\"file_path\":\"photos/file 1?.jpg\"}}");
+    const struct fake_answer *answer =
+        fetch(host, 200, "{\"ok\":true,\"result\":{\"file_id\":\"a\",\"file_path\":\"photos/file 1?.jpg\"}}");
     cr_assert_eq(answer->status, KANAL_OK);
     const kanal_http_request *at = &answer->location;
     EXPECT_TEXT(at->url.ptr, API "/file/photos/file%201%3F.jpg");
@@ -141,11 +151,14 @@ Test(media, what_cannot_be_fetched_says_why)
         const char *body;
         kanal_status expected;
     } rows[] = {
-        { 400, "{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: file is too big\"}", KANAL_E_TOO_LARGE },
-        { 400, "{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: invalid file_id\"}", KANAL_E_NOT_FOUND },
+        { 400, "{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: file is too big\"}",
+          KANAL_E_TOO_LARGE },
+        { 400, "{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: invalid file_id\"}",
+          KANAL_E_NOT_FOUND },
         { 401, "{\"ok\":false,\"error_code\":401,\"description\":\"Unauthorized\"}", KANAL_E_DENIED },
         { 200, "{\"ok\":true,\"result\":{\"file_id\":\"a\"}}", KANAL_E_NOT_FOUND },
-        { 200, "{\"ok\":true,\"result\":{\"file_path\":\"/var/lib/telegram-bot-api/x\"}}", KANAL_E_NOT_FOUND },
+        { 200, "{\"ok\":true,\"result\":{\"file_path\":\"/var/lib/telegram-bot-api/x\"}}",
+          KANAL_E_NOT_FOUND },
         { 200, "{\"ok\":true,\"result\":{\"file_path\":\"../../bot1:a/getMe\"}}", KANAL_E_NOT_FOUND },
         { 200, "{\"ok\":true,\"result\":{\"file_path\":\"photos//x\"}}", KANAL_E_NOT_FOUND },
         { 200, "{\"ok\":true,\"result\":{\"file_path\":\"photos/\"}}", KANAL_E_NOT_FOUND },

@@ -3,8 +3,10 @@
 
 #include "test/capture.h"
 
-#define UPDATE(id) "{\"update_id\":" #id ",\"message\":{\"message_id\":" #id ",\"date\":1795300000,\"chat\":{\"id\":5,\"type\":\"private\"}," \
-                   "\"from\":{\"id\":5,\"is_bot\":false,\"first_name\":\"A\"},\"text\":\"t" #id "\"}}"
+#define UPDATE(id)                                                                                           \
+    "{\"update_id\":" #id ",\"message\":{\"message_id\":" #id                                                \
+    ",\"date\":1795300000,\"chat\":{\"id\":5,\"type\":\"private\"},"                                         \
+    "\"from\":{\"id\":5,\"is_bot\":false,\"first_name\":\"A\"},\"text\":\"t" #id "\"}}"
 #define RESULT(updates) "{\"ok\":true,\"result\":[" updates "]}"
 
 /* A polling channel whose getMe is answered; getUpdates waits. */
@@ -87,7 +89,9 @@ Test(poll, errors_back_off)
 Test(poll, telegram_says_how_long_to_wait)
 {
     struct fake_host *host = polling();
-    fake_request_answer(host, 0, 429, "{\"ok\":false,\"error_code\":429,\"description\":\"Too Many Requests\",\"parameters\":{\"retry_after\":17}}");
+    fake_request_answer(host, 0, 429,
+                        "{\"ok\":false,\"error_code\":429,\"description\":\"Too Many "
+                        "Requests\",\"parameters\":{\"retry_after\":17}}");
     fake_advance(host, 16999);
     cr_expect_eq(fake_request_count(host), 0);
     fake_advance(host, 1);
@@ -98,7 +102,9 @@ Test(poll, telegram_says_how_long_to_wait)
 Test(poll, a_webhook_that_is_set_is_deleted)
 {
     struct fake_host *host = polling();
-    fake_request_answer(host, 0, 409, "{\"ok\":false,\"error_code\":409,\"description\":\"Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first\"}");
+    fake_request_answer(host, 0, 409,
+                        "{\"ok\":false,\"error_code\":409,\"description\":\"Conflict: can't use getUpdates "
+                        "method while webhook is active; use deleteWebhook to delete the webhook first\"}");
     call_answer(host, "deleteWebhook", 200, OK_TRUE);
     expect_offset(host, "");
     channel_free(host);
@@ -107,7 +113,9 @@ Test(poll, a_webhook_that_is_set_is_deleted)
 Test(poll, beside_another_poll_it_stands_by)
 {
     struct fake_host *host = polling();
-    fake_request_answer(host, 0, 409, "{\"ok\":false,\"error_code\":409,\"description\":\"Conflict: terminated by other getUpdates request; make sure that only one bot instance is running\"}");
+    fake_request_answer(host, 0, 409,
+                        "{\"ok\":false,\"error_code\":409,\"description\":\"Conflict: terminated by other "
+                        "getUpdates request; make sure that only one bot instance is running\"}");
     fake_advance(host, 29000);
     cr_expect_eq(fake_request_count(host), 0);
     fake_advance(host, 31000);
@@ -128,7 +136,8 @@ Test(poll, a_refused_token_is_asked_slowly)
 
 Test(poll, an_answer_of_rubbish_does_not_spin)
 {
-    static const char *const answers[] = { "{\"ok\":true,\"result\":[{},5,null,{\"update_id\":\"x\"}]}", "{\"ok\":true,\"result\":{}}", "{\"ok\":true}", "[]",
+    static const char *const answers[] = { "{\"ok\":true,\"result\":[{},5,null,{\"update_id\":\"x\"}]}",
+                                           "{\"ok\":true,\"result\":{}}", "{\"ok\":true}", "[]",
                                            "{\"ok\":true,\"result\":[{\"update_id\":-1}]}" };
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
         struct fake_host *host = polling();
@@ -144,7 +153,8 @@ Test(poll, a_pressed_button_is_answered_once_stored)
 {
     struct fake_host *host = polling();
     fake_request_answer(host, 0, 200,
-                        RESULT("{\"update_id\":3,\"callback_query\":{\"id\":\"q1\",\"from\":{\"id\":5,\"is_bot\":false,\"first_name\":\"A\"},\"chat_instance\":\"1\",\"data\":\"Y\"}}"));
+                        RESULT("{\"update_id\":3,\"callback_query\":{\"id\":\"q1\",\"from\":{\"id\":5,\"is_"
+                               "bot\":false,\"first_name\":\"A\"},\"chat_instance\":\"1\",\"data\":\"Y\"}}"));
     cr_assert_eq(fake_event_count(host), 1);
     cr_assert_eq(fake_request_count(host), 2);
     struct call call = call_at(host, 0);

@@ -3,6 +3,7 @@
 #   fixtures   every update is what the Bot API sends (ajv over telegram-bot-api.json), and grammY reads it as what it is
 #   calls      every call that the unit test saw is what the Bot API takes
 #   events     every event that the unit test published is valid by the contract, strictly
+#   stand-in   grammY gets along with the stand-in of Telegram that the integration tests and the demo use
 # Exit code 0: passed; 77: could not be run, with the reason; 1: failed.
 set -u
 test=$(realpath "$1") || exit 1
@@ -27,4 +28,6 @@ failed=0
 KANAL_SPECS=$specs node test/shapes.test.mjs fixtures "$work/calls" || failed=1
 echo "# events"
 node "$root/tests/contract/strict.mjs" "$work/events" || failed=1
+echo "# the stand-in against grammY"
+KANAL_SPECS=$specs node "$root/tests/providers/telegram/server_test.mjs" "$PWD" || failed=1
 exit $failed

@@ -59,10 +59,11 @@ static void check_fixture(const char *name)
     if (getenv("KANAL_WRITE_GOLDEN"))
         write_golden(path, kanal_buffer_view(&told));
     char *golden = read_file(path, &golden_len);
-    yyjson_doc *expected = kanal_json_parse(kanal_str_of(golden, golden_len)), *actual = kanal_json_parse(kanal_buffer_view(&told));
+    yyjson_doc *expected = kanal_json_parse(kanal_str_of(golden, golden_len)),
+               *actual = kanal_json_parse(kanal_buffer_view(&told));
     cr_assert(expected && actual);
-    cr_expect(yyjson_equals(yyjson_doc_get_root(expected), yyjson_doc_get_root(actual)), "%s tells\n%.*s\nnot\n%s", name, (int)told.len,
-              told.data, golden);
+    cr_expect(yyjson_equals(yyjson_doc_get_root(expected), yyjson_doc_get_root(actual)),
+              "%s tells\n%.*s\nnot\n%s", name, (int)told.len, told.data, golden);
     yyjson_doc_free(expected);
     yyjson_doc_free(actual);
     free(golden);
@@ -101,16 +102,17 @@ static struct fake_host *tell(const char *name)
     return host;
 }
 
-static void expect_event(struct fake_host *host, size_t index, const char *type, const char *address, const char *chat,
-                         const char *external_id)
+static void expect_event(struct fake_host *host, size_t index, const char *type, const char *address,
+                         const char *chat, const char *external_id)
 {
     cr_assert_lt(index, fake_event_count(host));
     const kanal_event *event = &fake_event_at(host, index)->event;
     EXPECT_TEXT(event->type.ptr, type);
     EXPECT_TEXT(event->address.ptr, address);
-    cr_expect(kanal_str_is(event->chat, chat), "chat is %.*s, not %s", (int)event->chat.len, event->chat.ptr, chat);
-    cr_expect(kanal_str_is(event->external_id, external_id), "external_id is %.*s, not %s", (int)event->external_id.len,
-              event->external_id.ptr, external_id);
+    cr_expect(kanal_str_is(event->chat, chat), "chat is %.*s, not %s", (int)event->chat.len, event->chat.ptr,
+              chat);
+    cr_expect(kanal_str_is(event->external_id, external_id), "external_id is %.*s, not %s",
+              (int)event->external_id.len, event->external_id.ptr, external_id);
 }
 
 Test(update, a_text_says_who_where_when_and_what)
@@ -124,7 +126,8 @@ Test(update, a_text_says_who_where_when_and_what)
     cr_expect(event->raw.len > 100, "the raw payload is there for those who keep it");
     cr_expect_neq(fake_event_at(host, 0)->cause, 0, "the 200 waits for the store");
     EXPECT_TEXT(event_value(host, 0, "message/content/0/type"), "text");
-    EXPECT_TEXT(event_value(host, 0, "message/content/0/text"), "Здравствуйте! Самовар ещё в наличии? 🫖");
+    EXPECT_TEXT(event_value(host, 0, "message/content/0/text"),
+                "Здравствуйте! Самовар ещё в наличии? 🫖");
     EXPECT_TEXT(event_value(host, 0, "message/content/0/markup"), "");
     EXPECT_TEXT(event_value(host, 0, "customer/name"), "Анна Каренина");
     EXPECT_TEXT(event_value(host, 0, "customer/username"), "anna_k");
@@ -140,10 +143,16 @@ Test(update, entities_become_html_at_their_utf16_offsets)
     EXPECT_TEXT(event_value(host, 0, "message/content/0/markup"), "html");
     const char *html = event_value(host, 0, "message/content/0/text");
     const char *const pieces[] = {
-        "👋🏽 Привет, @anna_k и <a href=\"tg://user?id=5000000123\">Борис</a>!", "<b>жирный и <i>косой</i></b>",
-        "<span class=\"spoiler\">скрыто</span>", "<s>зачёркнуто</s>", "<u>подчёркнуто</u>", "<code>x&lt;y</code>",
-        "<pre>int main(void);</pre>", "<a href=\"https://example.ru/?q=&quot;1&quot;&amp;r=&lt;2&gt;\">ссылка</a> 😀",
-        "<blockquote>цитата\nещё строка</blockquote> &lt;тег&gt; &amp; &quot;кавычки&quot;", "https://example.ru/s?a=1&amp;b=2",
+        "👋🏽 Привет, @anna_k и <a href=\"tg://user?id=5000000123\">Борис</a>!",
+        "<b>жирный и <i>косой</i></b>",
+        "<span class=\"spoiler\">скрыто</span>",
+        "<s>зачёркнуто</s>",
+        "<u>подчёркнуто</u>",
+        "<code>x&lt;y</code>",
+        "<pre>int main(void);</pre>",
+        "<a href=\"https://example.ru/?q=&quot;1&quot;&amp;r=&lt;2&gt;\">ссылка</a> 😀",
+        "<blockquote>цитата\nещё строка</blockquote> &lt;тег&gt; &amp; &quot;кавычки&quot;",
+        "https://example.ru/s?a=1&amp;b=2",
     };
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
         cr_expect(strstr(html, pieces[i]), "there is no %s in %s", pieces[i], html);
@@ -178,9 +187,12 @@ Test(update, a_file_over_20_mb_cannot_be_fetched_and_says_so)
 Test(update, media_have_their_kind)
 {
     static const char *const expected[][3] = {
-        { "video", "video", "BAACAgIAAxkBAAIBd-video" },     { "animation", "video", "CgACAgQAAxkBAAIBe-anim" },
-        { "video-note", "video", "DQACAgIAAxkBAAIBf-note" }, { "audio", "audio", "CQACAgIAAxkBAAIBg-audio" },
-        { "voice", "voice", "AwACAgIAAxkBAAIBh-voice" },     { "document", "file", "BQACAgIAAxkBAAIBi-doc" },
+        { "video", "video", "BAACAgIAAxkBAAIBd-video" },
+        { "animation", "video", "CgACAgQAAxkBAAIBe-anim" },
+        { "video-note", "video", "DQACAgIAAxkBAAIBf-note" },
+        { "audio", "audio", "CQACAgIAAxkBAAIBg-audio" },
+        { "voice", "voice", "AwACAgIAAxkBAAIBh-voice" },
+        { "document", "file", "BQACAgIAAxkBAAIBi-doc" },
         { "sticker", "sticker", "CAACAgIAAxkBAAIBl-st" },
     };
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
@@ -206,7 +218,8 @@ Test(update, a_callback_query_is_an_answer_and_its_spinner_is_stopped)
     EXPECT_TEXT(call_text(&call, "callback_query_id"), "4382bfdwdsb323b2d9");
     cr_expect_eq(fake_request_at(host, 0)->cause, fake_event_at(host, 0)->cause);
     call_free(&call);
-    fake_request_answer(host, 0, 400, "{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: query is too old\"}");
+    fake_request_answer(
+        host, 0, 400, "{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: query is too old\"}");
     channel_free(host);
 }
 
@@ -303,7 +316,8 @@ Test(update, reactions_replace_each_other)
 {
     struct fake_host *host = tell("reaction-changed");
     expect_event(host, 0, "message.reacted", "telegram:3527065", "3527065", "3527065/990");
-    EXPECT_TEXT(event_value(host, 0, "reactions"), "[{\"emoji\":\"👍\"},{\"custom_id\":\"5368324170671202286\"}]");
+    EXPECT_TEXT(event_value(host, 0, "reactions"),
+                "[{\"emoji\":\"👍\"},{\"custom_id\":\"5368324170671202286\"}]");
     channel_free(host);
     host = tell("reaction-removed");
     EXPECT_TEXT(event_value(host, 0, "reactions"), "[]");
@@ -337,16 +351,25 @@ Test(update, the_route_is_closed_without_the_secret)
     size_t len;
     char *update = read_fixture("text", &len);
     struct fake_host *host = channel_new(NULL);
-    const kanal_field wrong[] = { { KANAL_LIT("x-telegram-bot-api-secret-token"), KANAL_LIT("s3cret_tokeN") } };
-    const kanal_field right[] = { { KANAL_LIT("x-telegram-bot-api-secret-token"), KANAL_LIT("s3cret_token") } };
-    cr_expect_eq(fake_answer(host, fake_http(host, "POST", "/", NULL, 0, kanal_str_of(update, len)))->response.code, 401);
-    cr_expect_eq(fake_answer(host, fake_http(host, "POST", "/", wrong, 1, kanal_str_of(update, len)))->response.code, 401);
-    cr_expect_eq(fake_answer(host, fake_http(host, "GET", "/", right, 1, kanal_str_of(NULL, 0)))->response.code, 405);
+    const kanal_field wrong[] = { { KANAL_LIT("x-telegram-bot-api-secret-token"),
+                                    KANAL_LIT("s3cret_tokeN") } };
+    const kanal_field right[] = { { KANAL_LIT("x-telegram-bot-api-secret-token"),
+                                    KANAL_LIT("s3cret_token") } };
+    cr_expect_eq(
+        fake_answer(host, fake_http(host, "POST", "/", NULL, 0, kanal_str_of(update, len)))->response.code,
+        401);
+    cr_expect_eq(
+        fake_answer(host, fake_http(host, "POST", "/", wrong, 1, kanal_str_of(update, len)))->response.code,
+        401);
+    cr_expect_eq(
+        fake_answer(host, fake_http(host, "GET", "/", right, 1, kanal_str_of(NULL, 0)))->response.code, 405);
     cr_expect_eq(fake_event_count(host), 0);
     channel_free(host);
     static const char *const only_token[][2] = { { "token", "1:a" } };
     host = fake_new(kanal_plugin_v1(), NULL, only_token, 1);
-    cr_expect_eq(fake_answer(host, fake_http(host, "POST", "/", right, 1, kanal_str_of(update, len)))->response.code, 401);
+    cr_expect_eq(
+        fake_answer(host, fake_http(host, "POST", "/", right, 1, kanal_str_of(update, len)))->response.code,
+        401);
     cr_expect_eq(fake_free(host), 0);
     free(update);
 }

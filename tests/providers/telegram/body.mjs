@@ -57,9 +57,15 @@ function parsePart (part) {
   const head = part.subarray(0, headEnd).toString('utf8')
   const disposition = /^content-disposition:(.*)$/im.exec(head)?.[1] ?? ''
   return {
-    name: /[; ]name="([^"]*)"/.exec(disposition)?.[1] ?? '',
-    filename: /filename="((?:[^"\\]|\\.)*)"/.exec(disposition)?.[1],
+    name: value(disposition, 'name') ?? '',
+    filename: value(disposition, 'filename'),
     type: /^content-type:\s*(.*?)\s*$/im.exec(head)?.[1],
     bytes: Buffer.from(part.subarray(headEnd + 4))
   }
+}
+
+// A parameter of Content-Disposition: a quoted string or a token (RFC 2183).
+function value (disposition, name) {
+  const found = new RegExp(`[; ]${name}=(?:"((?:[^"\\\\]|\\\\.)*)"|([^;\\s]+))`).exec(disposition)
+  return found?.[1] ?? found?.[2]
 }

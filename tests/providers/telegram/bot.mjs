@@ -197,7 +197,7 @@ export class Bot {
   async sendMedia (method, p, files) {
     const chat = this.target(p)
     const { field, folder, describe } = mediaMethods[method]
-    const file = await this.mediaFile(p[field], files[field], field, folder)
+    const file = await this.mediaFile(p[field], files[attached(p[field]) ?? field], field, folder)
     const caption = method === 'sendSticker' || method === 'sendVideoNote' ? {} : this.caption(p)
     return this.store(chat, { ...this.envelope(chat, p), ...describe(file, p), ...caption })
   }
@@ -289,6 +289,23 @@ export class Bot {
     return this.edit(p, { caption: undefined, caption_entities: undefined, ...this.caption(p) })
   }
 
+  async do_editMessageMedia (p, files) {
+    const method = Object.values(mediaMethods).find(({ field }) => field === p.media?.type)
+    if (!method || ['voice', 'video_note', 'sticker'].includes(method.field)) throw badRequest('wrong media type')
+    const { value, upload } = { value: p.media.media, upload: files[attached(p.media.media)] }
+    const file = await this.mediaFile(value, upload, method.field, method.folder)
+    const old = { text: undefined, entities: undefined, caption: undefined, caption_entities: undefined }
+    for (const { field } of Object.values(mediaMethods)) old[field] = undefined
+    return this.edit(p, { ...old, ...method.describe(file, p.media), ...this.caption(p.media) })
+  }
+
+  do_editMessageLiveLocation (p) {
+    const { message } = this.own(p, 'message to edit not found')
+    if (!message.location?.live_period) throw badRequest("message can't be edited")
+    const { latitude, longitude, heading } = p
+    return this.edit(p, { location: { ...message.location, latitude, longitude, ...(heading ? { heading } : {}) } })
+  }
+
   do_editMessageReplyMarkup (p) {
     return this.edit(p, {})
   }
@@ -336,6 +353,9 @@ function checkKeyboard (chat, markup) {
     }
   }
 }
+
+/** The name of the form's part that a parameter names. */
+const attached = value => typeof value === 'string' && value.startsWith('attach://') ? value.slice('attach://'.length) : undefined
 
 const sized = { width: 640, height: 480 }
 const plain = ({ file_id, file_unique_id, file_size }) => ({ file_id, file_unique_id, file_size })

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // A stand-in for Telegram's Bot API on loopback, for the demo and for integration tests. It is a test tool: written by the
 // same people as the plugin it tests, from Telegram's public page, so it proves that Kanal works against what the page says and
-// not that Telegram works the same way. It needs nothing but Node (20 or newer); with ajv installed beside it and KANAL_SPECS at hand
+// not that Telegram works the same way. It needs nothing but Node (20 or newer); where a test has installed ajv and KANAL_SPECS is at hand
 // it checks every call against the machine-readable description of the Bot API.
 //
 //   node server.mjs [--port 0] [--host 127.0.0.1] [--token TOKEN] [--any-chat] [--retry-ms 250]
@@ -27,7 +27,7 @@ const defaultToken = '110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw0'
 
 export async function startServer ({ port = 0, host = '127.0.0.1', token = defaultToken, anyChat = false, retryMs = 250 } = {}) {
   const description = loadDescription()
-  const checker = await makeCallChecker(description)
+  const checker = makeCallChecker(description)
   const bot = new Bot(token, { anyChat })
   const delivery = new Delivery(bot, { retryMs })
   const calls = { list: [], failures: [], number: 0 }
@@ -98,6 +98,10 @@ async function serveCall (context, request, response, url, token, method) {
 
 function recordCall ({ calls, description, checker }, method, raw, files, request) {
   const parameters = typedParameters(description, method, raw)
+  // A part that another parameter names (attach://NAME) is no parameter.
+  for (const name of Object.keys(files)) {
+    if (JSON.stringify(parameters).includes(`"attach://${name}"`)) delete parameters[name]
+  }
   const uploads = Object.fromEntries(Object.entries(files).map(([name, { bytes, ...rest }]) => [name, { ...rest, size: bytes.length }]))
   const record = { n: calls.number++, method, parameters, files: uploads, content_type: request.headers['content-type'] ?? null }
   record.complaints = checker.check(method, parameters)

@@ -5,6 +5,7 @@
 // That is all that these schemas check, with one addition: members that the description says are "always" or "must be" one
 // word (the discriminators of unions) are made constants.
 import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -95,16 +96,24 @@ function typedValue (field, value) {
   return value
 }
 
-/** A function (method, parameters) → list of complaints. With ajv (2020) whole, else only the required parameters. */
-export async function makeCallChecker (description) {
-  if (!description) return { kind: 'none', check: () => [] }
-  let Ajv
-  try {
-    Ajv = (await import('ajv/dist/2020.js')).default
-  } catch {
-    return { kind: 'required parameters', check: (method, parameters) => checkRequired(description, method, parameters) }
+// ajv is no dependency of the stand-in: it is used where the tests that need it have installed it.
+function findAjv () {
+  for (const folder of ['tests/providers/telegram', 'plugins/telegram', 'tests/contract']) {
+    try {
+      return createRequire(join(root, folder, 'x.js'))('ajv/dist/2020.js').default
+    } catch {
+      continue
+    }
   }
-  const ajv = new (Ajv.default ?? Ajv)({ strict: false, allErrors: true })
+  return null
+}
+
+/** A function (method, parameters) → list of complaints. With ajv (2020) whole, else only the required parameters. */
+export function makeCallChecker (description) {
+  if (!description) return { kind: 'none', check: () => [] }
+  const Ajv = findAjv()
+  if (!Ajv) return { kind: 'required parameters', check: (method, parameters) => checkRequired(description, method, parameters) }
+  const ajv = new Ajv({ strict: false, allErrors: true })
   ajv.addSchema(makeSchemas(description))
   return {
     kind: 'ajv',
