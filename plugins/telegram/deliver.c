@@ -20,7 +20,6 @@ struct delivery {
     struct tg_wish wish;
     struct tg_outgoing outgoing;
     uint32_t calls;
-    int may_upload; /* media: auto, and not yet tried */
     int has_migrated;
 };
 
@@ -128,9 +127,8 @@ static int adjust(struct delivery *delivery, const struct tg_reply *reply)
                "a group became a supergroup; its new chat is used for this delivery", reply->description);
         return strcmp(delivery->type, "message.send") == 0 || strcmp(delivery->type, "typing.start") == 0;
     case TG_AGAIN_UPLOAD:
-        if (!delivery->may_upload || !delivery->outgoing.has_media)
+        if (delivery->channel->settings.media != TG_MEDIA_AUTO || !delivery->outgoing.has_media)
             return 0;
-        delivery->may_upload = 0;
         delivery->wish.way = TG_WAY_UPLOAD;
         return 1;
     case TG_AGAIN_CAPTION:
@@ -257,7 +255,6 @@ void tg_deliver(struct kanal_channel *channel, kanal_op op, const kanal_delivery
     delivery->channel = channel;
     delivery->op = op;
     delivery->deadline_ms = wanted->deadline_ms;
-    delivery->may_upload = channel->settings.media == TG_MEDIA_AUTO;
     delivery->document = kanal_json_parse(wanted->data);
     copy_text(delivery->type, sizeof delivery->type, wanted->type);
     copy_text(delivery->target_external_id, sizeof delivery->target_external_id, wanted->target_external_id);

@@ -15,11 +15,13 @@ Test(life, a_refused_token_is_told_and_asked_again)
     struct fake_host *host = channel_new_unanswered(NULL);
     call_answer(host, "getMe", 401, "{\"ok\":false,\"error_code\":401,\"description\":\"Unauthorized\"}");
     cr_expect(fake_logged(host, "getMe failed: Unauthorized"));
+    cr_expect_eq(fake_health(host), KANAL_E_DENIED);
     cr_expect_eq(fake_request_count(host), 0);
     fake_advance(host, 5000);
     call_answer(
         host, "getMe", 200,
         "{\"ok\":true,\"result\":{\"id\":1,\"is_bot\":true,\"first_name\":\"x\",\"username\":\"x_bot\"}}");
+    cr_expect_eq(fake_health(host), KANAL_OK);
     fake_advance(host, 600000);
     cr_expect_eq(fake_request_count(host), 0);
     channel_free(host);

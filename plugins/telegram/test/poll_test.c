@@ -78,10 +78,20 @@ Test(poll, errors_back_off)
         for (waited = 0; fake_request_count(host) == 0; waited += 250)
             fake_advance(host, 250);
     }
+    cr_expect_eq(fake_health(host), KANAL_E_NETWORK);
     cr_expect(waited >= 30000 && waited <= 60250, "after 12 failures it waits %u ms", waited);
     fake_request_answer(host, 0, 200, OK_UPDATES_NONE);
+    cr_expect_eq(fake_health(host), KANAL_OK);
     fake_request_fail(host, 0, KANAL_E_MAYBE);
     fake_advance(host, 500); /* from the start again */
+    cr_expect_eq(fake_request_count(host), 1);
+    for (int i = 0; i < 8; i++) { /* what comes again is as good a sign as an empty answer */
+        fake_request_fail(host, 0, KANAL_E_NETWORK);
+        fake_advance(host, 60000);
+    }
+    fake_request_answer(host, 0, 200, RESULT(UPDATE(7)));
+    fake_request_fail(host, 0, KANAL_E_NETWORK);
+    fake_advance(host, 500);
     cr_expect_eq(fake_request_count(host), 1);
     channel_free(host);
 }
@@ -127,6 +137,7 @@ Test(poll, a_refused_token_is_asked_slowly)
 {
     struct fake_host *host = polling();
     fake_request_answer(host, 0, 401, "{\"ok\":false,\"error_code\":401,\"description\":\"Unauthorized\"}");
+    cr_expect_eq(fake_health(host), KANAL_E_DENIED);
     fake_advance(host, 140000);
     cr_expect_eq(fake_request_count(host), 0);
     fake_advance(host, 160000);

@@ -288,6 +288,11 @@ Test(update, ones_own_contact_proves_the_number)
     EXPECT_TEXT(event_value(host, 0, "customer/identifiers/0/verified"), "true");
     EXPECT_TEXT(event_value(host, 0, "message/content/0/own"), "true");
     channel_free(host);
+    host = tell("contact-user"); /* somebody else's, who is on Telegram too */
+    EXPECT_TEXT(event_value(host, 0, "customer/identifiers"), "");
+    EXPECT_TEXT(event_value(host, 0, "message/content/0/own"), "");
+    EXPECT_TEXT(event_value(host, 0, "message/content/0/address"), "telegram:5000000123");
+    channel_free(host);
     host = tell("contact-other");
     EXPECT_TEXT(event_value(host, 0, "customer/identifiers"), "");
     EXPECT_TEXT(event_value(host, 0, "message/content/0/own"), "");

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { startServer } from './server.mjs'
 
-const { Bot, InputFile, webhookCallback } = createRequire(join(process.argv[2] ?? '.', 'x.js'))('grammy')
+const { Bot, InputFile, webhookCallback } = createRequire(resolve(process.argv[2] ?? '.', 'x.js'))('grammy')
 const standIn = await startServer({ retryMs: 20 })
 const control = async (path, body) => {
   const answer = await fetch(`${standIn.url}/_/${path}`, body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) })
@@ -17,7 +17,7 @@ const newBot = () => new Bot(standIn.token, { client: { apiRoot: standIn.url } }
 const until = async condition => {
   for (let i = 0; i < 200; i++) {
     if (await condition()) return
-    await new Promise(resolve => setTimeout(resolve, 25))
+    await new Promise(done => setTimeout(done, 25))
   }
   assert.fail('it did not happen')
 }
@@ -101,7 +101,7 @@ const tests = {
     })
     const handle = webhookCallback(bot, 'http', { secretToken: 'sec-ret' })
     const server = createServer((request, response) => handle(request, response).catch(() => response.writeHead(500).end()))
-    await new Promise(resolve => server.listen(0, '127.0.0.1', resolve))
+    await new Promise(done => server.listen(0, '127.0.0.1', done))
     try {
       await bot.api.setWebhook(`http://127.0.0.1:${server.address().port}/`, { secret_token: 'sec-ret' })
       await control('user/say', { chat: 5, text: 'one' })
@@ -115,7 +115,7 @@ const tests = {
       assert.equal((await bot.api.getWebhookInfo()).pending_update_count, 0)
     } finally {
       server.closeAllConnections()
-      await new Promise(resolve => server.close(resolve))
+      await new Promise(done => server.close(done))
     }
   }
 }
