@@ -13,6 +13,9 @@
 #define BROKER_SUBJECT_BYTES 1024u /* of a subject at most, with its NUL */
 #define BROKER_INBOX_BYTES 64u     /* "_INBOX.<nuid>." and a token */
 
+#define BROKER_USED 256u
+#define BROKER_USED_BYTES 262144u
+
 /* A failure that must not be told inside the call that caused it. */
 struct broker_deferred {
     struct broker_asker asker;
@@ -55,6 +58,7 @@ struct broker {
     size_t unsent_bytes;      /* estimate of what waits in the client's buffer; exact after each write */
     int linked;               /* the link is up */
     int was_up, closing, draining, buffer_full;
+    int deaf; /* shut: who asks now is not there any more when the answer comes, so none does */
     uint32_t attempts, refusals; /* since the last time up */
     uint64_t ping_sent, ping_answered; /* numbers of echo messages */
     uint32_t ping_phase;
@@ -64,6 +68,8 @@ struct broker {
     size_t deferred_count, deferred_capacity;
     struct broker_subscription *subscriptions;
     struct broker_listener *listeners, *next_listener; /* the latter while they are told */
+    natsMsg *used[BROKER_USED]; /* sent or delivered, not yet given back to cnats */
+    size_t used_count, used_bytes;
     struct kanal_buffer scratch; /* header texts with their NUL */
     char subject[BROKER_SUBJECT_BYTES];
     uv_prepare_t prepare; /* the end of the turn: one write */
@@ -86,6 +92,7 @@ void broker_subscriptions_attach(struct broker *); /* to the new connection */
 void broker_subscriptions_detach(struct broker *); /* the connection is gone */
 void broker_subscriptions_free(struct broker *);
 void broker_drain(struct broker *);
+void broker_done_with(struct broker *, natsMsg *); /* instead of natsMsg_Destroy() */
 
 /* requests.c */
 void broker_defer(struct broker *, const struct broker_asker *, kanal_status);

@@ -2,23 +2,36 @@
 
 #include <string.h>
 
+enum { PLAIN, BAD, DOT, WILD };
+
+/* Letters and digits first: subjects are long and on the hot path. */
+static inline int kind_of(unsigned char c)
+{
+    if ((c > '>' && c != 127) || (c > '.' && c < '>'))
+        return PLAIN;
+    if (c == '.')
+        return DOT;
+    return c == '*' || c == '>' ? WILD : c <= ' ' || c == 127 ? BAD : PLAIN;
+}
+
 int broker_subject_valid(kanal_str subject, int wildcards)
 {
-    char before = '.';
+    int before = DOT;
 
     if (subject.len == 0 || subject.len >= BROKER_SUBJECT_BYTES)
         return 0;
     for (size_t i = 0; i < subject.len; i++) {
-        unsigned char c = (unsigned char)subject.ptr[i];
+        int kind = kind_of((unsigned char)subject.ptr[i]);
 
-        if (c <= ' ' || c == 127 || (c == '.' && before == '.'))
-            return 0;
-        if (!wildcards && (c == '*' || c == '>') && before == '.' &&
-            (i + 1 == subject.len || subject.ptr[i + 1] == '.'))
-            return 0;
-        before = (char)c;
+        if (kind != PLAIN) {
+            if (kind == BAD || (kind == DOT && before == DOT))
+                return 0;
+            if (kind == WILD && !wildcards && before == DOT && (i + 1 == subject.len || subject.ptr[i + 1] == '.'))
+                return 0;
+        }
+        before = kind;
     }
-    return before != '.';
+    return before != DOT;
 }
 
 /* RFC-like: a token and a line. */
@@ -74,7 +87,7 @@ static natsStatus send_with_headers(struct broker *b, natsConnection *nc, const 
         s = add_header(b, msg, &out->headers[i]);
     if (s == NATS_OK)
         s = natsConnection_PublishMsg(nc, msg);
-    natsMsg_Destroy(msg);
+    broker_done_with(b, msg);
     return s;
 }
 

@@ -29,7 +29,7 @@ struct js_pull {
     char subject[400]; /* of MSG.NEXT */
     uint32_t batch, window;
     uint32_t asked, unsettled;
-    int ack_none, delivering, stopped;
+    int ack_none, delivering, paused, stopped;
     int troubled;      /* refused: asked again by the guard only */
     uint64_t heard_ms; /* last sign of life of the consumer */
 };
@@ -61,7 +61,7 @@ static void refill(struct js_pull *p, uint32_t at_least)
     uint32_t room = p->window > p->unsettled ? p->window - p->unsettled : 0;
     uint32_t target = room < p->batch ? room : p->batch;
 
-    if (p->stopped || p->troubled || broker_get_state(p->broker) != BROKER_UP || p->asked > p->batch / 2 ||
+    if (p->stopped || p->paused || p->troubled || broker_get_state(p->broker) != BROKER_UP || p->asked > p->batch / 2 ||
         target < p->asked + at_least)
         return;
     ask(p, target - p->asked);
@@ -170,6 +170,11 @@ static void state_changed(void *user, enum broker_state state)
 static void guard_closed(uv_handle_t *handle)
 {
     free(handle->data);
+}
+
+void js_pull_pause(struct js_pull *p)
+{
+    p->paused = 1;
 }
 
 void js_pull_stop(struct js_pull *p)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void broker_give_back(struct broker *b);
+
 /* broker_inbox is a subscription to a subject of our own making. */
 struct broker_inbox {
     struct broker_subscription subscription;
@@ -51,6 +53,7 @@ void broker_subscriptions_attach(struct broker *b)
 
 void broker_subscriptions_detach(struct broker *b)
 {
+    broker_give_back(b);
     for (struct broker_subscription *s = b->subscriptions; s; s = s->next) {
         natsSubscription_Destroy(s->sub);
         s->sub = NULL;
@@ -144,6 +147,7 @@ int broker_subscriptions_init(struct broker *b)
 
 void broker_subscriptions_free(struct broker *b)
 {
+    broker_give_back(b);
     while (b->subscriptions) {
         struct broker_subscription *s = b->subscriptions;
 
@@ -203,6 +207,25 @@ static void deliver_nobody(struct broker *b, struct broker_subscription *s)
         broker_request_nobody(b);
 }
 
+/* cnats frees messages on a thread of its own, which it wakes (a system call) for each one unless it is busy already: so they are
+ * given back many at once. */
+static void broker_give_back(struct broker *b)
+{
+    for (size_t i = 0; i < b->used_count; i++)
+        natsMsg_Destroy(b->used[i]);
+    b->used_count = b->used_bytes = 0;
+}
+
+void broker_done_with(struct broker *b, natsMsg *msg)
+{
+    if (!msg)
+        return;
+    b->used_bytes += (size_t)natsMsg_GetDataLength(msg);
+    b->used[b->used_count++] = msg;
+    if (b->used_count == BROKER_USED || b->used_bytes > BROKER_USED_BYTES)
+        broker_give_back(b);
+}
+
 static void drain_one(struct broker *b, struct broker_subscription *s)
 {
     int waiting = 0, nobody = 0;
@@ -215,7 +238,7 @@ static void drain_one(struct broker *b, struct broker_subscription *s)
 
         if (status == NATS_OK) {
             deliver(b, s, msg);
-            natsMsg_Destroy(msg);
+            broker_done_with(b, msg);
         } else if (status == NATS_NO_RESPONDERS) {
             nobody = 1;
             deliver_nobody(b, s);

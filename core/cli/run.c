@@ -239,7 +239,7 @@ static int start(struct gateway *g)
     int code = start_broker(g);
     if (code == CLI_OK && ids_new(&g->ids, c->identity.salt) != 0)
         code = fail(g, CLI_CONFIG, "identity.salt", "at least 16 bytes are needed");
-    if (code == CLI_OK && json_schema_new(&g->contract, kanal_str_of(contract_schema, contract_schema_len), &error) != 0)
+    if (code == CLI_OK && json_schema_new(&g->contract, kanal_str_of((const char *)contract_schema, contract_schema_len), &error) != 0)
         code = fail(g, CLI_FAILED, "the contract", error.data ? error.data : "");
     kanal_buffer_release(&error);
     if (code == CLI_OK)

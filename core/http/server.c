@@ -140,9 +140,6 @@ static void unlink_exchange(struct http_server *s, struct http_exchange *x)
 
 static void connection_opened(struct http_server *s, struct MHD_Connection *mhd, void **context)
 {
-    const union MHD_ConnectionInfo *address =
-        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const union MHD_ConnectionInfo *socket = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct http_exchange *x = calloc(1, sizeof *x);
 
     *context = NULL;
@@ -150,8 +147,10 @@ static void connection_opened(struct http_server *s, struct MHD_Connection *mhd,
         return; /* its first request is dropped: exchange_on_target() finds no exchange */
     x->server = s;
     x->mhd = mhd;
-    x->fd = socket->connect_fd;
-    if (http_address_from(address->client_addr, &x->peer) == 0)
+    /* One after the other: from 1.0 on, libmicrohttpd answers every question in the same memory. */
+    x->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    if (http_address_from(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
+                          &x->peer) == 0)
         x->over_limit = limit_exceeded(s, &x->peer);
     x->peer_text_len = (uint8_t)http_address_format(&x->peer, x->peer_text);
     x->is_trusted = http_cidr_match(s->proxies, s->proxy_count, &x->peer) != 0;

@@ -64,8 +64,8 @@ static enum MHD_Result too_large(struct http_exchange *x)
 static enum MHD_Result on_headers(struct http_exchange *x, const char *method, const char *version)
 {
     struct http_server *s = x->server;
-    const union MHD_ConnectionInfo *size =
-        MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    size_t header_bytes =
+        MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
     const char *why = NULL;
     int status = request_read(x, method, version, &why);
     int64_t allowed;
@@ -73,7 +73,7 @@ static enum MHD_Result on_headers(struct http_exchange *x, const char *method, c
     if (x->over_limit) {
         status = x->over_limit;
         why = "too many connections";
-    } else if (status == 0 && size && size->header_size > s->limits.header_bytes) {
+    } else if (status == 0 && header_bytes > s->limits.header_bytes) {
         status = 431;
         why = "the headers are larger than is accepted here";
     }

@@ -239,7 +239,7 @@ static void check_dependents(struct check *c, const struct schema_node *node, yy
             if (yyjson_obj_getn(object, yyjson_get_str(name), yyjson_get_len(name)) || !check_failed(c))
                 continue;
             kanal_buffer_text(&message, "required together with ");
-            schema_say_quoted(&message, dependent->name);
+            json_quote(&message, dependent->name);
             kanal_buffer_text(&message, ", but missing");
             check_tell(c, place, schema_text(name), &message);
             kanal_buffer_release(&message);

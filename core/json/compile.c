@@ -25,7 +25,7 @@ int compile_fail(struct compile *c, const struct compile_path *path, const char 
     kanal_buffer_text(c->error, words);
     if (detail.ptr) {
         kanal_buffer_byte(c->error, ' ');
-        schema_say_quoted(c->error, detail);
+        json_quote(c->error, detail);
     }
     return -1;
 }

@@ -33,7 +33,7 @@ static void say_character(struct kanal_buffer *out, kanal_str text, size_t at, s
         kanal_buffer_append(out, text.ptr + at, end - at);
 }
 
-void schema_say_quoted(struct kanal_buffer *out, kanal_str text)
+void json_quote(struct kanal_buffer *out, kanal_str text)
 {
     size_t at = 0;
 
@@ -55,7 +55,7 @@ static void say_json(struct kanal_buffer *out, yyjson_val *value)
     char *text = yyjson_is_str(value) ? NULL : yyjson_val_write(value, 0, &len);
 
     if (yyjson_is_str(value))
-        schema_say_quoted(out, schema_text(value));
+        json_quote(out, schema_text(value));
     else if (text && len <= SHOWN_BYTES)
         kanal_buffer_append(out, text, len);
     else
@@ -84,7 +84,7 @@ void schema_say_found(struct kanal_buffer *out, int secret, yyjson_val *found)
         if (secret)
             kanal_buffer_text(out, "a string");
         else
-            schema_say_quoted(out, schema_text(found));
+            json_quote(out, schema_text(found));
         if (yyjson_get_len(found) > SHOWN_BYTES || secret) {
             kanal_buffer_text(out, secret ? " of " : " (");
             kanal_buffer_uint(out, schema_text_length(yyjson_get_str(found), yyjson_get_len(found)));
@@ -271,6 +271,6 @@ void schema_say_similar(struct kanal_buffer *out, kanal_str word, const struct s
     if (!suggestion.best.ptr)
         return;
     kanal_buffer_text(out, "; did you mean ");
-    schema_say_quoted(out, suggestion.best);
+    json_quote(out, suggestion.best);
     kanal_buffer_byte(out, '?');
 }

@@ -8,6 +8,7 @@
 #define KANAL_JSON_SCHEMA_TREE_H
 #include "arena.h"
 #include "formats.h"
+#include "quote.h"
 #include "regex.h"
 #include "schema.h"
 
@@ -159,8 +160,6 @@ static inline kanal_str schema_text(yyjson_val *string)
 /* Words for a message: "a string of at most 64 characters"; "the number 5" (of a secret only "a number"). */
 void schema_say_expected(struct kanal_buffer *out, const struct schema_node *);
 void schema_say_found(struct kanal_buffer *out, int secret, yyjson_val *found);
-/* "channels" in quotes, control characters escaped, cut after 64 bytes. */
-void schema_say_quoted(struct kanal_buffer *out, kanal_str text);
 /* Appends '; did you mean "x"?' if one of the names is near. */
 void schema_say_similar(struct kanal_buffer *out, kanal_str word, const struct schema_names *);
 

@@ -37,7 +37,7 @@ static void tell_discriminator(struct check *c, const struct schema_union *branc
             kanal_buffer_text(&message, ++told == values->count ? " or " : ", ");
         else
             told = 1;
-        schema_say_quoted(&message, values->slots[i].name);
+        json_quote(&message, values->slots[i].name);
     }
     kanal_buffer_text(&message, ", found ");
     schema_say_found(&message, c->secret > 0, value);
@@ -62,7 +62,7 @@ static void tell_keys(struct check *c, const struct schema_union *branches, cons
         for (uint32_t bit = 0; bit < SCHEMA_REQUIRED && branch->required_mask >> bit; bit++) {
             if (bit > 0)
                 kanal_buffer_text(&message, " and ");
-            schema_say_quoted(&message, branch->required_names[bit]);
+            json_quote(&message, branch->required_names[bit]);
         }
     }
     check_tell(c, place, no_member, &message);
