@@ -79,6 +79,8 @@ static void write_members(struct kanal_json *json, yyjson_val *object, const cha
 {
     size_t index, max;
     yyjson_val *key, *member;
+    if (object == NULL)
+        return;
     yyjson_obj_foreach(object, index, max, key, member)
     {
         kanal_str name = kanal_json_text(key);
