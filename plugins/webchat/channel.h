@@ -43,9 +43,10 @@ struct kanal_channel {
     kanal_op stop;  /* to be finished, or 0 */
 };
 
-/* Around every host call that owes a callback: stop() is answered when none is left. */
+/* Around every host call that owes a callback: stop() is answered when none is left and all connections are closed. */
 void channel_call_begin(struct kanal_channel *);
 void channel_call_end(struct kanal_channel *);
+void channel_connection_gone(struct kanal_channel *);
 /* Has the sweep timer run while there is something to sweep. */
 void channel_sweep_arm(struct kanal_channel *);
 int64_t channel_now_ms(const struct kanal_channel *);

@@ -366,6 +366,7 @@ static void on_close(kanal_channel *channel, kanal_op op, uint32_t code, kanal_s
     (void)code;
     (void)reason;
     connection_free(connection_find(channel, op));
+    channel_connection_gone(channel);
 }
 
 const kanal_websocket_plugin *connection_table(void)

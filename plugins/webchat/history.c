@@ -87,6 +87,8 @@ void history_trim(struct history *h, size_t max_items, size_t max_bytes)
         bytes -= item_bytes(&h->items[drop]);
         item_release(&h->items[drop++]);
     }
+    if (drop == 0)
+        return;
     memmove(h->items, h->items + drop, (h->count - drop) * sizeof *h->items);
     h->count -= drop;
 }

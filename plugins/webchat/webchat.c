@@ -48,15 +48,25 @@ void channel_call_begin(struct kanal_channel *channel)
     channel->pending++;
 }
 
-void channel_call_end(struct kanal_channel *channel)
+static void stop_finish(struct kanal_channel *channel)
 {
     kanal_op stop = channel->stop;
 
-    channel->pending--;
-    if (!stop || channel->pending > 0)
+    if (!stop || channel->pending > 0 || channel->connections.count > 0)
         return;
     channel->stop = 0;
     channel->host->finish(channel->host, stop, KANAL_OK, kanal_str_c(NULL));
+}
+
+void channel_call_end(struct kanal_channel *channel)
+{
+    channel->pending--;
+    stop_finish(channel);
+}
+
+void channel_connection_gone(struct kanal_channel *channel)
+{
+    stop_finish(channel);
 }
 
 static void on_sweep(void *user, kanal_status status)

@@ -102,7 +102,7 @@ function renderPart(part, context) {
 
 function fileRow(part, c, url) {
   const name = part.name || c.texts[part.type] || c.texts.file;
-  const label = element('span', { class: 'file-name' }, name, element('span', { class: 'file-size' }, bytesText(part.size)));
+  const label = element('span', { class: 'file-name' }, element('span', {}, name), element('span', { class: 'file-size' }, bytesText(part.size)));
   return url ? element('a', { class: 'file', href: url, target: '_blank', rel: 'noopener noreferrer' }, icon('file'), label)
     : element('span', { class: 'file' }, icon('file'), label);
 }
@@ -125,7 +125,7 @@ function place(part, c) {
   const [lat, lon] = [Number(part.lat), Number(part.lon)];
   const href = safeUrl(part.url) || `https://www.openstreetmap.org/?mlat=${lat}&mlon=${lon}#map=16/${lat}/${lon}`;
   return element('a', { class: 'file', href, target: '_blank', rel: 'noopener noreferrer' }, icon('pin'),
-    element('span', { class: 'file-name' }, part.name || c.texts.location, element('span', { class: 'file-size' }, part.address || `${lat}, ${lon}`)));
+    element('span', { class: 'file-name' }, element('span', {}, part.name || c.texts.location), element('span', { class: 'file-size' }, part.address || `${lat}, ${lon}`)));
 }
 
 function contact(part) {
@@ -139,7 +139,7 @@ function contact(part) {
 
 function choice(part, c) {
   const quick = part.style === 'quick_replies';
-  if (quick && !c.last) return part.text ? PARTS.text({ text: part.text }, c) : element('span', {});
+  if (quick && !c.last) return part.text ? PARTS.text({ text: part.text }, c) : null;
   return element('div', { class: 'choice' }, part.text ? PARTS.text({ text: part.text }, c) : null,
     element('div', { class: `options options-${part.style || 'buttons'}`, role: 'group', 'aria-label': part.text || c.texts.choices },
       ...optionNodes(part.options, c)));

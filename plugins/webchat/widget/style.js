@@ -90,7 +90,7 @@ p { margin: 0; }
 .media .text { margin-top: 7px; }
 .file { display: flex; align-items: center; gap: 10px; text-decoration: none; padding: 3px 0; }
 .file-name { display: flex; flex-direction: column; overflow-wrap: anywhere; }
-a.file .file-name { text-decoration: underline; text-underline-offset: 2px; }
+a.file .file-name > :first-child { text-decoration: underline; text-underline-offset: 2px; }
 .file-size { font-size: 12.5px; opacity: .85; }
 .progress { height: 4px; border-radius: 2px; background: color-mix(in srgb, currentColor 28%, transparent); overflow: hidden; min-width: 140px; }
 .progress > i { display: block; height: 100%; background: currentColor; transition: width .2s; }
@@ -120,6 +120,7 @@ a.file .file-name { text-decoration: underline; text-underline-offset: 2px; }
 .card-body { padding: 11px 13px; display: flex; flex-direction: column; gap: 7px; }
 .carousel { display: flex; gap: 9px; overflow-x: auto; scroll-snap-type: x proximity; padding-bottom: 6px; max-width: 100%; scrollbar-width: thin; }
 .carousel .card { scroll-snap-align: start; width: 210px; }
+.message.bare { max-width: 100%; }
 .bare .bubble { background: none; padding: 0; border-radius: 14px; color: var(--ink); }
 
 .typing { display: flex; align-items: center; gap: 8px; padding: 2px 18px 8px 28px; min-height: 24px; font-size: 13px; color: var(--faint); }
@@ -134,7 +135,7 @@ a.file .file-name { text-decoration: underline; text-underline-offset: 2px; }
 .composer { display: flex; align-items: flex-end; gap: 4px; padding: 10px 10px calc(10px + env(safe-area-inset-bottom)); border-top: 1px solid var(--line); background: var(--ground); }
 .composer textarea {
   flex: 1; min-width: 0; resize: none; border: 1px solid transparent; border-radius: 22px; background: var(--sunken); color: var(--ink); padding: 10px 15px; min-height: 44px; max-height: 132px;
-  font-size: 16px; line-height: 22px; overflow-y: auto; outline-offset: 0; scrollbar-width: none;
+  font-size: 16px; line-height: 22px; overflow-y: auto; outline-offset: 0; outline-width: 2px; scrollbar-width: none;
 }
 .composer textarea::placeholder { color: var(--faint); opacity: 1; }
 .composer button { width: 44px; height: 44px; border-radius: 50%; display: grid; place-items: center; flex: none; color: var(--faint); }
