@@ -108,7 +108,8 @@ export function startDevServer({ port = 0, config = {}, autoAnswer = false } = {
       return client.send({ type: 'welcome', v: 1, visitor: v.id, token: `v1.${v.id}.${sign('v1.' + v.id)}`, new: v.items.length === 0, now: Date.now(), history: v.items, ...v.marks, limits: LIMITS });
     }
     if (frame.type === 'message') return message(client, v, frame);
-    if (frame.type === 'read' || frame.type === 'delivered') v.marks[frame.type] = frame.up_to;
+    if (frame.type === 'read' || frame.type === 'delivered') v.marks.delivered = frame.up_to;
+    if (frame.type === 'read') v.marks.read = frame.up_to;
     if (frame.type === 'link') {
       const item = v.items.find((one) => one.id === frame.id);
       client.send({ type: 'link', id: frame.id, part: frame.part, url: item?.reference ? `${origin()}/files/${item.reference}` : undefined });

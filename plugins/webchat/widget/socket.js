@@ -115,8 +115,10 @@ function socketNew(url, hello, on) {
       clearInterval(heartbeat);
       heartbeat = setInterval(beat, PING_EVERY_MS);
       failures = 0;
+      const before = status;
+      status = 'ready'; // what the welcome shows may be asked for at once
       on.frame(frame);
-      become('ready');
+      if (before !== 'ready') on.status(status);
       return;
     }
     on.frame(frame);
