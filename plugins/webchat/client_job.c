@@ -70,7 +70,7 @@ void session_touch(struct batch *batch, struct visitor *visitor, const struct or
     struct history *h = batch_history(batch);
     int64_t pause_ms = (int64_t)visitor->channel->settings.session_minutes * 60000;
     int64_t at_ms = origin->at_ms;
-    int over = h->sessions == 0 || at_ms - h->active_ms > pause_ms;
+    int over = at_ms - h->active_ms > pause_ms; /* also the first time: active_ms is 0 then */
     struct kanal_buffer data = { 0 };
     struct kanal_json json;
     char number[24];

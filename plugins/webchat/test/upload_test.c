@@ -1,6 +1,7 @@
 /* Files of the visitor: upload, ticket, message, link. */
 #include <stdio.h>
 #include "../filetype.h"
+#include "../session.h"
 #include "support.h"
 
 #define PNG "\x89PNG\r\n\x1a\nrest"
@@ -97,6 +98,21 @@ Test(upload, wrong_requests_are_refused)
     chat_free(host);
 }
 
+Test(upload, what_a_browser_would_run_is_never_taken)
+{
+    static const char *const types[] = { "text/html", "image/svg+xml", "text/javascript",
+                                         "application/xhtml+xml", "text/xml" };
+    struct fake_host *host =
+        chat_new("\"upload_types\":[\"text/*\",\"image/*\",\"application/*\",\"image/svg+xml\"]");
+    struct visit visit = visit_new(host, NULL);
+
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        cr_expect_eq(post(host, ORIGIN, visit.token, types[i], "x", KANAL_LIT("<x>")).code, 415, "%s",
+                     types[i]);
+    cr_assert_eq(post(host, ORIGIN, visit.token, "text/css2", "x", KANAL_LIT("<x>")).code, 201);
+    chat_free(host);
+}
+
 Test(upload, files_of_one_visitor_are_limited)
 {
     struct fake_host *host = chat_new(NULL);
@@ -130,6 +146,26 @@ Test(upload, a_ticket_serves_its_own_visitor_only_and_for_a_day)
     fake_advance(host, 25 * 3600000);
     page_say(host, visit.page, "{\"type\":\"message\",\"id\":\"message-1\",\"file\":\"%s\"}", posted.ticket);
     cr_assert_str_eq(page_hear_text(host, visit.page, "error", "code"), "bad_file");
+    chat_free(host);
+}
+
+Test(upload, a_forged_ticket_opens_nobodys_file)
+{
+    struct fake_host *host = chat_new(NULL);
+    struct visit visit = visit_new(host, NULL);
+    struct posted posted = post(host, ORIGIN, visit.token, "image/png", "cup.png", KANAL_LIT(PNG));
+    struct session_ticket ticket = { .reference = "blob:2", .mime = "image/png", .name = "x", .size = 1 };
+    struct kanal_buffer forged = { 0 };
+
+    ticket.at_ms = 1795294385000;
+    memcpy(ticket.visitor, visit.visitor, SESSION_VISITOR_LEN);
+    session_ticket_begin(&forged, &ticket);
+    kanal_buffer_text(&forged, strrchr(posted.ticket, '.')); /* the signature of another */
+    page_say(host, visit.page, "{\"type\":\"message\",\"id\":\"message-1\",\"file\":\"%.*s\"}",
+             (int)forged.len, forged.data);
+    cr_assert_str_eq(page_hear_text(host, visit.page, "error", "code"), "bad_file");
+    cr_assert_eq(fake_event_count(host), 0);
+    kanal_buffer_release(&forged);
     chat_free(host);
 }
 
