@@ -39,6 +39,7 @@ Test(phone, national)
     expect(KANAL_LIT("612 345 678"), "ES", 1, "tel:+34612345678");
     expect(KANAL_LIT("8 (916) 123-45-67"), NULL, 0, NULL);
     expect(KANAL_LIT("8 (916) 123-45-67"), "XX", 0, NULL);
+    expect(KANAL_LIT("012 345 678"), "ES", 0, NULL); /* no number begins with 0 there */
     expect(KANAL_LIT("8 (916) 123-45"), "RU", 0, NULL);
     expect(KANAL_LIT("89161234567890"), "RU", 0, NULL);
 }

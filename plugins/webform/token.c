@@ -42,7 +42,7 @@ static int take_mac(kanal_str *text, struct token *token)
 {
     kanal_str piece;
     struct kanal_buffer mac = { 0 };
-    if (text->len > TOKEN_BYTES_MAX || !take_last(text, &piece))
+    if (!take_last(text, &piece))
         return 0;
     int right = kanal_base64_decode(&mac, piece, BASE64URL) == KANAL_OK && mac.len == TOKEN_MAC_BYTES;
     if (right)

@@ -11,7 +11,6 @@
 #define TOKEN_ALGORITHM "hmac-sha256"
 #define TOKEN_MAC_BYTES 32u
 #define TOKEN_ID_LEN 26u /* 130 bits in base32 */
-#define TOKEN_BYTES_MAX 192u
 
 struct token { /* taken apart, not verified */
     kanal_str signed_text, form; /* views into the text; form of f1 only */
