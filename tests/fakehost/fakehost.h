@@ -89,6 +89,8 @@ void fake_fail_state(struct fake_host *, kanal_status);
 void fake_fail_blob(struct fake_host *, kanal_status);
 /* True if a line of the log contains the text. KANAL_FAKE_LOG=1 prints the log. */
 int fake_logged(const struct fake_host *, const char *text);
+/* What the plugin said last about its own health; KANAL_OK if nothing. */
+kanal_status fake_health(const struct fake_host *);
 /* The sum of a counter over all labels. */
 double fake_metric(const struct fake_host *, const char *name);
 /* A stored value, or NULL. */
