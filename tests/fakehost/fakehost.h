@@ -56,6 +56,9 @@ void fake_advance(struct fake_host *, uint32_t ms);
  * it applies the declared route (404, 405, 401 as a host would) and only then calls on_http(). */
 kanal_op fake_http(struct fake_host *, const char *method, const char *target, const kanal_field *headers, size_t header_count,
                    kanal_str body);
+/* The same without running what is due: for stopping, or sending more, while a request is under way. */
+kanal_op fake_http_pending(struct fake_host *, const char *method, const char *target, const kanal_field *headers,
+                           size_t header_count, kanal_str body);
 /* The client's address from now on; borrowed. At first 192.0.2.7. */
 void fake_set_remote(struct fake_host *, const char *address);
 kanal_op fake_deliver(struct fake_host *, const kanal_delivery *); /* zero members are filled in; type: message.send */
@@ -86,6 +89,8 @@ void fake_fail_state(struct fake_host *, kanal_status);
 void fake_fail_blob(struct fake_host *, kanal_status);
 /* True if a line of the log contains the text. KANAL_FAKE_LOG=1 prints the log. */
 int fake_logged(const struct fake_host *, const char *text);
+/* What the plugin said last about its own health; KANAL_OK if nothing. */
+kanal_status fake_health(const struct fake_host *);
 /* The sum of a counter over all labels. */
 double fake_metric(const struct fake_host *, const char *name);
 /* A stored value, or NULL. */

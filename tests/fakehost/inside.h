@@ -101,6 +101,7 @@ struct fake_host {
     kanal_str settings;
     const char *(*secrets)[2];
     size_t secret_count, failures;
+    kanal_status health;
     const char *remote;
 
     int64_t now_ms;

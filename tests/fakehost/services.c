@@ -94,6 +94,19 @@ double fake_metric(const struct fake_host *host, const char *name)
     return 0;
 }
 
+static void health(const kanal_host *table, kanal_status status, kanal_str reason)
+{
+    struct fake_host *host = fake_of(table);
+    if (status != KANAL_OK && reason.len == 0)
+        fake_fail(host, "health(): status %d without a reason", status);
+    host->health = status;
+}
+
+kanal_status fake_health(const struct fake_host *host)
+{
+    return host->health;
+}
+
 static void cancel(const kanal_host *table, kanal_op op)
 {
     struct fake_host *host = fake_of(table);
@@ -282,6 +295,7 @@ void fake_table_init(struct fake_host *host)
                                 .now_ms = now_ms,
                                 .random = random_bytes,
                                 .metric_add = metric_add,
+                                .health = health,
                                 .cancel = cancel,
                                 .timer = timer,
                                 .verify = fake_verify,
