@@ -351,6 +351,8 @@ static void read_all(struct reader *r)
         }
         done = event.type == YAML_STREAM_END_EVENT;
         read_event(r, &event);
+        if (event.type == YAML_SCALAR_EVENT)
+            explicit_bzero(event.data.scalar.value, event.data.scalar.length);
         yaml_event_delete(&event);
     }
 }
@@ -365,6 +367,9 @@ int config_yaml_read(yyjson_mut_doc *doc, kanal_str text, struct config_position
         return KANAL_E_INTERNAL;
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)text.ptr, text.len);
     read_all(&r);
+    /* The file may hold secrets, and libyaml frees its buffers as they are. */
+    explicit_bzero(r.parser.raw_buffer.start, (size_t)(r.parser.raw_buffer.end - r.parser.raw_buffer.start));
+    explicit_bzero(r.parser.buffer.start, (size_t)(r.parser.buffer.end - r.parser.buffer.start));
     yaml_parser_delete(&r.parser);
     free(r.seen);
     if (!r.root && !r.stopped && !r.out_of_memory) { /* an empty file */

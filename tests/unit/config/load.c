@@ -498,7 +498,7 @@ Test(load, standard_input)
 
 /* ---- Many channels ---- */
 
-Test(load, many_channels, .timeout = 30)
+Test(load, many_channels)
 {
     struct kanal_buffer text = { 0 };
     struct kanal_buffer errors = { 0 };

@@ -171,7 +171,7 @@ Test(yaml, depth)
     kanal_buffer_release(&text);
 }
 
-Test(yaml, many_keys, .timeout = 20)
+Test(yaml, many_keys)
 {
     struct kanal_buffer text = { 0 };
     struct result r;
