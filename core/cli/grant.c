@@ -12,7 +12,9 @@
 static const struct {
     const char *subject;
     int many; /* answers to one request */
-} exports[SUBJECTS] = { { "$JS.API.CONSUMER.MSG.NEXT.*.*", 1 }, { "$JS.API.CONSUMER.INFO.*.*", 0 }, { "$JS.ACK.*.*.>", 0 } };
+} exports[SUBJECTS] = { { "$JS.API.CONSUMER.MSG.NEXT.*.*", 1 },
+                        { "$JS.API.CONSUMER.INFO.*.*", 0 },
+                        { "$JS.ACK.*.*.>", 0 } };
 
 struct subjects {
     char service[SUBJECTS][160]; /* as the gateway's account calls them */
@@ -31,13 +33,15 @@ void grant_set_password(struct grant *grant, const unsigned char *random, size_t
 
 static void fill(const struct grant *grant, struct subjects *s)
 {
-    snprintf(s->service[0], sizeof s->service[0], "$JS.API.CONSUMER.MSG.NEXT.%s.%s", grant->stream, grant->name);
+    snprintf(s->service[0], sizeof s->service[0], "$JS.API.CONSUMER.MSG.NEXT.%s.%s", grant->stream,
+             grant->name);
     snprintf(s->service[1], sizeof s->service[1], "$JS.API.CONSUMER.INFO.%s.%s", grant->stream, grant->name);
     snprintf(s->service[2], sizeof s->service[2], "$JS.ACK.%s.%s.>", grant->stream, grant->name);
     for (size_t i = 0; i < SUBJECTS; i++)
         snprintf(s->publish[i], sizeof s->publish[i], "%s", s->service[i]);
     for (size_t i = 0; grant->account && i < 2; i++)
-        snprintf(s->publish[i], sizeof s->publish[i], "$JS.%s.%s", grant->account, s->service[i] + strlen("$JS."));
+        snprintf(s->publish[i], sizeof s->publish[i], "$JS.%s.%s", grant->account,
+                 s->service[i] + strlen("$JS."));
     snprintf(s->inbox_prefix, sizeof s->inbox_prefix, "_INBOX_%s", grant->name);
     snprintf(s->inbox, sizeof s->inbox, "%s.>", s->inbox_prefix);
 }
@@ -63,10 +67,11 @@ static void write_user(const struct grant *grant, const struct subjects *s, stru
 /* A block for inside accounts { }. */
 static void write_account(const struct grant *grant, const struct subjects *s, struct kanal_buffer *out)
 {
-    line(out, "#\n# For nats-server's configuration, inside accounts { }. There the gateway's account, ", grant->account,
-         ", exports once, for all readers:\n#   exports: [\n");
+    line(out, "#\n# For nats-server's configuration, inside accounts { }. There the gateway's account, ",
+         grant->account, ", exports once, for all readers:\n#   exports: [\n");
     for (size_t i = 0; i < SUBJECTS; i++)
-        line(out, "#     { service: \"", exports[i].subject, exports[i].many ? "\", response_type: stream }\n" : "\" }\n");
+        line(out, "#     { service: \"", exports[i].subject,
+             exports[i].many ? "\", response_type: stream }\n" : "\" }\n");
     line(out, "#   ]\n", grant->name, ": {\n  users: [\n");
     write_user(grant, s, out);
     kanal_buffer_text(out, "  ]\n  imports: [\n");
@@ -97,9 +102,11 @@ void grant_write_text(const struct grant *grant, struct kanal_buffer *out)
         write_account(grant, &s, out);
         return;
     }
-    kanal_buffer_text(out, "#\n# For nats-server's configuration. The reader shares the gateway's account: these permissions keep it from\n"
-                           "# reading anything else, but not from doing harm on purpose, up to deleting streams.\n"
-                           "authorization {\n  users: [\n");
+    kanal_buffer_text(out,
+                      "#\n# For nats-server's configuration. The reader shares the gateway's account: these "
+                      "permissions keep it from\n"
+                      "# reading anything else, but not from doing harm on purpose, up to deleting streams.\n"
+                      "authorization {\n  users: [\n");
     write_user(grant, &s, out);
     kanal_buffer_text(out, "  ]\n}\n");
 }
@@ -115,7 +122,9 @@ static void write_list(struct kanal_json *json, const char *key, const char *con
 
 static void write_permissions(const struct subjects *s, struct kanal_json *json)
 {
-    const char *const publish[] = { s->publish[0], s->publish[1], s->publish[2] }, *const subscribe[] = { s->inbox };
+    const char *const publish[] = { s->publish[0], s->publish[1], s->publish[2] }, *const subscribe[] = {
+        s->inbox
+    };
 
     kanal_json_key(json, "permissions");
     kanal_json_object(json);

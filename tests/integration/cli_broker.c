@@ -13,7 +13,8 @@
 /* A folder to be in, without a kanal.yaml, and no variables. */
 static void enter_scratch(char dir[64])
 {
-    static const char *const variables[] = { "KANAL_SERVER", "KANAL_CREDS", "KANAL_USER", "KANAL_PASSWORD", "KANAL_TOKEN" };
+    static const char *const variables[] = { "KANAL_SERVER", "KANAL_CREDS", "KANAL_USER", "KANAL_PASSWORD",
+                                             "KANAL_TOKEN" };
 
     snprintf(dir, 64, "/tmp/kanal-cli-XXXXXX");
     cr_assert_not_null(mkdtemp(dir));
@@ -58,7 +59,8 @@ Test(which, by_option_variable_and_configuration, .timeout = 60)
 
     enter_scratch(dir);
     nats_start(&nats, NULL);
-    EXPECT(4, "no broker is named: use --server URL, KANAL_SERVER, or -c FILE (there is no kanal.yaml here)", SHORT);
+    EXPECT(4, "no broker is named: use --server URL, KANAL_SERVER, or -c FILE (there is no kanal.yaml here)",
+           SHORT);
     EXPECT(4, "no broker at nats://127.0.0.1:1", SHORT, "--server", "nats://127.0.0.1:1");
     EXPECT(0, nats.url, SHORT, "-s", nats.url);
     EXPECT(0, nats.url, SHORT, "-s", "nats://127.0.0.1:1", "-s", nats.url);
@@ -69,7 +71,9 @@ Test(which, by_option_variable_and_configuration, .timeout = 60)
     EXPECT(0, nats.url, SHORT);
     EXPECT(4, "no broker at nats://127.0.0.1:2", SHORT, "-s", "nats://127.0.0.1:2");
     unsetenv("KANAL_SERVER");
-    write_file("kanal.yaml", "broker: { url: \"%s\", prefix: shop }\nidentity: { salt: \"${env:KANAL_ABSENT}\" }\n", nats.url);
+    write_file("kanal.yaml",
+               "broker: { url: \"%s\", prefix: shop }\nidentity: { salt: \"${env:KANAL_ABSENT}\" }\n",
+               nats.url);
     EXPECT(0, nats.url, SHORT);
     EXPECT(2, "subjects begin with 'shop'", SHORT, "kanal.events.>");
     EXPECT(2, "subjects begin with 'other'", SHORT, "kanal.events.>", "--prefix", "other");
@@ -102,7 +106,10 @@ Test(which, as_whom, .timeout = 60)
     EXPECT(0, nats.url, SHORT, "-s", url);
     /* The configuration's credentials are for its own servers, unless both are named. */
     setenv("KANAL_CLI_TEST", "se cret@1", 1);
-    write_file("kanal.yaml", "broker: { url: \"%s\", user: kanal, password: \"${env:KANAL_CLI_TEST}\" }\nidentity: { salt: 0123456789abcdef }\n", nats.url);
+    write_file("kanal.yaml",
+               "broker: { url: \"%s\", user: kanal, password: \"${env:KANAL_CLI_TEST}\" }\nidentity: { salt: "
+               "0123456789abcdef }\n",
+               nats.url);
     EXPECT(0, nats.url, SHORT);
     EXPECT(4, "refuses", SHORT, "-s", nats.url);
     EXPECT(0, nats.url, SHORT, "-s", nats.url, "-c", "kanal.yaml");
@@ -137,10 +144,13 @@ Test(which, with_tls, .timeout = 60)
     char dir[64], url[64];
 
     enter_scratch(dir);
-    nats_start(&nats, "tls { cert_file: \"" BROKER_FIXTURES "/server.pem\", key_file: \"" BROKER_FIXTURES "/server.key\", verify: true, ca_file: \"" BROKER_FIXTURES "/ca.pem\" }");
+    nats_start(&nats, "tls { cert_file: \"" BROKER_FIXTURES "/server.pem\", key_file: \"" BROKER_FIXTURES
+                      "/server.key\", verify: true, ca_file: \"" BROKER_FIXTURES "/ca.pem\" }");
     snprintf(url, sizeof url, "tls://127.0.0.1:%d", nats.port);
-    EXPECT(0, url, SHORT, "-s", url, "--tls-ca", BROKER_FIXTURES "/ca.pem", "--tls-cert", BROKER_FIXTURES "/client.pem", "--tls-key", BROKER_FIXTURES "/client.key");
-    EXPECT(4, url, SHORT, "-s", url, "--tls-ca", BROKER_FIXTURES "/other-ca.pem", "--tls-cert", BROKER_FIXTURES "/client.pem", "--tls-key", BROKER_FIXTURES "/client.key");
+    EXPECT(0, url, SHORT, "-s", url, "--tls-ca", BROKER_FIXTURES "/ca.pem", "--tls-cert",
+           BROKER_FIXTURES "/client.pem", "--tls-key", BROKER_FIXTURES "/client.key");
+    EXPECT(4, url, SHORT, "-s", url, "--tls-ca", BROKER_FIXTURES "/other-ca.pem", "--tls-cert",
+           BROKER_FIXTURES "/client.pem", "--tls-key", BROKER_FIXTURES "/client.key");
     EXPECT(2, "needed together", SHORT, "-s", url, "--tls-cert", BROKER_FIXTURES "/client.pem");
     nats_release(&nats);
     leave_scratch(dir);
@@ -163,7 +173,8 @@ Test(which, the_gateways_own, .timeout = 60)
     uv_loop_init(&loop);
     write_file("kanal.yaml", "data_dir: \"%s\"\nidentity: { salt: 0123456789abcdef }\n", data_dir);
     EXPECT(4, "no gateway with a nats-server of its own runs: there is no", SHORT);
-    cr_assert_eq(broker_embedded_start(&embedded, &loop, data_dir, on_exit_of_child, NULL, reason), 0, "%s", reason);
+    cr_assert_eq(broker_embedded_start(&embedded, &loop, data_dir, on_exit_of_child, NULL, reason), 0, "%s",
+                 reason);
     EXPECT(0, broker_embedded_url(embedded), SHORT);
     EXPECT(0, broker_embedded_url(embedded), SHORT, "--data-dir", data_dir);
     EXPECT(4, "refuses", SHORT, "-s", broker_embedded_url(embedded));
@@ -185,7 +196,8 @@ Test(which, a_strange_file_of_the_gateway, .timeout = 60)
 
     enter_scratch(dir);
     cr_assert(mkdir("nats", 0700) == 0);
-    write_file("nats/nats.conf", "listen: \"127.0.0.1:99999\"\nauthorization { user: kanal, password: \"ab\" }\n");
+    write_file("nats/nats.conf",
+               "listen: \"127.0.0.1:99999\"\nauthorization { user: kanal, password: \"ab\" }\n");
     lock = fopen("nats/lock", "we");
     cr_assert(lock && lockf(fileno(lock), F_TLOCK, 0) == 0);
     cr_expect_eq(broker_embedded_find(dir, &access, reason), KANAL_E_NOT_FOUND, "a lock of another kind");

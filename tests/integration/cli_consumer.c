@@ -19,13 +19,14 @@ static void publish(struct broker_of_test *b, const char *channel, const char *t
 
 /* ---- Making, listing, removing ---- */
 
-static int64_t consumer_number(struct broker_of_test *b, const char *stream, const char *name, const char *member)
+static int64_t consumer_number(struct broker_of_test *b, const char *stream, const char *name,
+                               const char *member)
 {
     jsConsumerInfo *info = NULL;
     int64_t number;
 
     cr_assert_eq(js_GetConsumerInfo(&info, b->js, stream, name, NULL, NULL), NATS_OK, "%s", name);
-    number = strcmp(member, "ack_wait") == 0     ? info->Config->AckWait
+    number = strcmp(member, "ack_wait") == 0      ? info->Config->AckWait
              : strcmp(member, "max_deliver") == 0 ? info->Config->MaxDeliver
              : strcmp(member, "pending") == 0     ? (int64_t)info->NumPending
                                                   : -1000;
@@ -44,35 +45,53 @@ Test(consumer, is_made_listed_and_removed, .timeout = 60)
     cr_expect_str_eq(c.output, "");
     child_release(&c);
     cr_expect_eq(RUN(&c, "consumer", "add", "crm", "--filter", RECEIVED), 0, "%s", c.errors);
-    cr_expect_not_null(strstr(c.output, "subject: \"$JS.API.CONSUMER.MSG.NEXT.KANAL_EVENTS.crm\" }"), "%s", c.output);
+    cr_expect_not_null(strstr(c.output, "subject: \"$JS.API.CONSUMER.MSG.NEXT.KANAL_EVENTS.crm\" }"), "%s",
+                       c.output);
     child_release(&c);
     cr_expect_eq(consumer_number(&b, "KANAL_EVENTS", "crm", "ack_wait"), INT64_C(30000000000));
     cr_expect_eq(consumer_number(&b, "KANAL_EVENTS", "crm", "max_deliver"), -1);
     cr_expect_eq(consumer_number(&b, "KANAL_EVENTS", "crm", "pending"), 0, "from now on");
-    cr_expect_eq(RUN(&c, "consumer", "add", "history", "--filter", "kanal.events.>", "--since", "all", "--ack-wait", "2m", "--max-deliver", "5", "--stream", "events"), 0, "%s", c.errors);
+    cr_expect_eq(RUN(&c, "consumer", "add", "history", "--filter", "kanal.events.>", "--since", "all",
+                     "--ack-wait", "2m", "--max-deliver", "5", "--stream", "events"),
+                 0, "%s", c.errors);
     child_release(&c);
     cr_expect_eq(consumer_number(&b, "KANAL_EVENTS", "history", "ack_wait"), INT64_C(120000000000));
     cr_expect_eq(consumer_number(&b, "KANAL_EVENTS", "history", "max_deliver"), 5);
     cr_expect_eq(consumer_number(&b, "KANAL_EVENTS", "history", "pending"), 1);
-    cr_expect_eq(RUN(&c, "consumer", "add", "site", "--filter", "kanal.activity.>", "--json"), 0, "%s", c.errors);
-    cr_expect_not_null(strstr(c.output, "\"stream\":\"KANAL_ACTIVITY\",\"durable\":\"site\",\"inbox_prefix\":\"_INBOX_site\",\"filters\":[\"kanal.activity.>\"],"
-                                        "\"permissions\":{\"publish\":{\"allow\":[\"$JS.KANAL.API.CONSUMER.MSG.NEXT.KANAL_ACTIVITY.site\","
-                                        "\"$JS.KANAL.API.CONSUMER.INFO.KANAL_ACTIVITY.site\",\"$JS.ACK.KANAL_ACTIVITY.site.>\"]},"
-                                        "\"subscribe\":{\"allow\":[\"_INBOX_site.>\"]}},\"account\":\"site\",\"gateway_account\":\"KANAL\",\"domain\":\"KANAL\","), "%s", c.output);
+    cr_expect_eq(RUN(&c, "consumer", "add", "site", "--filter", "kanal.activity.>", "--json"), 0, "%s",
+                 c.errors);
+    cr_expect_not_null(
+        strstr(c.output,
+               "\"stream\":\"KANAL_ACTIVITY\",\"durable\":\"site\",\"inbox_prefix\":\"_INBOX_site\","
+               "\"filters\":[\"kanal.activity.>\"],"
+               "\"permissions\":{\"publish\":{\"allow\":[\"$JS.KANAL.API.CONSUMER.MSG.NEXT.KANAL_ACTIVITY."
+               "site\","
+               "\"$JS.KANAL.API.CONSUMER.INFO.KANAL_ACTIVITY.site\",\"$JS.ACK.KANAL_ACTIVITY.site.>\"]},"
+               "\"subscribe\":{\"allow\":[\"_INBOX_site.>\"]}},\"account\":\"site\",\"gateway_account\":"
+               "\"KANAL\",\"domain\":\"KANAL\","),
+        "%s", c.output);
     child_release(&c);
-    cr_expect_eq(RUN(&c, "consumer", "add", "site", "--filter", "kanal.activity.>", "--json", "--shared-account"), 0, "%s", c.errors);
-    cr_expect_not_null(strstr(c.output, "\"permissions\":{\"publish\":{\"allow\":[\"$JS.API.CONSUMER.MSG.NEXT.KANAL_ACTIVITY.site\","
-                                        "\"$JS.API.CONSUMER.INFO.KANAL_ACTIVITY.site\",\"$JS.ACK.KANAL_ACTIVITY.site.>\"]},"
-                                        "\"subscribe\":{\"allow\":[\"_INBOX_site.>\"]}}}\n"), "%s", c.output);
+    cr_expect_eq(
+        RUN(&c, "consumer", "add", "site", "--filter", "kanal.activity.>", "--json", "--shared-account"), 0,
+        "%s", c.errors);
+    cr_expect_not_null(
+        strstr(c.output,
+               "\"permissions\":{\"publish\":{\"allow\":[\"$JS.API.CONSUMER.MSG.NEXT.KANAL_ACTIVITY.site\","
+               "\"$JS.API.CONSUMER.INFO.KANAL_ACTIVITY.site\",\"$JS.ACK.KANAL_ACTIVITY.site.>\"]},"
+               "\"subscribe\":{\"allow\":[\"_INBOX_site.>\"]}}}\n"),
+        "%s", c.output);
     child_release(&c);
 
     cr_expect_eq(RUN(&c, "consumer", "list"), 0, "%s", c.errors);
     cr_expect_eq(cli_count("\n", c.output), 3, "%s", c.output);
-    cr_expect(strstr(c.output, "crm ") && strstr(c.output, "history ") && strstr(c.output, "KANAL_ACTIVITY"), "%s", c.output);
+    cr_expect(strstr(c.output, "crm ") && strstr(c.output, "history ") && strstr(c.output, "KANAL_ACTIVITY"),
+              "%s", c.output);
     child_release(&c);
     cr_expect_eq(RUN(&c, "consumer", "list", "--json", "--stream", "activity"), 0, "%s", c.errors);
-    cr_expect_str_eq(c.output, "[{\"name\":\"site\",\"stream\":\"KANAL_ACTIVITY\",\"filters\":[\"kanal.activity.>\"],\"waiting\":0,\"unacknowledged\":0,"
-                               "\"redelivered\":0,\"ack_wait_ms\":30000,\"max_deliver\":-1,\"made_here\":true}]\n");
+    cr_expect_str_eq(c.output,
+                     "[{\"name\":\"site\",\"stream\":\"KANAL_ACTIVITY\",\"filters\":[\"kanal.activity.>\"],"
+                     "\"waiting\":0,\"unacknowledged\":0,"
+                     "\"redelivered\":0,\"ack_wait_ms\":30000,\"max_deliver\":-1,\"made_here\":true}]\n");
     child_release(&c);
 
     cr_expect_eq(RUN(&c, "consumer", "remove", "crm"), 0, "%s", c.errors);
@@ -128,19 +147,26 @@ Test(consumer, several_filters, .timeout = 60)
 
     cli_up(&b, NULL, NULL, NULL);
     if (nats_version() >= 21000) {
-        cr_expect_eq(RUN(&c, "consumer", "add", "crm", "--filter", RECEIVED, "--filter", "kanal.events.*.*.message.failed.*", "--since", "all"), 0, "%s", c.errors);
+        cr_expect_eq(RUN(&c, "consumer", "add", "crm", "--filter", RECEIVED, "--filter",
+                         "kanal.events.*.*.message.failed.*", "--since", "all"),
+                     0, "%s", c.errors);
         child_release(&c);
         publish(&b, "shop", "x", 1);
         cli_publish(&b, "kanal.events.telegram.shop.message.sent._", "{}");
         cr_expect_eq(consumer_number(&b, "KANAL_EVENTS", "crm", "pending"), 1);
-        cr_expect_eq(RUN(&c, "consumer", "add", "crm", "--filter", "kanal.events.*.*.message.failed.*", "--filter", RECEIVED, "--since", "all"), 0, "the same: %s", c.errors);
+        cr_expect_eq(RUN(&c, "consumer", "add", "crm", "--filter", "kanal.events.*.*.message.failed.*",
+                         "--filter", RECEIVED, "--since", "all"),
+                     0, "the same: %s", c.errors);
         child_release(&c);
         cr_expect_eq(RUN(&c, "consumer", "add", "crm", "--filter", RECEIVED, "--since", "all"), 1);
     } else {
-        cr_expect_eq(RUN(&c, "consumer", "add", "crm", "--filter", RECEIVED, "--filter", "kanal.events.*.*.message.failed.*"), 1);
+        cr_expect_eq(RUN(&c, "consumer", "add", "crm", "--filter", RECEIVED, "--filter",
+                         "kanal.events.*.*.message.failed.*"),
+                     1);
         cr_expect_not_null(strstr(c.errors, "one filter for a durable"), "%s", c.errors);
         cr_expect_str_eq(c.output, "");
-        cr_expect_neq(js_GetConsumerInfo(&info, b.js, "KANAL_EVENTS", "crm", NULL, NULL), NATS_OK, "it is left behind, and would give everything");
+        cr_expect_neq(js_GetConsumerInfo(&info, b.js, "KANAL_EVENTS", "crm", NULL, NULL), NATS_OK,
+                      "it is left behind, and would give everything");
     }
     child_release(&c);
     cli_down(&b);
@@ -158,17 +184,21 @@ Test(consumer, wrong_words, .timeout = 60)
         { { "consumer", "add", "a.b", "--filter", RECEIVED }, "a name is" },
         { { "consumer", "add", "a>", "--filter", RECEIVED }, "a name is" },
         { { "consumer", "list", "crm" }, "unexpected argument 'crm'" },
-        { { "consumer", "add", "crm", "--filter", RECEIVED, "--stream", "commands" }, "events, activity or facts" },
-        { { "consumer", "add", "crm", "--filter", RECEIVED, "--stream", "activity" }, "is not of --stream activity" },
+        { { "consumer", "add", "crm", "--filter", RECEIVED, "--stream", "commands" },
+          "events, activity or facts" },
+        { { "consumer", "add", "crm", "--filter", RECEIVED, "--stream", "activity" },
+          "is not of --stream activity" },
         { { "consumer", "add", "crm", "--filter", RECEIVED, "--ack-wait", "5" }, "--ack-wait" },
         { { "consumer", "add", "crm", "--filter", RECEIVED, "--max-deliver", "0" }, "--max-deliver" },
         { { "consumer", "add", "crm", "--filter", RECEIVED, "--since", "1h" }, "new or all" },
         { { "consumer", "add", "crm", "--filter", RECEIVED, "--filter", "kanal.events.>" }, "overlap" },
         { { "consumer", "add", "crm", "--filter", RECEIVED, "--filter", "kanal.activity.>" }, "one stream" },
         { { "consumer", "add", "crm", "--filter", "kanal.live.>" }, "not kept in a stream" },
-        { { "consumer", "add", "crm", "--filter", "kanal.events.*.*.message.recieved.*" }, "no event of the type message.recieved" },
+        { { "consumer", "add", "crm", "--filter", "kanal.events.*.*.message.recieved.*" },
+          "no event of the type message.recieved" },
         { { "consumer", "add", "crm", "--filter", "kanal.events.shop" }, "can match nothing" },
-        { { "consumer", "add", "crm", "--filter", "kanal.events.*.*.*.*.a_deswgqzqbqbo2uj4pbkjd2g2wy" }, "stalls the broker" },
+        { { "consumer", "add", "crm", "--filter", "kanal.events.*.*.*.*.a_deswgqzqbqbo2uj4pbkjd2g2wy" },
+          "stalls the broker" },
         { { "consumer", "add", "crm", "--filter", ">" }, "subjects begin with" },
         { { "consumer", "add", "KANAL", "--filter", RECEIVED }, "is the gateway's" },
         { { "consumer", "add", "crm", "--filter", RECEIVED, "--account", "$G" }, "--account" },
@@ -180,7 +210,8 @@ Test(consumer, wrong_words, .timeout = 60)
     cli_up(&b, NULL, NULL, NULL);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         cr_expect_eq(cli_run(&c, wrong[i].words, NULL), 2, "%s: %d %s", wrong[i].says, c.code, c.output);
-        cr_expect_not_null(strstr(c.errors, wrong[i].says), "%s does not say \"%s\"", c.errors, wrong[i].says);
+        cr_expect_not_null(strstr(c.errors, wrong[i].says), "%s does not say \"%s\"", c.errors,
+                           wrong[i].says);
         child_release(&c);
     }
     cr_expect_eq(RUN(&c, "consumer", "list", "--prefix", "other"), 0, "no streams, no consumers");
@@ -203,10 +234,13 @@ static void add(struct printed *p, const char *name, const char *filter, int sha
     struct child c;
     const char *at, *open, *end;
 
-    cr_assert_eq(RUN(&c, "consumer", "add", name, "--filter", filter, "--since", "all", shared ? "--shared-account" : NULL), 0, "%s", c.errors);
+    cr_assert_eq(RUN(&c, "consumer", "add", name, "--filter", filter, "--since", "all",
+                     shared ? "--shared-account" : NULL),
+                 0, "%s", c.errors);
     snprintf(p->text, sizeof p->text, "%s", c.output);
     at = strstr(p->text, "password: \"");
-    cr_assert(at && sscanf(at, "password: \"%63[a-z2-7]\"", p->password) == 1 && strlen(p->password) == 32, "%s", p->text);
+    cr_assert(at && sscanf(at, "password: \"%63[a-z2-7]\"", p->password) == 1 && strlen(p->password) == 32,
+              "%s", p->text);
     open = strstr(p->text, "users: [");
     end = strstr(open ? open : "", "\n  ]\n");
     cr_assert(open && end, "%s", p->text);
@@ -214,7 +248,8 @@ static void add(struct printed *p, const char *name, const char *filter, int sha
     child_release(&c);
 }
 
-static natsConnection *enter(struct broker_of_test *b, const char *user, const char *password, const char *inbox)
+static natsConnection *enter(struct broker_of_test *b, const char *user, const char *password,
+                             const char *inbox)
 {
     natsConnection *connection = NULL;
     natsOptions *options = NULL;
@@ -225,7 +260,8 @@ static natsConnection *enter(struct broker_of_test *b, const char *user, const c
     if (inbox)
         natsOptions_SetCustomInboxPrefix(options, inbox);
     natsOptions_SetErrorHandler(options, NULL, NULL);
-    cr_assert_eq(natsConnection_Connect(&connection, options), NATS_OK, "%s: %s", user, nats_GetLastError(NULL));
+    cr_assert_eq(natsConnection_Connect(&connection, options), NATS_OK, "%s: %s", user,
+                 nats_GetLastError(NULL));
     natsOptions_Destroy(options);
     return connection;
 }
@@ -247,7 +283,8 @@ static void read_durable(natsConnection *connection, const char *domain, const c
     jsSubOptions_Init(&options);
     options.Stream = "KANAL_EVENTS";
     options.Consumer = name;
-    cr_assert_eq(js_PullSubscribe(&sub, js, NULL, name, NULL, &options, NULL), NATS_OK, "%s", nats_GetLastError(NULL));
+    cr_assert_eq(js_PullSubscribe(&sub, js, NULL, name, NULL, &options, NULL), NATS_OK, "%s",
+                 nats_GetLastError(NULL));
     s = natsSubscription_Fetch(&list, sub, 10, 1000, NULL);
     cr_assert(s == NATS_OK || s == NATS_TIMEOUT, "%s", natsStatus_GetText(s));
     for (int i = 0; i < list.Count; i++) {
@@ -274,19 +311,25 @@ static int is_violation(natsConnection *connection, const char *kind, const char
     return s == NATS_NOT_PERMITTED && words && strcasestr(words, kind) && strcasestr(words, subject);
 }
 
-#define HISTORY "\"config\":{\"deliver_policy\":\"all\",\"ack_policy\":\"none\",\"filter_subject\":\"kanal.events.>\""
+#define HISTORY                                                                                              \
+    "\"config\":{\"deliver_policy\":\"all\",\"ack_policy\":\"none\",\"filter_subject\":\"kanal.events.>\""
 
 /* control: that the request is a real one is shown by the operator, whom the server answers without an error. */
 static const struct attack {
     const char *subject, *body;
     int control;
 } requests[] = {
-    { "$JS.API.CONSUMER.CREATE.KANAL_EVENTS", "{\"stream_name\":\"KANAL_EVENTS\"," HISTORY ",\"deliver_subject\":\"_INBOX_crm.x\"}}", 1 },
+    { "$JS.API.CONSUMER.CREATE.KANAL_EVENTS",
+      "{\"stream_name\":\"KANAL_EVENTS\"," HISTORY ",\"deliver_subject\":\"_INBOX_crm.x\"}}", 1 },
     { "$JS.API.CONSUMER.CREATE.KANAL_EVENTS", "{\"stream_name\":\"KANAL_EVENTS\"," HISTORY "}}", 1 },
-    { "$JS.API.CONSUMER.CREATE.KANAL_EVENTS.evil.kanal.events.>", "{\"stream_name\":\"KANAL_EVENTS\"," HISTORY ",\"name\":\"evil\"}}", 1 },
-    { "$JS.API.CONSUMER.DURABLE.CREATE.KANAL_EVENTS.evil2", "{\"stream_name\":\"KANAL_EVENTS\"," HISTORY ",\"durable_name\":\"evil2\"}}", 1 },
-    { "$JS.API.CONSUMER.DURABLE.CREATE.KANAL_EVENTS.crm", "{\"stream_name\":\"KANAL_EVENTS\"," HISTORY ",\"durable_name\":\"crm\"}}", 0 },
-    { "$JS.API.CONSUMER.CREATE.KANAL_EVENTS.crm", "{\"stream_name\":\"KANAL_EVENTS\"," HISTORY ",\"durable_name\":\"crm\"}}", 0 },
+    { "$JS.API.CONSUMER.CREATE.KANAL_EVENTS.evil.kanal.events.>",
+      "{\"stream_name\":\"KANAL_EVENTS\"," HISTORY ",\"name\":\"evil\"}}", 1 },
+    { "$JS.API.CONSUMER.DURABLE.CREATE.KANAL_EVENTS.evil2",
+      "{\"stream_name\":\"KANAL_EVENTS\"," HISTORY ",\"durable_name\":\"evil2\"}}", 1 },
+    { "$JS.API.CONSUMER.DURABLE.CREATE.KANAL_EVENTS.crm",
+      "{\"stream_name\":\"KANAL_EVENTS\"," HISTORY ",\"durable_name\":\"crm\"}}", 0 },
+    { "$JS.API.CONSUMER.CREATE.KANAL_EVENTS.crm",
+      "{\"stream_name\":\"KANAL_EVENTS\"," HISTORY ",\"durable_name\":\"crm\"}}", 0 },
     { "$JS.API.CONSUMER.MSG.NEXT.KANAL_EVENTS.other", "1", 1 },
     { "$JS.API.CONSUMER.INFO.KANAL_EVENTS.other", "", 1 },
     { "$JS.API.CONSUMER.DELETE.KANAL_EVENTS.other", "", 0 },
@@ -296,7 +339,9 @@ static const struct attack {
     { "$JS.API.STREAM.MSG.GET.KANAL_EVENTS", "{\"seq\":1}", 1 },
     { "$JS.API.STREAM.MSG.GET.KANAL_EVENTS", "{\"last_by_subj\":\"kanal.events.>\"}", 1 },
     { "$JS.API.DIRECT.GET.KANAL_EVENTS", "{\"seq\":1}", 1 },
-    { "$JS.API.DIRECT.GET.KANAL_EVENTS.kanal.events.telegram.shop.message.received.a_deswgqzqbqbo2uj4pbkjd2g2wy", "", 1 },
+    { "$JS.API.DIRECT.GET.KANAL_EVENTS.kanal.events.telegram.shop.message.received.a_"
+      "deswgqzqbqbo2uj4pbkjd2g2wy",
+      "", 1 },
     { "$JS.API.STREAM.INFO.KANAL_EVENTS", "", 1 },
     { "$JS.API.STREAM.INFO.KANAL_EVENTS", "{\"subjects_filter\":\">\"}", 1 },
     { "$JS.API.STREAM.LIST", "", 1 },
@@ -318,8 +363,22 @@ static const struct attack {
     { "$SYS.REQ.USER.INFO", "", 0 },
 };
 
-static const char *const subscriptions[] = { ">", "*.>", "kanal.>", "kanal.events.>", "kanal.events.*.*.message.received.*", "kanal.commands.>", "kanal.live.>",
-                                             "_INBOX.>", "_INBOX_other.>", "_INBOX_*.>", "_INBOX_other.*", "$JS.>", "$JS.EVENT.>", "$JS.ACK.>", "$KV.>", "$SYS.>" };
+static const char *const subscriptions[] = { ">",
+                                             "*.>",
+                                             "kanal.>",
+                                             "kanal.events.>",
+                                             "kanal.events.*.*.message.received.*",
+                                             "kanal.commands.>",
+                                             "kanal.live.>",
+                                             "_INBOX.>",
+                                             "_INBOX_other.>",
+                                             "_INBOX_*.>",
+                                             "_INBOX_other.*",
+                                             "$JS.>",
+                                             "$JS.EVENT.>",
+                                             "$JS.ACK.>",
+                                             "$KV.>",
+                                             "$SYS.>" };
 
 /* A subject below $JS.API. as it is called where the API is mapped to another prefix. */
 static const char *below(const char *api, const char *subject)
@@ -344,7 +403,7 @@ static void expect_refused(natsConnection *attacker, const struct attack *a, con
     natsMsg_Destroy(reply);
 }
 
-static void expect_answer(natsConnection *operator, const struct attack *a)
+static void expect_answer(natsConnection *operator, const struct attack * a)
 {
     natsMsg *reply = NULL;
     natsStatus s = natsConnection_Request(&reply, operator, a->subject, a->body, (int)strlen(a->body), 2000);
@@ -354,12 +413,12 @@ static void expect_answer(natsConnection *operator, const struct attack *a)
     natsMsg_Destroy(reply);
 }
 
-static void attack_by_requests(natsConnection *attacker, natsConnection *operator, const char *api)
+static void attack_by_requests(natsConnection *attacker, natsConnection *operator, const char * api)
 {
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
         expect_refused(attacker, &requests[i], api);
         if (requests[i].control && strcmp(api, "$JS.API.") == 0)
-            expect_answer(operator, &requests[i]);
+            expect_answer(operator, & requests[i]);
     }
 }
 
@@ -370,7 +429,8 @@ static void attack_by_subscriptions(natsConnection *attacker, natsConnection *op
 
     for (size_t i = 0; i < sizeof subscriptions / sizeof *subscriptions; i++) {
         cr_assert_eq(natsConnection_SubscribeSync(&subs[i], attacker, subscriptions[i]), NATS_OK);
-        cr_expect(is_violation(attacker, "subscription", subscriptions[i]), "%s: no violation is told", subscriptions[i]);
+        cr_expect(is_violation(attacker, "subscription", subscriptions[i]), "%s: no violation is told",
+                  subscriptions[i]);
     }
     cr_assert_eq(natsConnection_QueueSubscribeSync(&queue, attacker, "kanal.events.>", "group"), NATS_OK);
     cr_expect(is_violation(attacker, "subscription", "kanal.events.>"));
@@ -381,7 +441,8 @@ static void attack_by_subscriptions(natsConnection *attacker, natsConnection *op
     natsConnection_Flush(operator);
     natsConnection_Flush(attacker);
     for (size_t i = 0; i < sizeof subscriptions / sizeof *subscriptions; i++) {
-        cr_expect_neq(natsSubscription_NextMsg(&msg, subs[i], 20), NATS_OK, "%s hears %s", subscriptions[i], msg ? natsMsg_GetSubject(msg) : "");
+        cr_expect_neq(natsSubscription_NextMsg(&msg, subs[i], 20), NATS_OK, "%s hears %s", subscriptions[i],
+                      msg ? natsMsg_GetSubject(msg) : "");
         natsSubscription_Destroy(subs[i]);
     }
     cr_expect_neq(natsSubscription_NextMsg(&msg, queue, 20), NATS_OK);
@@ -403,7 +464,9 @@ static void redirect(natsConnection *attacker, const char *api, const char *targ
     };
 
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        cr_assert_eq(natsConnection_PublishRequestString(attacker, below(api, ways[i].subject), target, ways[i].body), NATS_OK);
+        cr_assert_eq(
+            natsConnection_PublishRequestString(attacker, below(api, ways[i].subject), target, ways[i].body),
+            NATS_OK);
         natsConnection_Flush(attacker);
         nats_Sleep(30);
     }
@@ -434,7 +497,8 @@ static const char *const targets[] = {
     "$JS.ACK.KANAL_EVENTS.other.1.1.1.1.1",
 };
 
-static void attack_by_replies(struct broker_of_test *b, natsConnection *attacker, natsConnection *operator, const char *api)
+static void attack_by_replies(struct broker_of_test *b, natsConnection *attacker, natsConnection *operator,
+                              const char * api)
 {
     natsSubscription *sub = NULL;
     natsMsg *msg = NULL;
@@ -457,10 +521,10 @@ static void attack_by_replies(struct broker_of_test *b, natsConnection *attacker
 
 /* ---- Both forms ---- */
 
-#define GATEWAY                                                                                                        \
-    "KANAL: { jetstream: enabled, users: [ { user: boss, password: b } ], exports: [\n"                               \
-    "{ service: \"$JS.API.CONSUMER.MSG.NEXT.*.*\", response_type: stream }\n"                                         \
-    "{ service: \"$JS.API.CONSUMER.INFO.*.*\" }\n"                                                                    \
+#define GATEWAY                                                                                              \
+    "KANAL: { jetstream: enabled, users: [ { user: boss, password: b } ], exports: [\n"                      \
+    "{ service: \"$JS.API.CONSUMER.MSG.NEXT.*.*\", response_type: stream }\n"                                \
+    "{ service: \"$JS.API.CONSUMER.INFO.*.*\" }\n"                                                           \
     "{ service: \"$JS.ACK.*.*.>\" }\n] }\n"
 
 static void reconfigure(struct broker_of_test *b, const char *config)
@@ -474,8 +538,12 @@ static void reconfigure(struct broker_of_test *b, const char *config)
 /* The exports that the comment asks for are those above. */
 static void expect_exports_told(const char *text)
 {
-    cr_expect_not_null(strstr(text, "#   exports: [\n#     { service: \"$JS.API.CONSUMER.MSG.NEXT.*.*\", response_type: stream }\n"
-                                    "#     { service: \"$JS.API.CONSUMER.INFO.*.*\" }\n#     { service: \"$JS.ACK.*.*.>\" }\n#   ]\n"), "%s", text);
+    cr_expect_not_null(
+        strstr(text,
+               "#   exports: [\n#     { service: \"$JS.API.CONSUMER.MSG.NEXT.*.*\", response_type: stream }\n"
+               "#     { service: \"$JS.API.CONSUMER.INFO.*.*\" }\n#     { service: \"$JS.ACK.*.*.>\" }\n#   "
+               "]\n"),
+        "%s", text);
 }
 
 Test(attack, from_an_account_of_its_own, .timeout = 120)
@@ -497,7 +565,7 @@ Test(attack, from_an_account_of_its_own, .timeout = 120)
     snprintf(config, sizeof config, "accounts {\n" GATEWAY "%s%s}\n", crm.text, other.text);
     reconfigure(&b, config);
     attacker = enter(&b, "crm", crm.password, "_INBOX_crm");
-    operator = enter(&b, "boss", "b", NULL);
+    operator= enter(&b, "boss", "b", NULL);
     cli_connect(&b, "boss", "b");
 
     read_durable(attacker, "KANAL", "crm", texts);
@@ -544,10 +612,11 @@ Test(attack, from_the_gateways_account, .timeout = 120)
     cr_expect_str_eq(texts, "for the crm.");
     natsConnection_Destroy(attacker);
 
-    snprintf(config, sizeof config, "authorization { users: [\n%s%s{ user: boss, password: b }\n] }\n", crm.user, other.user);
+    snprintf(config, sizeof config, "authorization { users: [\n%s%s{ user: boss, password: b }\n] }\n",
+             crm.user, other.user);
     reconfigure(&b, config);
     attacker = enter(&b, "crm", crm.password, "_INBOX_crm");
-    operator = enter(&b, "boss", "b", NULL);
+    operator= enter(&b, "boss", "b", NULL);
     cli_connect(&b, "boss", "b");
     attack_by_requests(attacker, operator, "$JS.API.");
     attack_by_subscriptions(attacker, operator);
@@ -556,7 +625,8 @@ Test(attack, from_the_gateways_account, .timeout = 120)
     cr_expect_str_eq(texts, "and one more.", "%s", texts);
 
     redirect(attacker, "$JS.API.", "$JS.API.STREAM.DELETE.KANAL_DEAD");
-    cr_expect_not(stream_is_there(&b, "KANAL_DEAD"), "this server no longer lets answers do harm: the warnings about it can go");
+    cr_expect_not(stream_is_there(&b, "KANAL_DEAD"),
+                  "this server no longer lets answers do harm: the warnings about it can go");
     natsConnection_Destroy(attacker);
     natsConnection_Destroy(operator);
     cli_down(&b);
