@@ -56,6 +56,9 @@ void fake_advance(struct fake_host *, uint32_t ms);
  * it applies the declared route (404, 405, 401 as a host would) and only then calls on_http(). */
 kanal_op fake_http(struct fake_host *, const char *method, const char *target, const kanal_field *headers, size_t header_count,
                    kanal_str body);
+/* The same without running what is due: for stopping, or sending more, while a request is under way. */
+kanal_op fake_http_pending(struct fake_host *, const char *method, const char *target, const kanal_field *headers,
+                           size_t header_count, kanal_str body);
 /* The client's address from now on; borrowed. At first 192.0.2.7. */
 void fake_set_remote(struct fake_host *, const char *address);
 kanal_op fake_deliver(struct fake_host *, const kanal_delivery *); /* zero members are filled in; type: message.send */

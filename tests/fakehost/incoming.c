@@ -124,6 +124,14 @@ static void make_request(struct fake_host *host, struct arena *arena, const char
 kanal_op fake_http(struct fake_host *host, const char *method, const char *target, const kanal_field *headers,
                    size_t header_count, kanal_str body)
 {
+    kanal_op op = fake_http_pending(host, method, target, headers, header_count, body);
+    fake_run(host);
+    return op;
+}
+
+kanal_op fake_http_pending(struct fake_host *host, const char *method, const char *target,
+                           const kanal_field *headers, size_t header_count, kanal_str body)
+{
     struct arena arena = { 0 };
     int code = 400;
     const kanal_http_request given = { .struct_size = sizeof given,
@@ -147,7 +155,6 @@ kanal_op fake_http(struct fake_host *host, const char *method, const char *targe
     else
         host->plugin->on_http(host->channel, owed->op, &request);
     arena_release(&arena);
-    fake_run(host);
     return owed->op;
 }
 
