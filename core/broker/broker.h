@@ -37,12 +37,18 @@ typedef void broker_state_fn(void *user, enum broker_state, const char *reason);
  * most 256 bytes written) says which. */
 int broker_new(struct broker **ret_broker, uv_loop_t *, const struct broker_options *, broker_state_fn *, void *user,
                char reason[256]);
+/* Sends what is buffered, fails what is under way with KANAL_E_CANCELLED, now; whatever is asked for afterwards is dropped without an
+ * answer. For the end: those who asked are told while they are still there; broker_free() follows. NULL is fine. */
+void broker_shut(struct broker *);
 /* Sends what is buffered if that is possible within 1 s, fails what is under way with KANAL_E_CANCELLED, closes and frees. */
 void broker_free(struct broker *);
 enum broker_state broker_get_state(const struct broker *);
 const char *broker_server(const struct broker *);         /* URL of the server connected to, without credentials; or "" */
 uint64_t broker_max_payload(const struct broker *);
 size_t broker_pending(const struct broker *);             /* requests under way */
+/* The server's words when it last refused a subject ("Permissions Violation for Publish to …"), or "". Such a request runs into
+ * its deadline: the server does not say which one it was. */
+const char *broker_violation(const struct broker *);
 
 /* A message out. Headers: NATS headers ("Nats-Msg-Id"). */
 struct broker_out {

@@ -12,7 +12,8 @@ struct js_ack {
     int duplicate; /* an equal Nats-Msg-Id was already stored within the window */
 };
 /* KANAL_OK: stored (or a duplicate). KANAL_E_REJECTED: the server refused (reason: its words; wrong last sequence among them).
- * Others as broker_request(). */
+ * KANAL_E_BUSY: also when the server cannot store for the moment (no leader, no room: reason). KANAL_E_NOT_FOUND: no stream
+ * takes the subject. Others as broker_request(). */
 typedef void js_ack_fn(void *user, kanal_status, const struct js_ack *, kanal_str reason);
 #define JS_ANY_SEQUENCE UINT64_MAX
 /* expected_last: of this subject (Nats-Expected-Last-Subject-Sequence), or JS_ANY_SEQUENCE. msg_id may be absent. headers:
@@ -88,14 +89,19 @@ struct js_pull_options {
     const char *stream, *durable;
     uint32_t batch;  /* 256 */
     uint32_t window; /* 1,024 */
+    int ack_none;    /* 1: a reader; messages need no settling and are not counted */
+    int known;       /* 1: the consumer was made just now; else it is looked up before the first pull */
 };
 /* error() tells what keeps the pull from working (consumer deleted …); it goes on trying each second. */
 int js_pull_start(struct broker *, const struct js_pull_options *, void (*message)(void *user, const struct js_delivered *),
                   void (*error)(void *user, kanal_str reason), void *user, struct js_pull **ret_pull);
+/* Asks for no more; what was handed over can still be settled. */
+void js_pull_pause(struct js_pull *);
+/* NULL is fine. */
 void js_pull_stop(struct js_pull *);
 enum js_verdict { JS_ACK, JS_NAK, JS_TERM, JS_WORKING };
 /* Each message handed over needs one ACK, NAK or TERM; the pull counts them against its window. Fire and forget; a lost ack means
- * a redelivery. */
+ * a redelivery. Not after js_pull_stop(). */
 void js_settle(struct js_pull *, const struct js_token *, enum js_verdict);
 
 #endif

@@ -40,12 +40,13 @@ struct object_info {
 };
 void object_store_ensure(struct broker *, const char *bucket, int64_t ttl_ms, int32_t replicas, js_result_fn *, void *user);
 void object_put(struct broker *, const char *bucket, const struct object_info *, kanal_str data, js_result_fn *, void *user);
-/* The info first (KANAL_E_NOT_FOUND: none), then the pieces in order, then done. Pauses while data() returned 1. */
+/* The info first (KANAL_E_NOT_FOUND: none), then the pieces in order, then done, after which the read is gone. Pauses when data()
+ * returned 1. */
 struct object_read;
 struct object_sink {
     void (*info)(void *user, const struct object_info *);
     int (*data)(void *user, kanal_str piece);
-    void (*done)(void *user, kanal_status); /* KANAL_E_REJECTED: the digest is wrong */
+    void (*done)(void *user, kanal_status); /* KANAL_E_REJECTED: damaged (digest, missing chunks) */
 };
 int object_read_start(struct broker *, const char *bucket, kanal_str name, const struct object_sink *, void *user,
                       struct object_read **ret_read);

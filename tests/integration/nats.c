@@ -1,0 +1,167 @@
+#include "nats.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+const char *nats_binary(void)
+{
+    const char *binary = getenv("NATS_SERVER");
+
+    if (binary && binary[0])
+        return binary;
+    return access("/usr/sbin/nats-server", X_OK) == 0 ? "/usr/sbin/nats-server" : "nats-server";
+}
+
+int nats_version(void)
+{
+    char command[512];
+    int major = 0, minor = 0, patch = 0;
+    FILE *p;
+
+    snprintf(command, sizeof command, "'%s' --version", nats_binary());
+    p = popen(command, "re");
+    cr_assert_not_null(p);
+    cr_assert_eq(fscanf(p, "nats-server: v%d.%d.%d", &major, &minor, &patch), 3);
+    pclose(p);
+    return major * 10000 + minor * 100 + patch;
+}
+
+int free_port(void)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&address, len) == 0);
+    cr_assert(getsockname(fd, (struct sockaddr *)&address, &len) == 0);
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+static int accepts(int port)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                   .sin_port = htons((uint16_t)port) };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int ok = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+
+    close(fd);
+    return ok;
+}
+
+void nats_reconfigure(struct nats_server *s, const char *extra)
+{
+    FILE *f = fopen(s->config, "we");
+
+    cr_assert_not_null(f);
+    fprintf(f, "listen: 127.0.0.1:%d\nserver_name: test\njetstream { store_dir: \"%s\" }\nlog_file: \"%s/log\"\n",
+            s->port, s->dir, s->dir);
+    for (const char *p = extra ? extra : ""; *p; p++) {
+        if (p[0] == '%' && p[1] == 'd') {
+            fputs(s->dir, f);
+            p++;
+        } else {
+            fputc(*p, f);
+        }
+    }
+    fputc('\n', f);
+    fclose(f);
+}
+
+static void run(struct nats_server *s)
+{
+    pid_t parent = getpid();
+
+    cr_assert_eq(s->pid, 0);
+    s->pid = fork();
+    cr_assert(s->pid >= 0);
+    if (s->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(1);
+        execlp(nats_binary(), "nats-server", "-c", s->config, (char *)NULL);
+        _exit(127);
+    }
+    for (int i = 0; i < 1000 && !accepts(s->port); i++) {
+        cr_assert(waitpid(s->pid, NULL, WNOHANG) == 0, "nats-server ended: see %s/log", s->dir);
+        poll(NULL, 0, 10);
+    }
+    cr_assert(accepts(s->port), "nats-server does not accept connections");
+}
+
+void nats_start(struct nats_server *s, const char *extra)
+{
+    memset(s, 0, sizeof *s);
+    snprintf(s->dir, sizeof s->dir, "%s/kanal-test-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    cr_assert_not_null(mkdtemp(s->dir));
+    snprintf(s->config, sizeof s->config, "%s/nats.conf", s->dir);
+    s->port = free_port();
+    snprintf(s->url, sizeof s->url, "nats://127.0.0.1:%d", s->port);
+    nats_reconfigure(s, extra);
+    run(s);
+}
+
+static void end(struct nats_server *s, int signal)
+{
+    if (s->pid <= 0)
+        return;
+    kill(s->pid, signal);
+    kill(s->pid, SIGCONT);
+    waitpid(s->pid, NULL, 0);
+    s->pid = 0;
+}
+
+void nats_stop(struct nats_server *s)
+{
+    end(s, SIGTERM);
+}
+
+void nats_kill(struct nats_server *s)
+{
+    end(s, SIGKILL);
+}
+
+void nats_restart(struct nats_server *s)
+{
+    run(s);
+}
+
+void nats_pause(struct nats_server *s)
+{
+    kill(s->pid, SIGSTOP);
+}
+
+void nats_resume(struct nats_server *s)
+{
+    kill(s->pid, SIGCONT);
+}
+
+static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *ftw)
+{
+    (void)stat, (void)type, (void)ftw;
+    return remove(path);
+}
+
+void remove_tree(const char *path)
+{
+    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void nats_release(struct nats_server *s)
+{
+    nats_kill(s);
+    if (s->dir[0])
+        remove_tree(s->dir);
+}
