@@ -72,6 +72,7 @@ static void handle_closed(uv_handle_t *handle)
     broker_access_release(b->access);
     kanal_buffer_release(&b->scratch);
     free(b->deferred);
+    free(b->known);
     free(b);
 }
 

@@ -90,6 +90,7 @@ struct js_pull_options {
     uint32_t batch;  /* 256 */
     uint32_t window; /* 1,024 */
     int ack_none;    /* 1: a reader; messages need no settling and are not counted */
+    int known;       /* 1: the consumer was made just now; else it is looked up before the first pull */
 };
 /* error() tells what keeps the pull from working (consumer deleted …); it goes on trying each second. */
 int js_pull_start(struct broker *, const struct js_pull_options *, void (*message)(void *user, const struct js_delivered *),

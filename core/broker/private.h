@@ -29,6 +29,13 @@ struct broker_listener {
     void *user;
 };
 
+/* What is known of a stream: whether it answers DIRECT.GET (otherwise such a request gets no answer at all). */
+struct broker_known_stream {
+    char name[160];
+    int direct;
+};
+#define BROKER_KNOWN_STREAMS 32u
+
 struct broker_subscription {
     struct broker_subscription *next, *prev;
     struct broker *broker;
@@ -68,6 +75,8 @@ struct broker {
     size_t deferred_count, deferred_capacity;
     struct broker_subscription *subscriptions;
     struct broker_listener *listeners, *next_listener; /* the latter while they are told */
+    struct broker_known_stream *known; /* BROKER_KNOWN_STREAMS of them, or NULL */
+    uint32_t known_next;
     natsMsg *used[BROKER_USED]; /* sent or delivered, not yet given back to cnats */
     size_t used_count, used_bytes;
     struct kanal_buffer scratch; /* header texts with their NUL */
@@ -85,6 +94,7 @@ void broker_ask(struct broker *, const struct broker_out *, uint32_t timeout_ms,
 /* publish.c */
 int broker_send(struct broker *, const struct broker_out *, const char *reply); /* whatever the state, if linked */
 int broker_subject_valid(kanal_str subject, int wildcards);
+int broker_publishable(kanal_str subject);
 
 /* subscriptions.c */
 int broker_subscriptions_init(struct broker *);

@@ -34,6 +34,12 @@ int broker_subject_valid(kanal_str subject, int wildcards)
     return before != DOT;
 }
 
+int broker_publishable(kanal_str subject)
+{
+    /* In the API's subjects a wildcard may be data (the filter of a consumer). */
+    return broker_subject_valid(subject, kanal_str_starts(subject, "$JS.API."));
+}
+
 /* RFC-like: a token and a line. */
 static int valid_header(const kanal_field *h)
 {
@@ -111,7 +117,7 @@ int broker_send(struct broker *b, const struct broker_out *out, const char *repl
     size_t bytes = out->subject.len + out->payload.len + 64;
     natsStatus s;
 
-    if (!broker_subject_valid(out->subject, 0))
+    if (!broker_publishable(out->subject))
         return KANAL_E_INVALID;
     for (size_t i = 0; i < out->header_count; i++) {
         if (!valid_header(&out->headers[i]))
@@ -140,6 +146,6 @@ int broker_send(struct broker *b, const struct broker_out *out, const char *repl
 int broker_publish(struct broker *b, const struct broker_out *out)
 {
     if (b->state != BROKER_UP || b->closing)
-        return broker_subject_valid(out->subject, 0) ? KANAL_E_NETWORK : KANAL_E_INVALID;
+        return broker_publishable(out->subject) ? KANAL_E_NETWORK : KANAL_E_INVALID;
     return broker_send(b, out, NULL);
 }

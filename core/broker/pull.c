@@ -26,11 +26,12 @@ struct js_pull {
     void (*error)(void *user, kanal_str reason);
     void *user;
     uv_timer_t guard;
-    char subject[400]; /* of MSG.NEXT */
+    char subject[400], info[400]; /* of MSG.NEXT; of INFO, below $JS.API. */
     uint32_t batch, window;
     uint32_t asked, unsettled;
-    int ack_none, delivering, paused, stopped;
-    int troubled;      /* refused: asked again by the guard only */
+    int ack_none, delivering, paused, stopped, closed;
+    int unsure;        /* nothing is asked for before the consumer is known to be there */
+    int checking;      /* a request for its INFO is under way */
     uint64_t heard_ms; /* last sign of life of the consumer */
 };
 
@@ -61,7 +62,7 @@ static void refill(struct js_pull *p, uint32_t at_least)
     uint32_t room = p->window > p->unsettled ? p->window - p->unsettled : 0;
     uint32_t target = room < p->batch ? room : p->batch;
 
-    if (p->stopped || p->paused || p->troubled || broker_get_state(p->broker) != BROKER_UP || p->asked > p->batch / 2 ||
+    if (p->stopped || p->paused || p->unsure || broker_get_state(p->broker) != BROKER_UP || p->asked > p->batch / 2 ||
         target < p->asked + at_least)
         return;
     ask(p, target - p->asked);
@@ -70,8 +71,8 @@ static void refill(struct js_pull *p, uint32_t at_least)
 static void trouble(struct js_pull *p, kanal_str reason)
 {
     p->asked = 0;
-    p->troubled = 1;
-    if (p->error)
+    p->unsure = 1;
+    if (p->error && !p->stopped)
         p->error(p->user, reason);
 }
 
@@ -146,30 +147,73 @@ static void on_message(void *user, const struct broker_in *in)
     refill(p, (p->batch + 1) / 2);
 }
 
+static void maybe_free(struct js_pull *p)
+{
+    if (p->closed && !p->checking)
+        free(p);
+}
+
+static void checked(void *user, const struct js_answer *answer)
+{
+    struct js_pull *p = user;
+
+    p->checking = 0;
+    if (p->stopped) {
+        maybe_free(p);
+    } else if (answer->status == KANAL_OK) {
+        p->asked = 0;
+        p->unsure = 0;
+        refill(p, 1);
+    } else if (answer->status == KANAL_E_REJECTED) {
+        trouble(p, answer->reason);
+    } else {
+        p->unsure = 1; /* the broker is away: the guard tries again */
+    }
+}
+
+/* A pull from a consumer that is not there gets no answer at all (the API's own subscription swallows it): so it is asked whether
+ * it exists, before the first pull of a connection and whenever it is silent. */
+static void check(struct js_pull *p)
+{
+    if (p->stopped || p->checking || broker_get_state(p->broker) != BROKER_UP)
+        return;
+    p->checking = 1;
+    js_api(p->broker, p->info, kanal_str_of(NULL, 0), checked, p);
+}
+
 static void guard_cb(uv_timer_t *timer)
 {
     struct js_pull *p = timer->data;
+    /* Two heartbeats missed: it forgot us (a new leader, a restart) without a word. */
+    int silent = p->asked > 0 && now_ms(p) - p->heard_ms > 2 * HEARTBEAT_MS + GUARD_MS;
 
-    /* Three heartbeats missed: the consumer forgot us (a new leader, a restart) without a word. */
-    if (p->asked > 0 && now_ms(p) - p->heard_ms > 3 * HEARTBEAT_MS)
-        p->asked = 0;
-    p->troubled = 0;
-    refill(p, 1);
+    if (p->unsure || silent)
+        check(p);
+    else
+        refill(p, 1);
 }
 
 static void state_changed(void *user, enum broker_state state)
 {
     struct js_pull *p = user;
 
-    if (state == BROKER_DOWN || state == BROKER_CLOSED)
+    if (state == BROKER_DOWN || state == BROKER_CLOSED) {
         p->asked = 0;
-    else if (state == BROKER_UP)
-        refill(p, (p->batch + 1) / 2);
+        p->unsure = 1;
+    } else if (state == BROKER_UP) {
+        if (p->unsure)
+            check(p);
+        else
+            refill(p, 1);
+    }
 }
 
 static void guard_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    struct js_pull *p = handle->data;
+
+    p->closed = 1;
+    maybe_free(p);
 }
 
 void js_pull_pause(struct js_pull *p)
@@ -210,6 +254,8 @@ int js_pull_start(struct broker *b, const struct js_pull_options *o,
         p->batch = p->window;
     p->ack_none = o->ack_none;
     snprintf(p->subject, sizeof p->subject, "$JS.API.CONSUMER.MSG.NEXT.%s.%s", o->stream, o->durable);
+    snprintf(p->info, sizeof p->info, "CONSUMER.INFO.%s.%s", o->stream, o->durable);
+    p->unsure = !o->known;
     r = broker_inbox_open(b, on_message, p, &p->inbox);
     if (r != 0) {
         free(p);
@@ -221,7 +267,10 @@ int js_pull_start(struct broker *b, const struct js_pull_options *o,
     uv_timer_init(b->loop, &p->guard);
     p->guard.data = p;
     uv_timer_start(&p->guard, guard_cb, GUARD_MS, GUARD_MS);
-    refill(p, (p->batch + 1) / 2);
+    if (p->unsure)
+        check(p);
+    else
+        refill(p, 1);
     *ret_pull = p;
     return 0;
 }

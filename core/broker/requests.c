@@ -86,17 +86,10 @@ void broker_request_nobody(struct broker *b)
 static void tell_unanswered(struct broker *b)
 {
     struct broker_asker asker;
-    int any;
+    uint32_t cursor = 0;
 
-    do {
-        uint32_t cursor = 0;
-
-        any = 0;
-        while (b->slots.nobody_count > 0 && broker_slots_unanswered(&b->slots, &cursor, &asker)) {
-            answer(&asker, KANAL_E_NOT_FOUND, NULL);
-            any = 1;
-        }
-    } while (any && b->slots.nobody_count > 0);
+    while (b->slots.nobody_count > 0 && broker_slots_unanswered(&b->slots, &cursor, &asker))
+        answer(&asker, KANAL_E_NOT_FOUND, NULL);
 }
 
 void broker_request_answered(struct broker *b, kanal_str token, const struct broker_in *in)
@@ -124,7 +117,7 @@ void broker_ask(struct broker *b, const struct broker_out *out, uint32_t timeout
 
     if (b->closing || b->state != BROKER_UP) {
         r = b->closing ? KANAL_E_CANCELLED : KANAL_E_NETWORK;
-        broker_defer(b, asker, broker_subject_valid(out->subject, 0) ? r : KANAL_E_INVALID);
+        broker_defer(b, asker, broker_publishable(out->subject) ? r : KANAL_E_INVALID);
         return;
     }
     r = broker_slots_take(&b->slots, asker, now_ms(b) + (timeout_ms ? timeout_ms : DEFAULT_TIMEOUT_MS), &token);

@@ -190,9 +190,16 @@ static int take_out(struct broker_slots *s, uint32_t *cursor, uint64_t until, in
 
 int broker_slots_unanswered(struct broker_slots *s, uint32_t *cursor, struct broker_asker *ret_asker)
 {
-    for (uint32_t g = 0; g < s->nobody_count; g++)
-        if (s->nobody[g].count >= s->nobody[g].waiting)
-            return take_out(s, cursor, s->nobody[g].until, 1, ret_asker);
+    for (uint32_t g = 0; g < s->nobody_count; g++) {
+        uint64_t until = s->nobody[g].until;
+
+        if (s->nobody[g].count < s->nobody[g].waiting)
+            continue;
+        if (take_out(s, cursor, until, 1, ret_asker))
+            return 1;
+        *cursor = 0; /* the walk for an earlier group has passed them */
+        return take_out(s, cursor, until, 1, ret_asker);
+    }
     return 0;
 }
 

@@ -99,17 +99,46 @@ static void got_json(void *user, const struct js_answer *answer)
     kanal_buffer_release(&headers);
 }
 
+/* ---- Which streams answer DIRECT.GET ---- */
+
+static struct broker_known_stream *find_known(struct broker *b, const char *stream)
+{
+    for (uint32_t i = 0; b->known && i < BROKER_KNOWN_STREAMS; i++)
+        if (strcmp(b->known[i].name, stream) == 0)
+            return &b->known[i];
+    return NULL;
+}
+
+void js_stream_forget(struct broker *b, const char *stream)
+{
+    struct broker_known_stream *known = find_known(b, stream);
+
+    if (known)
+        known->name[0] = '\0';
+}
+
+void js_stream_learn(struct broker *b, const char *stream, yyjson_val *info)
+{
+    struct broker_known_stream *known = find_known(b, stream);
+
+    if (!b->known)
+        b->known = calloc(BROKER_KNOWN_STREAMS, sizeof *b->known);
+    if (!b->known)
+        return;
+    if (!known)
+        known = &b->known[b->known_next++ % BROKER_KNOWN_STREAMS];
+    snprintf(known->name, sizeof known->name, "%s", stream);
+    known->direct = kanal_json_bool_at(kanal_json_at(info, "config"), "allow_direct");
+}
+
 static void got_direct(void *user, kanal_status status, const struct broker_in *in)
 {
     struct get *g = user;
     struct js_message message;
-    char subject[200];
 
-    if (status == KANAL_E_NOT_FOUND) {
-        snprintf(subject, sizeof subject, "STREAM.MSG.GET.%s", g->stream);
-        js_api(g->broker, subject, kanal_buffer_view(&g->request), got_json, g);
-        return;
-    }
+    /* It may be gone, or changed by hand. */
+    if (status == KANAL_E_TIMEOUT || status == KANAL_E_NOT_FOUND)
+        js_stream_forget(g->broker, g->stream);
     if (status == KANAL_OK && in->code == 404)
         status = KANAL_E_NOT_FOUND;
     else if (status == KANAL_OK && in->code != 0)
@@ -117,6 +146,33 @@ static void got_direct(void *user, kanal_status status, const struct broker_in *
     else if (status == KANAL_OK)
         status = js_message_of_direct(in, &message);
     done(g, status, status == KANAL_OK ? &message : NULL);
+}
+
+static void ask(struct get *g, int direct)
+{
+    struct broker_out out = { .payload = kanal_buffer_view(&g->request) };
+    char subject[200];
+
+    if (direct) {
+        snprintf(subject, sizeof subject, "$JS.API.DIRECT.GET.%s", g->stream);
+        out.subject = kanal_str_c(subject);
+        broker_request(g->broker, &out, 0, got_direct, g);
+    } else {
+        snprintf(subject, sizeof subject, "STREAM.MSG.GET.%s", g->stream);
+        js_api(g->broker, subject, out.payload, got_json, g);
+    }
+}
+
+static void got_info(void *user, const struct js_answer *answer)
+{
+    struct get *g = user;
+
+    if (answer->status == KANAL_OK) {
+        js_stream_learn(g->broker, g->stream, answer->root);
+        ask(g, kanal_json_bool_at(kanal_json_at(answer->root, "config"), "allow_direct"));
+    } else {
+        done(g, answer->err_code == JS_ERR_STREAM_NOT_FOUND ? KANAL_E_NOT_FOUND : answer->status, NULL);
+    }
 }
 
 static void fail_later(const struct broker_asker *asker, kanal_status status, const struct broker_in *in)
@@ -130,10 +186,10 @@ static void get(struct broker *b, const char *stream, uint64_t sequence, const c
                 js_message_fn *fn, void *user)
 {
     struct broker_asker asker = { fail_later, (void (*)(void))fn, user };
+    const struct broker_known_stream *known = find_known(b, stream);
     struct get *g = calloc(1, sizeof *g);
-    struct broker_out out = { 0 };
     struct kanal_json j;
-    char direct[200];
+    char info[200];
 
     if (!g || !js_name_valid(kanal_str_c(stream)) || (member && !broker_subject_valid(subject, 0))) {
         broker_defer(b, &asker, g ? KANAL_E_INVALID : KANAL_E_BUSY);
@@ -151,10 +207,11 @@ static void get(struct broker *b, const char *stream, uint64_t sequence, const c
     if (member)
         kanal_json_member_str(&j, member, subject);
     kanal_json_object_end(&j);
-    snprintf(direct, sizeof direct, "$JS.API.DIRECT.GET.%s", stream);
-    out.subject = kanal_str_c(direct);
-    out.payload = kanal_buffer_view(&g->request);
-    broker_request(b, &out, 0, got_direct, g);
+    snprintf(info, sizeof info, "STREAM.INFO.%s", stream);
+    if (known)
+        ask(g, known->direct);
+    else
+        js_api(b, info, kanal_str_of(NULL, 0), got_info, g);
 }
 
 void js_get_last(struct broker *b, const char *stream, kanal_str subject, js_message_fn *fn, void *user)

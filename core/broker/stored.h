@@ -11,4 +11,8 @@ int js_message_of_json(yyjson_val *root, struct kanal_buffer *payload, struct ka
 /* A header's value out of "NATS/1.0\r\nName: value\r\n…"; absent if it is not there. */
 kanal_str js_raw_header(kanal_str raw, const char *name);
 
+/* Remembers from a stream's INFO (or the answer to its CREATE) whether it answers DIRECT.GET; forgets it. */
+void js_stream_learn(struct broker *, const char *stream, yyjson_val *info);
+void js_stream_forget(struct broker *, const char *stream);
+
 #endif

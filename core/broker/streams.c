@@ -1,4 +1,5 @@
 #include "api.h"
+#include "stored.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,8 @@ static void created(void *user, const struct js_answer *answer)
 {
     struct ensure *e = user;
 
+    if (answer->status == KANAL_OK)
+        js_stream_learn(e->broker, e->name, answer->root);
     if (answer->err_code == JS_ERR_STREAM_NAME_IN_USE)
         info(e); /* another replica was faster, with another configuration */
     else
@@ -88,6 +91,7 @@ static void got_info(void *user, const struct js_answer *answer)
     char subject[200];
 
     if (answer->status == KANAL_OK) {
+        js_stream_learn(e->broker, e->name, answer->root);
         compare(e, answer->root);
     } else if (answer->err_code == JS_ERR_STREAM_NOT_FOUND && !e->created) {
         e->created = 1;

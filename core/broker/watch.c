@@ -123,7 +123,7 @@ static void on_error(void *user, kanal_str reason)
 static void consumer_created(void *user, const struct js_answer *answer)
 {
     struct kv_watch *w = user;
-    struct js_pull_options options = { .stream = w->stream, .durable = w->consumer, .ack_none = 1 };
+    struct js_pull_options options = { .stream = w->stream, .durable = w->consumer, .ack_none = 1, .known = 1 };
 
     w->busy = 0;
     if (w->stopped) {

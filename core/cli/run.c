@@ -71,6 +71,12 @@ static void wrong_salt(struct gateway *g)
 
 static void on_salt_put(void *user, kanal_status status, kanal_str value, uint64_t revision);
 
+static void tell_health(struct gateway *g)
+{
+    for (struct channel *channel = g->host->first_channel; channel; channel = channel->next)
+        channel_tell_health(channel);
+}
+
 static void on_salt(void *user, kanal_status status, kanal_str value, uint64_t revision)
 {
     struct gateway *g = user;
@@ -89,6 +95,7 @@ static void on_salt(void *user, kanal_status status, kanal_str value, uint64_t r
         g->ready_broker = 1;
         log_write(g->log, KANAL_LOG_INFO, "run", NULL, "streams and buckets are there; commands are taken");
         outbound_start(g->outbound);
+        tell_health(g);
     }
 }
 
@@ -149,6 +156,8 @@ static void on_broker_state(void *user, enum broker_state state, const char *rea
               state == BROKER_UP && g->broker ? broker_server(g->broker) : "", reason && *reason ? ": " : "", reason ? reason : "");
     if (state == BROKER_UP && g->outbound)
         ensure_topology(g);
+    if (state == BROKER_UP && g->ready_broker)
+        tell_health(g);
     if (state == BROKER_CLOSED) {
         g->code = CLI_BROKER;
         stop(g);
@@ -330,9 +339,8 @@ static void gateway_release(struct gateway *g)
     outbound_free(g->outbound);
     host_free(g->host);
     broker_free(g->broker);
-    close_handles(g);
-    uv_run(&g->loop, UV_RUN_DEFAULT);
     broker_embedded_stop(g->embedded);
+    close_handles(g);
     uv_run(&g->loop, UV_RUN_DEFAULT);
     uv_loop_close(&g->loop);
     json_schema_free(g->contract);

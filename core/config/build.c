@@ -15,7 +15,7 @@ struct field {
     enum kind kind;
     size_t offset;
     int64_t least, most;
-    const char *range; /* least and most in words; NULL: any */
+    const char *range;      /* least and most in words; NULL: any */
     config_check_fn *check; /* of text */
 };
 
@@ -43,20 +43,28 @@ static const struct field fields[] = {
     { "/http/public_url", TEXT, MEMBER(http.public_url), 0, 0, NULL, config_public_url_wrong },
     { "/http/limits/headers", SIZE_32, MEMBER(http.limits.header_bytes), KIB, MIB, "1K to 1M", NULL },
     { "/http/limits/body", SIZE_32, MEMBER(http.body_bytes), KIB, 1024 * MIB, "1K to 1G", NULL },
-    { "/http/limits/header_timeout", DURATION_32, MEMBER(http.limits.header_timeout_ms), SECOND, HOUR, "1s to 1h", NULL },
-    { "/http/limits/body_timeout", DURATION_32, MEMBER(http.limits.body_timeout_ms), SECOND, HOUR, "1s to 1h", NULL },
-    { "/http/limits/idle_timeout", DURATION_32, MEMBER(http.limits.idle_timeout_ms), SECOND, HOUR, "1s to 1h", NULL },
-    { "/http/limits/answer_timeout", DURATION_32, MEMBER(http.limits.answer_timeout_ms), SECOND, HOUR, "1s to 1h", NULL },
+    { "/http/limits/header_timeout", DURATION_32, MEMBER(http.limits.header_timeout_ms), SECOND, HOUR,
+      "1s to 1h", NULL },
+    { "/http/limits/body_timeout", DURATION_32, MEMBER(http.limits.body_timeout_ms), SECOND, HOUR, "1s to 1h",
+      NULL },
+    { "/http/limits/idle_timeout", DURATION_32, MEMBER(http.limits.idle_timeout_ms), SECOND, HOUR, "1s to 1h",
+      NULL },
+    { "/http/limits/answer_timeout", DURATION_32, MEMBER(http.limits.answer_timeout_ms), SECOND, HOUR,
+      "1s to 1h", NULL },
     { "/http/limits/connections", COUNT_32, MEMBER(http.limits.connections), 0, 0, NULL, NULL },
-    { "/http/limits/connections_per_address", COUNT_32, MEMBER(http.limits.connections_per_address), 0, 0, NULL, NULL },
+    { "/http/limits/connections_per_address", COUNT_32, MEMBER(http.limits.connections_per_address), 0, 0,
+      NULL, NULL },
     { "/admin/listen", TEXT, MEMBER(admin.listen), 0, 0, NULL, config_listen_wrong },
     { "/data_dir", TEXT, MEMBER(data_dir), 0, 0, NULL, data_dir_wrong },
     { "/identity/default_region", TEXT, MEMBER(identity.default_region), 0, 0, NULL, NULL },
-    { "/retention/events", DURATION_64, MEMBER(retention.events_ms), HOUR, 100 * YEAR, "1h to 100 years", NULL },
-    { "/retention/activity", DURATION_64, MEMBER(retention.activity_ms), HOUR, 100 * YEAR, "1h to 100 years", NULL },
+    { "/retention/events", DURATION_64, MEMBER(retention.events_ms), HOUR, 100 * YEAR, "1h to 100 years",
+      NULL },
+    { "/retention/activity", DURATION_64, MEMBER(retention.activity_ms), HOUR, 100 * YEAR, "1h to 100 years",
+      NULL },
     { "/retention/raw", DURATION_64, MEMBER(retention.raw_ms), HOUR, 100 * YEAR, "1h to 100 years", NULL },
     { "/retention/dead", DURATION_64, MEMBER(retention.dead_ms), HOUR, 100 * YEAR, "1h to 100 years", NULL },
-    { "/retention/media", DURATION_64, MEMBER(retention.media_ms), HOUR, 100 * YEAR, "1h to 100 years", NULL },
+    { "/retention/media", DURATION_64, MEMBER(retention.media_ms), HOUR, 100 * YEAR, "1h to 100 years",
+      NULL },
     { "/log/level", TEXT, MEMBER(log.level), 0, 0, NULL, NULL },
     { "/log/format", TEXT, MEMBER(log.format), 0, 0, NULL, NULL },
 };
@@ -166,7 +174,8 @@ static void complain_of_range(yyjson_mut_val *value, const struct field *field, 
         kanal_buffer_str(text, config_str(value));
 }
 
-static int64_t ranged(yyjson_mut_val *value, const struct field *field, int is_size, struct config_errors *errors)
+static int64_t ranged(yyjson_mut_val *value, const struct field *field, int is_size,
+                      struct config_errors *errors)
 {
     int64_t number = quantity(value, is_size, errors);
 
@@ -277,9 +286,11 @@ static void build_broker(struct config *config, struct config_errors *errors)
 static void build_http(struct config *config, struct config_errors *errors)
 {
     yyjson_mut_val *root = yyjson_mut_doc_get_root(config->impl->tree);
-    const char *const *networks = config_texts(config, yyjson_mut_ptr_get(root, "/http/trusted_proxies"),
-                                               config_network_wrong, errors, &config->http.trusted_proxy_count);
-    kanal_str *views = json_arena_alloc(&config->impl->arena, (config->http.trusted_proxy_count + 1) * sizeof *views);
+    const char *const *networks =
+        config_texts(config, yyjson_mut_ptr_get(root, "/http/trusted_proxies"), config_network_wrong, errors,
+                     &config->http.trusted_proxy_count);
+    kanal_str *views =
+        json_arena_alloc(&config->impl->arena, (config->http.trusted_proxy_count + 1) * sizeof *views);
     const char *url = config->http.public_url;
     size_t len = url ? strlen(url) : 0;
 
@@ -296,7 +307,8 @@ static void build_identity(struct config *config, struct config_errors *errors)
     yyjson_mut_val *salt = yyjson_mut_ptr_get(root, "/identity/salt");
     struct kanal_buffer *text;
 
-    config->identity.trust = config_texts(config, yyjson_mut_ptr_get(root, "/identity/trust"), NULL, errors, NULL);
+    config->identity.trust =
+        config_texts(config, yyjson_mut_ptr_get(root, "/identity/trust"), NULL, errors, NULL);
     config->identity.salt = config_str(salt);
     if (!config->identity.salt.ptr || config->identity.salt.len >= 16 || config_error_known(errors, salt))
         return;
@@ -309,6 +321,7 @@ static void build_identity(struct config *config, struct config_errors *errors)
 static void build_plugins(struct config *config, struct config_errors *errors)
 {
     static const char *const isolations[] = { "worker", "none", NULL };
+    static const char *const installed[] = { KANAL_PLUGIN_DIR, NULL };
     yyjson_mut_val *plugins = yyjson_mut_obj_get(yyjson_mut_doc_get_root(config->impl->tree), "plugins");
     yyjson_mut_obj_iter iter = yyjson_mut_obj_iter_with(plugins);
     struct config_plugin *list =
@@ -316,7 +329,9 @@ static void build_plugins(struct config *config, struct config_errors *errors)
     static const struct field memory = { NULL, SIZE_32, 0, 8 * MIB, 1024 * 1024 * MIB, "8M to 1T", NULL };
     yyjson_mut_val *key;
 
-    config->plugin_path = config_texts(config, yyjson_mut_obj_get(plugins, "path"), NULL, errors, NULL);
+    config->plugin_path = yyjson_mut_obj_get(plugins, "path")
+                              ? config_texts(config, yyjson_mut_obj_get(plugins, "path"), NULL, errors, NULL)
+                              : installed;
     while (list && (key = yyjson_mut_obj_iter_next(&iter))) {
         yyjson_mut_val *value = yyjson_mut_obj_iter_get_val(key), *size = yyjson_mut_obj_get(value, "memory");
         struct config_plugin *plugin = &list[config->plugin_count];

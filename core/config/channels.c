@@ -40,7 +40,8 @@ static void build_secrets(struct config *config, struct config_channel *channel,
 static void build_settings(struct config *config, struct config_channel *channel, yyjson_mut_val *settings)
 {
     size_t len = 0;
-    char *text = settings ? yyjson_mut_val_write_opts(settings, 0, &config_wiping_allocator, &len, NULL) : NULL;
+    char *text =
+        settings ? yyjson_mut_val_write_opts(settings, 0, &config_wiping_allocator, &len, NULL) : NULL;
 
     channel->settings = KANAL_LIT("{}");
     if (!text)
@@ -57,7 +58,8 @@ static void check_raw(struct config *config, const struct config_channel *channe
     if (!text.ptr || config_error_known(errors, value))
         return;
     if (channel->raw_ms == 0)
-        config_error_found(errors, value, "expected more than nothing; without raw no payloads are kept", &text);
+        config_error_found(errors, value, "expected more than nothing; without raw no payloads are kept",
+                           &text);
     else if (config->retention.raw_ms > 0 && channel->raw_ms > config->retention.raw_ms)
         config_error_found(errors, value, "expected at most retention.raw, which bounds all channels", &text);
 }
@@ -83,7 +85,8 @@ static void build_channel(struct config *config, struct config_channel *channel,
     channel->raw_ms = config_duration(raw, errors);
     check_raw(config, channel, raw, errors);
     channel->rate_per_second = yyjson_mut_get_num(yyjson_mut_ptr_get(value, "/rate/per_second"));
-    channel->rate_per_recipient_second = yyjson_mut_get_num(yyjson_mut_ptr_get(value, "/rate/per_recipient_second"));
+    channel->rate_per_recipient_second =
+        yyjson_mut_get_num(yyjson_mut_ptr_get(value, "/rate/per_recipient_second"));
     channel->on_unknown = config_choice(yyjson_mut_obj_get(value, "on_unknown"), policies);
     channel->media_keep = config_choice(yyjson_mut_obj_get(value, "media"), media);
 }
@@ -165,10 +168,12 @@ static int add(EVP_MAC_CTX *mac, kanal_str part)
            (part.len == 0 || EVP_MAC_update(mac, (const unsigned char *)part.ptr, part.len) == 1);
 }
 
-static int digest(EVP_MAC_CTX *mac, kanal_str salt, const struct config_channel *channel, unsigned char out[32])
+static int digest(EVP_MAC_CTX *mac, kanal_str salt, const struct config_channel *channel,
+                  unsigned char out[32])
 {
     char sha256[] = "SHA256";
-    OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string("digest", sha256, 0), OSSL_PARAM_construct_end() };
+    OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string("digest", sha256, 0),
+                            OSSL_PARAM_construct_end() };
     size_t len = 0;
     int ok = EVP_MAC_init(mac, (const unsigned char *)salt.ptr, salt.len, params) == 1 &&
              add(mac, kanal_str_c(channel->plugin)) && add(mac, channel->settings);
@@ -188,7 +193,8 @@ int config_fingerprint(struct config *config, struct config_channel *channel)
 
     if (ok) {
         kanal_hex_encode(&hex, kanal_str_of((const char *)bytes, sizeof bytes));
-        channel->fingerprint = kanal_str_of(json_arena_dup(&config->impl->arena, kanal_buffer_view(&hex)), hex.len);
+        channel->fingerprint =
+            kanal_str_of(json_arena_dup(&config->impl->arena, kanal_buffer_view(&hex)), hex.len);
         kanal_buffer_release(&hex);
     }
     EVP_MAC_CTX_free(mac);

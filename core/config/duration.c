@@ -33,8 +33,8 @@ static int parse_quantity(kanal_str text, const struct unit *units, size_t unit_
 
 int config_duration_parse(kanal_str text, int64_t *ret_ms)
 {
-    static const struct unit units[] = { { "ms", 1 },       { "s", 1000 },      { "m", 60000 },
-                                         { "h", 3600000 },  { "d", 86400000 },  { "w", 604800000 } };
+    static const struct unit units[] = { { "ms", 1 },      { "s", 1000 },     { "m", 60000 },
+                                         { "h", 3600000 }, { "d", 86400000 }, { "w", 604800000 } };
 
     if (kanal_str_starts(text, "P"))
         return kanal_time_parse_duration(text, ret_ms);
@@ -45,10 +45,14 @@ int config_size_parse(kanal_str text, int64_t *ret_bytes)
 {
     static const struct unit units[] = {
         { "", 1 },
-        { "K", INT64_C(1) << 10 }, { "KiB", INT64_C(1) << 10 },
-        { "M", INT64_C(1) << 20 }, { "MiB", INT64_C(1) << 20 },
-        { "G", INT64_C(1) << 30 }, { "GiB", INT64_C(1) << 30 },
-        { "T", INT64_C(1) << 40 }, { "TiB", INT64_C(1) << 40 },
+        { "K", INT64_C(1) << 10 },
+        { "KiB", INT64_C(1) << 10 },
+        { "M", INT64_C(1) << 20 },
+        { "MiB", INT64_C(1) << 20 },
+        { "G", INT64_C(1) << 30 },
+        { "GiB", INT64_C(1) << 30 },
+        { "T", INT64_C(1) << 40 },
+        { "TiB", INT64_C(1) << 40 },
     };
 
     return parse_quantity(text, units, sizeof units / sizeof *units, ret_bytes);

@@ -35,7 +35,8 @@ struct kanal_buffer *config_error_at(struct config_errors *errors, uint32_t line
 struct kanal_buffer *config_error_of(struct config_errors *errors, const yyjson_mut_val *value)
 {
     const struct config_position *position = config_position_find(errors->positions, value);
-    struct kanal_buffer *text = config_error_at(errors, position ? position->line : 1, position ? position->column : 1);
+    struct kanal_buffer *text =
+        config_error_at(errors, position ? position->line : 1, position ? position->column : 1);
 
     config_path_append(text, errors->positions, value);
     if (text->len > 0)
@@ -71,7 +72,8 @@ static int compare(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-static void tell_one(const struct config_errors *errors, const struct config_error *error, config_error_fn *fn, void *user)
+static void tell_one(const struct config_errors *errors, const struct config_error *error,
+                     config_error_fn *fn, void *user)
 {
     struct kanal_buffer line = { 0 };
     kanal_str text;

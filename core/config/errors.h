@@ -29,7 +29,8 @@ struct kanal_buffer *config_error_of(struct config_errors *, const yyjson_mut_va
 /* A whole message at a value. */
 void config_error_say(struct config_errors *, const yyjson_mut_val *, const char *words);
 /* "channels[0].id: WORDS, found VALUE"; the value is not shown if it is NULL. */
-void config_error_found(struct config_errors *, const yyjson_mut_val *, const char *words, const kanal_str *found);
+void config_error_found(struct config_errors *, const yyjson_mut_val *, const char *words,
+                        const kanal_str *found);
 /* Tells all in the order of the file, and forgets them. Returns how many there were. */
 size_t config_errors_tell(struct config_errors *, config_error_fn *, void *user);
 

@@ -68,7 +68,8 @@ static const struct config_expansion *find(const struct config_expansions *found
 {
     struct config_expansion wanted = { (yyjson_mut_val *)value, NULL };
 
-    return found->count > 0 ? bsearch(&wanted, found->list, found->count, sizeof *found->list, compare) : NULL;
+    return found->count > 0 ? bsearch(&wanted, found->list, found->count, sizeof *found->list, compare)
+                            : NULL;
 }
 
 const char *config_origin(const struct config_expansions *found, const yyjson_mut_val *value)
@@ -110,7 +111,8 @@ static void append_secret(struct kanal_buffer *out, const char *bytes, size_t le
     out->len += len;
 }
 
-static void complain(struct expander *e, const yyjson_mut_val *value, const char *before, kanal_str name, const char *after)
+static void complain(struct expander *e, const yyjson_mut_val *value, const char *before, kanal_str name,
+                     const char *after)
 {
     struct kanal_buffer *error = config_error_of(e->errors, value);
 
@@ -123,13 +125,15 @@ static int is_variable_name(kanal_str name)
 {
     for (size_t i = 0; i < name.len; i++) {
         char c = name.ptr[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (i > 0 && c >= '0' && c <= '9')))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+              (i > 0 && c >= '0' && c <= '9')))
             return 0;
     }
     return name.len > 0;
 }
 
-static void expand_variable(struct expander *e, const yyjson_mut_val *value, kanal_str name, struct kanal_buffer *out)
+static void expand_variable(struct expander *e, const yyjson_mut_val *value, kanal_str name,
+                            struct kanal_buffer *out)
 {
     struct kanal_buffer *error;
     char *copy = json_arena_dup(e->arena, name);
@@ -149,12 +153,14 @@ static void expand_variable(struct expander *e, const yyjson_mut_val *value, kan
     kanal_buffer_text(error, content ? " is empty" : " is not set");
 }
 
-static void expand_file(struct expander *e, const yyjson_mut_val *value, kanal_str path, struct kanal_buffer *out)
+static void expand_file(struct expander *e, const yyjson_mut_val *value, kanal_str path,
+                        struct kanal_buffer *out)
 {
     struct config_file file = { 0 };
     char *copy = json_arena_dup(e->arena, path);
     int reason;
-    int status = copy && path.len > 0 && !kanal_str_is(path, "-") ? config_file_read(&file, copy, FILE_BYTES) : KANAL_E_INVALID;
+    int status = copy && path.len > 0 && !kanal_str_is(path, "-") ? config_file_read(&file, copy, FILE_BYTES)
+                                                                  : KANAL_E_INVALID;
 
     reason = errno;
     if (status == KANAL_E_NOT_FOUND) {
@@ -167,7 +173,8 @@ static void expand_file(struct expander *e, const yyjson_mut_val *value, kanal_s
     }
     if (status != 0) {
         complain(e, value, "the file ", path,
-                 status == KANAL_E_TOO_LARGE ? " is larger than 64 KiB" : " cannot be read: a path is expected");
+                 status == KANAL_E_TOO_LARGE ? " is larger than 64 KiB"
+                                             : " cannot be read: a path is expected");
         return;
     }
     if (file.len > 0 && file.bytes[file.len - 1] == '\n')
@@ -196,7 +203,8 @@ static void expand_reference(struct expander *e, struct config_expansion *expans
                          "expected ${env:NAME} or ${file:PATH}; a literal ${ is written $${");
 }
 
-static void expand_text(struct expander *e, struct config_expansion *expansion, kanal_str text, struct kanal_buffer *out)
+static void expand_text(struct expander *e, struct config_expansion *expansion, kanal_str text,
+                        struct kanal_buffer *out)
 {
     size_t at = 0;
 
@@ -248,9 +256,10 @@ static void refuse_elsewhere(struct expander *e)
         if (!text.ptr || position->is_key || find(e->found, value))
             continue;
         if (memmem(text.ptr, text.len, "${env:", 6) || memmem(text.ptr, text.len, "${file:", 7))
-            config_error_say(e->errors, value,
-                             "${env:…} and ${file:…} are not expanded here; only in secrets, identity.salt and the "
-                             "broker's url, user, password and token");
+            config_error_say(
+                e->errors, value,
+                "${env:…} and ${file:…} are not expanded here; only in secrets, identity.salt and the "
+                "broker's url, user, password and token");
     }
 }
 

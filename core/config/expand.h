@@ -19,8 +19,8 @@ struct config_expansions {
 };
 
 /* Changes the strings in the tree; expanded ones lie in the arena. 0 or KANAL_E_INTERNAL (no memory); errors are collected. */
-int config_expand(struct config_expansions *, const struct json_schema *, yyjson_mut_val *root, struct json_arena *,
-                  struct config_errors *);
+int config_expand(struct config_expansions *, const struct json_schema *, yyjson_mut_val *root,
+                  struct json_arena *, struct config_errors *);
 void config_expansions_release(struct config_expansions *);
 /* "literal" for what is not in the list. */
 const char *config_origin(const struct config_expansions *, const yyjson_mut_val *);

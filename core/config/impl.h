@@ -36,7 +36,8 @@ int config_choice(yyjson_mut_val *, const char *const *words);
 
 static inline kanal_str config_str(yyjson_mut_val *value)
 {
-    kanal_str text = { yyjson_mut_get_str(value), yyjson_mut_get_len(value) * (size_t)yyjson_mut_is_str(value) };
+    kanal_str text = { yyjson_mut_get_str(value),
+                       yyjson_mut_get_len(value) * (size_t)yyjson_mut_is_str(value) };
     return text;
 }
 

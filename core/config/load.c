@@ -77,8 +77,8 @@ static int read_tree(struct config *config, const char *path, struct config_erro
     else if (status == KANAL_E_TOO_LARGE)
         kanal_buffer_text(config_error_at(errors, 0, 0), "the file is larger than 8 MiB");
     if (status == 0)
-        status = config_yaml_read(config->impl->tree, kanal_str_of(file.bytes, file.len), &config->impl->positions, errors,
-                                  ret_whole);
+        status = config_yaml_read(config->impl->tree, kanal_str_of(file.bytes, file.len),
+                                  &config->impl->positions, errors, ret_whole);
     config_file_release(&file);
     return status;
 }
@@ -89,7 +89,8 @@ static int check_tree(struct config *config, struct config_errors *errors)
     struct kanal_buffer error = { 0 };
     struct json_schema *schema = NULL;
     yyjson_mut_val *root = yyjson_mut_doc_get_root(impl->tree);
-    int status = json_schema_new(&schema, kanal_str_of((const char *)config_schema_text, config_schema_text_len), &error);
+    int status = json_schema_new(
+        &schema, kanal_str_of((const char *)config_schema_text, config_schema_text_len), &error);
 
     if (status != 0)
         kanal_buffer_str(config_error_at(errors, 0, 0), kanal_buffer_view(&error));
@@ -132,7 +133,8 @@ static struct config *new_config(const char *path)
     config->impl = calloc(1, sizeof *config->impl);
     if (config->impl) {
         config->impl->tree = yyjson_mut_doc_new(&config_wiping_allocator);
-        config->impl->file = json_arena_dup(&config->impl->arena, kanal_str_c(strcmp(path, "-") == 0 ? "stdin" : path));
+        config->impl->file =
+            json_arena_dup(&config->impl->arena, kanal_str_c(strcmp(path, "-") == 0 ? "stdin" : path));
     }
     if (config->impl && config->impl->tree && config->impl->file)
         return config;

@@ -24,8 +24,8 @@ static int is_number_up_to(kanal_str text, int64_t most)
 {
     int64_t number;
 
-    return text.len > 0 && text.len <= 5 && text.ptr[0] >= '0' && text.ptr[0] <= '9' && kanal_str_int(text, &number) == 0 &&
-           number <= most;
+    return text.len > 0 && text.len <= 5 && text.ptr[0] >= '0' && text.ptr[0] <= '9' &&
+           kanal_str_int(text, &number) == 0 && number <= most;
 }
 
 /* Cuts "host:port" or "[v6]:port"; port is absent if there is none. 0: brackets are wrong. */
@@ -110,7 +110,8 @@ const char *config_egress_wrong(kanal_str text)
     int brackets;
 
     if (text.len > 0 && memchr(text.ptr, '/', text.len))
-        return memmem(text.ptr, text.len, "://", 3) ? "expected a host, not a URL" : config_network_wrong(text);
+        return memmem(text.ptr, text.len, "://", 3) ? "expected a host, not a URL"
+                                                    : config_network_wrong(text);
     if (address_family(text, bytes) == AF_INET6)
         return NULL;
     if (!split_port(text, &host, &port, &brackets))
@@ -147,7 +148,8 @@ const char *config_public_url_wrong(kanal_str text)
 {
     struct kanal_url url;
 
-    if (kanal_url_parse(text, &url) != 0 || !(kanal_str_is(url.scheme, "https") || kanal_str_is(url.scheme, "http")))
+    if (kanal_url_parse(text, &url) != 0 ||
+        !(kanal_str_is(url.scheme, "https") || kanal_str_is(url.scheme, "http")))
         return "expected a URL such as https://hub.example.com";
     if (url.userinfo.ptr || url.query.ptr || url.fragment.ptr)
         return "expected a URL without user, query and fragment, such as https://hub.example.com";

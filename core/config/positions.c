@@ -39,7 +39,8 @@ void config_positions_release(struct config_positions *positions)
     memset(positions, 0, sizeof *positions);
 }
 
-const struct config_position *config_position_find(const struct config_positions *positions, const yyjson_mut_val *value)
+const struct config_position *config_position_find(const struct config_positions *positions,
+                                                   const yyjson_mut_val *value)
 {
     struct config_position wanted = { .value = value };
 
@@ -52,7 +53,8 @@ static int is_plain(kanal_str key)
 {
     for (size_t i = 0; i < key.len; i++) {
         char c = key.ptr[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-'))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+              c == '-'))
             return 0;
     }
     return key.len > 0 && key.len <= 64;
@@ -78,8 +80,8 @@ static void append_index(struct kanal_buffer *out, uint64_t index)
     kanal_buffer_byte(out, ']');
 }
 
-static void append_path(struct kanal_buffer *out, const struct config_positions *positions, const yyjson_mut_val *value,
-                        size_t start)
+static void append_path(struct kanal_buffer *out, const struct config_positions *positions,
+                        const yyjson_mut_val *value, size_t start)
 {
     const struct config_position *position = config_position_find(positions, value);
 
@@ -87,13 +89,14 @@ static void append_path(struct kanal_buffer *out, const struct config_positions 
         return;
     append_path(out, positions, position->parent, start);
     if (position->key)
-        config_path_append_key(out, start,
-                               kanal_str_of(yyjson_mut_get_str(position->key), yyjson_mut_get_len(position->key)));
+        config_path_append_key(
+            out, start, kanal_str_of(yyjson_mut_get_str(position->key), yyjson_mut_get_len(position->key)));
     else if (!position->is_key)
         append_index(out, position->index);
 }
 
-void config_path_append(struct kanal_buffer *out, const struct config_positions *positions, const yyjson_mut_val *value)
+void config_path_append(struct kanal_buffer *out, const struct config_positions *positions,
+                        const yyjson_mut_val *value)
 {
     append_path(out, positions, value, out->len);
 }
@@ -104,7 +107,8 @@ static void append_token(struct kanal_buffer *out, size_t start, kanal_str token
     struct kanal_buffer key = { 0 };
     int64_t index;
 
-    if (token.len > 0 && token.len < 10 && token.ptr[0] >= '0' && token.ptr[0] <= '9' && kanal_str_int(token, &index) == 0) {
+    if (token.len > 0 && token.len < 10 && token.ptr[0] >= '0' && token.ptr[0] <= '9' &&
+        kanal_str_int(token, &index) == 0) {
         append_index(out, (uint64_t)index);
         return;
     }

@@ -22,7 +22,8 @@ static yyjson_mut_val *nearest(const struct settings *s, kanal_str pointer)
     yyjson_mut_val *settings = yyjson_mut_obj_get(s->in_file, "settings");
 
     for (;;) {
-        yyjson_mut_val *value = pointer.len > 0 ? yyjson_mut_ptr_getn(settings, pointer.ptr, pointer.len) : settings;
+        yyjson_mut_val *value =
+            pointer.len > 0 ? yyjson_mut_ptr_getn(settings, pointer.ptr, pointer.len) : settings;
         if (config_position_find(s->errors->positions, value))
             return value;
         if (pointer.len == 0)
@@ -48,7 +49,8 @@ static void on_schema_error(void *user, kanal_str pointer, kanal_str member, kan
     const struct settings *s = user;
     yyjson_mut_val *value = nearest(s, pointer), *key = member.ptr ? key_of(value, member) : NULL;
     const struct config_position *position = config_position_find(s->errors->positions, key ? key : value);
-    struct kanal_buffer *text = config_error_at(s->errors, position ? position->line : 1, position ? position->column : 1);
+    struct kanal_buffer *text =
+        config_error_at(s->errors, position ? position->line : 1, position ? position->column : 1);
 
     config_path_append(text, s->errors->positions, s->in_file);
     config_path_append_key(text, 0, KANAL_LIT("settings"));
@@ -69,7 +71,8 @@ static int fill_defaults(struct settings *s, const struct json_schema *schema, y
     if (status == 0)
         text = yyjson_mut_write_opts(copy, 0, &config_wiping_allocator, &len, NULL);
     if (text)
-        s->channel->settings = kanal_str_of(json_arena_dup(&s->config->impl->arena, kanal_str_of(text, len)), len);
+        s->channel->settings =
+            kanal_str_of(json_arena_dup(&s->config->impl->arena, kanal_str_of(text, len)), len);
     config_wiping_allocator.free(NULL, text);
     yyjson_mut_doc_free(copy);
     return text && s->channel->settings.ptr ? 0 : KANAL_E_INTERNAL;
@@ -85,7 +88,8 @@ static void check_by_schema(struct settings *s, const struct json_schema *schema
         config_error_say(s->errors, s->in_file, "the defaults of the plugin's settings cannot be filled in");
     } else {
         /* What create() will see is what is checked. */
-        full = yyjson_read_opts((char *)s->channel->settings.ptr, s->channel->settings.len, 0, &config_wiping_allocator, NULL);
+        full = yyjson_read_opts((char *)s->channel->settings.ptr, s->channel->settings.len, 0,
+                                &config_wiping_allocator, NULL);
         json_schema_check(schema, yyjson_doc_get_root(full), on_schema_error, s);
     }
     yyjson_doc_free(doc);
@@ -141,12 +145,14 @@ static void list_secrets(struct kanal_buffer *text, const kanal_plugin *plugin)
     }
 }
 
-static void complain_of_unknown(struct settings *s, const kanal_plugin *plugin, yyjson_mut_val *secrets, const char *name)
+static void complain_of_unknown(struct settings *s, const kanal_plugin *plugin, yyjson_mut_val *secrets,
+                                const char *name)
 {
     struct json_suggestion suggestion = { .word = kanal_str_c(name) };
     yyjson_mut_val *key = key_of(secrets, kanal_str_c(name));
     const struct config_position *position = config_position_find(s->errors->positions, key);
-    struct kanal_buffer *text = config_error_at(s->errors, position ? position->line : 1, position ? position->column : 1);
+    struct kanal_buffer *text =
+        config_error_at(s->errors, position ? position->line : 1, position ? position->column : 1);
 
     config_path_append(text, s->errors->positions, secrets);
     config_path_append_key(text, 0, kanal_str_c(name));
@@ -168,7 +174,8 @@ static void complain_of_missing(struct settings *s, const kanal_secret *secret, 
 {
     yyjson_mut_val *place = config_position_find(s->errors->positions, secrets) ? secrets : s->in_file;
     const struct config_position *position = config_position_find(s->errors->positions, place);
-    struct kanal_buffer *text = config_error_at(s->errors, position ? position->line : 1, position ? position->column : 1);
+    struct kanal_buffer *text =
+        config_error_at(s->errors, position ? position->line : 1, position ? position->column : 1);
 
     config_path_append(text, s->errors->positions, s->in_file);
     config_path_append_key(text, 0, KANAL_LIT("secrets"));
@@ -189,7 +196,8 @@ static void check_secrets(struct settings *s, const kanal_plugin *plugin)
         if (!find_secret(plugin, s->channel->secrets[i].name))
             complain_of_unknown(s, plugin, secrets, s->channel->secrets[i].name);
     for (size_t i = 0; i < plugin->secret_count; i++)
-        if ((plugin->secrets[i].flags & KANAL_SECRET_REQUIRED) && !has_secret(s->channel, plugin->secrets[i].name))
+        if ((plugin->secrets[i].flags & KANAL_SECRET_REQUIRED) &&
+            !has_secret(s->channel, plugin->secrets[i].name))
             complain_of_missing(s, &plugin->secrets[i], secrets);
 }
 
@@ -221,8 +229,8 @@ int config_check_settings(struct config *config, struct config_channel *channel,
     return count > 0 ? KANAL_E_INVALID : 0;
 }
 
-void config_tell(const struct config *config, const struct config_channel *channel, const char *key, kanal_str words,
-                 config_error_fn *error, void *user)
+void config_tell(const struct config *config, const struct config_channel *channel, const char *key,
+                 kanal_str words, config_error_fn *error, void *user)
 {
     struct config_errors *errors = calloc(1, sizeof *errors);
     yyjson_mut_val *value = channel_in_file(config, channel);

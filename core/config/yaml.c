@@ -62,14 +62,16 @@ static size_t hash(const yyjson_mut_val *object, kanal_str key)
 
 static kanal_str text_of(const yyjson_mut_val *string)
 {
-    return kanal_str_of(yyjson_mut_get_str((yyjson_mut_val *)string), yyjson_mut_get_len((yyjson_mut_val *)string));
+    return kanal_str_of(yyjson_mut_get_str((yyjson_mut_val *)string),
+                        yyjson_mut_get_len((yyjson_mut_val *)string));
 }
 
 static struct seen *slot_of(const struct reader *r, const yyjson_mut_val *object, kanal_str key)
 {
     size_t at = hash(object, key) & (r->seen_size - 1);
 
-    while (r->seen[at].key && (r->seen[at].object != object || !kanal_str_equal(text_of(r->seen[at].key), key)))
+    while (r->seen[at].key &&
+           (r->seen[at].object != object || !kanal_str_equal(text_of(r->seen[at].key), key)))
         at = (at + 1) & (r->seen_size - 1);
     return &r->seen[at];
 }
@@ -91,7 +93,8 @@ static int grow_seen(struct reader *r)
 }
 
 /* 1: it is new. */
-static int note_key(struct reader *r, const yyjson_mut_val *object, yyjson_mut_val *key, const yaml_mark_t *mark)
+static int note_key(struct reader *r, const yyjson_mut_val *object, yyjson_mut_val *key,
+                    const yaml_mark_t *mark)
 {
     struct seen *slot;
     struct kanal_buffer *error;
@@ -170,7 +173,8 @@ static int key_follows(const struct reader *r)
     return top && !top->key && yyjson_mut_is_obj(top->container);
 }
 
-static void refuse_properties(struct reader *r, const yaml_event_t *event, const yaml_char_t *anchor, const yaml_char_t *tag)
+static void refuse_properties(struct reader *r, const yaml_event_t *event, const yaml_char_t *anchor,
+                              const yaml_char_t *tag)
 {
     if (anchor)
         complain(r, &event->start_mark, "anchors (&name) are not supported: write the value out");
@@ -214,7 +218,8 @@ static void open_container(struct reader *r, const yaml_event_t *event, int is_o
         refuse_properties(r, event, event->data.sequence_start.anchor, event->data.sequence_start.tag);
     if (key_follows(r) || r->depth == CONFIG_YAML_DEPTH) {
         complain(r, &event->start_mark,
-                 key_follows(r) ? "expected a plain key, found a list or map" : "nested too deeply: at most 32 levels");
+                 key_follows(r) ? "expected a plain key, found a list or map"
+                                : "nested too deeply: at most 32 levels");
         r->stopped = 1;
         return;
     }
@@ -319,7 +324,8 @@ static void tell_parser_error(struct reader *r)
     if (parser->error == YAML_READER_ERROR)
         mark = mark_of_offset(r, parser->problem_offset);
     error = error_at(r, &mark);
-    kanal_buffer_text(error, parser->error == YAML_READER_ERROR ? "the text is not clean UTF-8: " : "no YAML: ");
+    kanal_buffer_text(error,
+                      parser->error == YAML_READER_ERROR ? "the text is not clean UTF-8: " : "no YAML: ");
     kanal_buffer_text(error, parser->problem ? parser->problem : "unknown error");
     if (parser->error == YAML_READER_ERROR)
         return;
@@ -345,12 +351,14 @@ static void read_all(struct reader *r)
         }
         done = event.type == YAML_STREAM_END_EVENT;
         read_event(r, &event);
+        if (event.type == YAML_SCALAR_EVENT)
+            explicit_bzero(event.data.scalar.value, event.data.scalar.length);
         yaml_event_delete(&event);
     }
 }
 
-int config_yaml_read(yyjson_mut_doc *doc, kanal_str text, struct config_positions *positions, struct config_errors *errors,
-                     int *ret_whole)
+int config_yaml_read(yyjson_mut_doc *doc, kanal_str text, struct config_positions *positions,
+                     struct config_errors *errors, int *ret_whole)
 {
     static const yaml_mark_t start = { 0, 0, 0 };
     struct reader r = { .text = text, .doc = doc, .positions = positions, .errors = errors };
@@ -359,6 +367,9 @@ int config_yaml_read(yyjson_mut_doc *doc, kanal_str text, struct config_position
         return KANAL_E_INTERNAL;
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)text.ptr, text.len);
     read_all(&r);
+    /* The file may hold secrets, and libyaml frees its buffers as they are. */
+    explicit_bzero(r.parser.raw_buffer.start, (size_t)(r.parser.raw_buffer.end - r.parser.raw_buffer.start));
+    explicit_bzero(r.parser.buffer.start, (size_t)(r.parser.buffer.end - r.parser.buffer.start));
     yaml_parser_delete(&r.parser);
     free(r.seen);
     if (!r.root && !r.stopped && !r.out_of_memory) { /* an empty file */

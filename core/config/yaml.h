@@ -14,7 +14,8 @@
 
 /* The root is set in doc, positions are filled and sorted. Errors are collected: the tree is whole, though perhaps not as meant, if
  * *ret_whole is 1; else it ends where the error stands. 0 or KANAL_E_INTERNAL (no memory). */
-int config_yaml_read(yyjson_mut_doc *, kanal_str text, struct config_positions *, struct config_errors *, int *ret_whole);
+int config_yaml_read(yyjson_mut_doc *, kanal_str text, struct config_positions *, struct config_errors *,
+                     int *ret_whole);
 
 /* A plain scalar's value: null, true, false or a number is set and 1 returned; 0: it is a string; -1: a number that cannot be kept. */
 int config_yaml_plain(yyjson_mut_val *, kanal_str text);

@@ -27,7 +27,9 @@ static int read_based(kanal_str digits, unsigned base, uint64_t *ret_number)
         return 0;
     for (size_t i = 0; i < digits.len; i++) {
         char c = digits.ptr[i];
-        unsigned digit = is_digit(c) ? (unsigned)(c - '0') : ((c | 0x20) >= 'a') ? (unsigned)((c | 0x20) - 'a') + 10 : 99;
+        unsigned digit = is_digit(c)           ? (unsigned)(c - '0')
+                         : ((c | 0x20) >= 'a') ? (unsigned)((c | 0x20) - 'a') + 10
+                                               : 99;
         if (digit >= base)
             return 0;
         if (__builtin_mul_overflow(number, base, &number) || __builtin_add_overflow(number, digit, &number))
@@ -40,7 +42,8 @@ static int read_based(kanal_str digits, unsigned base, uint64_t *ret_number)
 /* [-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )? */
 static int is_number(kanal_str text, int *ret_is_float)
 {
-    size_t at = text.len > 0 && (text.ptr[0] == '-' || text.ptr[0] == '+'), whole = 0, fraction = 0, exponent = 0;
+    size_t at = text.len > 0 && (text.ptr[0] == '-' || text.ptr[0] == '+'), whole = 0, fraction = 0,
+           exponent = 0;
 
     *ret_is_float = 0;
     for (; at < text.len && is_digit(text.ptr[at]); at++)
@@ -112,7 +115,7 @@ int config_yaml_plain(yyjson_mut_val *value, kanal_str text)
     static const char *const nulls[] = { "", "~", "null", "Null", "NULL", NULL };
     static const char *const trues[] = { "true", "True", "TRUE", NULL };
     static const char *const falses[] = { "false", "False", "FALSE", NULL };
-    static const char *const not_finite[] = { ".nan", ".NaN", ".NAN",  ".inf",  ".Inf",  ".INF",  "+.inf",
+    static const char *const not_finite[] = { ".nan",  ".NaN",  ".NAN",  ".inf",  ".Inf",  ".INF", "+.inf",
                                               "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF", NULL };
     uint64_t number;
     int is_float, based = 0;

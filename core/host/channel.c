@@ -115,6 +115,11 @@ void channel_public_url(const struct channel *channel, struct kanal_buffer *out)
 
 /* ---- Health ---- */
 
+static int is_healthy(const struct channel *channel)
+{
+    return channel->state == CHANNEL_UP && channel->health == KANAL_OK;
+}
+
 static const char *health_code(kanal_status status)
 {
     switch (status) {
@@ -156,6 +161,12 @@ static void write_health(const struct channel *channel, int is_up, struct kanal_
     kanal_json_object_end(&json);
 }
 
+static void on_health_told(void *user, kanal_status status)
+{
+    struct channel *channel = user;
+    channel->health_untold = status != KANAL_OK;
+}
+
 static void publish_health(struct channel *channel, int is_up)
 {
     struct kanal_buffer data = { 0 }, dedupe = { 0 };
@@ -170,14 +181,15 @@ static void publish_health(struct channel *channel, int is_up)
     kanal_event event = { .struct_size = sizeof event, .type = is_up ? KANAL_LIT("channel.up") : KANAL_LIT("channel.down"),
                           .dedupe = kanal_buffer_view(&dedupe), .data = kanal_buffer_view(&data) };
     const kanal_event *events[] = { &event };
-    publisher_publish(channel->host->publisher, &source, events, 1, 0, NULL, NULL);
+    publisher_publish(channel->host->publisher, &source, events, 1, 0, on_health_told, channel);
     kanal_buffer_release(&data);
     kanal_buffer_release(&dedupe);
 }
 
-static int is_healthy(const struct channel *channel)
+void channel_tell_health(struct channel *channel)
 {
-    return channel->state == CHANNEL_UP && channel->health == KANAL_OK;
+    if (channel->health_untold)
+        publish_health(channel, is_healthy(channel));
 }
 
 /* After every change of state or health: the metric, and the event if it turned. */

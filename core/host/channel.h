@@ -44,6 +44,7 @@ struct channel {
     int64_t paused_until_ms;        /* loop time: the provider wants no deliveries until then */
     uint32_t start_attempts, provision_attempts;
     uint64_t health_changes;        /* for dedupe keys of channel.up and .down */
+    int health_untold;              /* the last change could not be stored: the broker was away */
     struct op *finishing;           /* start, provision or stop that is not answered yet */
     uv_timer_t *timer;              /* for deadlines of these and for trying again */
     void (*on_timer)(struct channel *);
@@ -69,6 +70,8 @@ void channel_stop(struct channel *, void (*stopped)(struct channel *, void *user
 const char *channel_state_name(enum channel_state);
 /* Records the health and publishes channel.up or channel.down when it changed. */
 void channel_set_health(struct channel *, kanal_status, kanal_str reason);
+/* The broker is back: says the last change of health that could not be stored. */
+void channel_tell_health(struct channel *);
 /* The value of a secret; absent: not configured. */
 kanal_str channel_secret(const struct channel *, kanal_str name);
 /* The channel's public URL, "" appended to out if none is configured. */

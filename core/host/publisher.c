@@ -40,6 +40,7 @@ int publisher_new(struct publisher **ret_publisher, struct broker *broker, const
 {
     static const char *const by_type[] = { "channel", "type", NULL };
     static const char *const by_reason[] = { "channel", "reason", NULL };
+    static const char *const by_cause[] = { "cause", NULL };
     struct publisher *p = calloc(1, sizeof *p);
     if (!p)
         return KANAL_E_INTERNAL;
@@ -48,7 +49,7 @@ int publisher_new(struct publisher **ret_publisher, struct broker *broker, const
     p->log = log;
     p->events = metrics_family(metrics, METRIC_COUNTER, "kanal_events_published_total", "Events handed to the broker.", by_type);
     p->refused = metrics_family(metrics, METRIC_COUNTER, "kanal_events_refused_total", "Events that broke the contract.", by_reason);
-    p->failed = metrics_family(metrics, METRIC_COUNTER, "kanal_events_store_failed_total", "Events that the broker did not confirm.", by_reason);
+    p->failed = metrics_family(metrics, METRIC_COUNTER, "kanal_events_store_failed_total", "Events that the broker did not confirm.", by_cause);
     p->seconds = metrics_family(metrics, METRIC_HISTOGRAM, "kanal_events_store_seconds", "From publish to the broker's confirmation.", NULL);
     p->store_seconds = metric_series(p->seconds, NULL);
     *ret_publisher = p;
@@ -106,9 +107,9 @@ static void on_ack(void *user, kanal_status status, const struct js_ack *ack, ka
     struct publisher *p = batch->publisher;
     (void)ack; /* a duplicate is as good as stored */
     if (status != KANAL_OK) {
-        kanal_str values[] = { KANAL_LIT(""), reason.len > 0 ? KANAL_LIT("refused") : KANAL_LIT("no_answer") };
+        kanal_str values[] = { status == KANAL_E_REJECTED ? KANAL_LIT("refused") : KANAL_LIT("no_answer") };
         metric_series(p->failed, values)->value++;
-        if (reason.len > 0)
+        if (status == KANAL_E_REJECTED)
             log_write(p->log, KANAL_LOG_ERROR, "broker", NULL, "the broker refused an event: %.*s", (int)reason.len, reason.ptr);
         /* A refusal (stream full, no stream) may be mended by the operator: to the source it is a broker that is away. */
         batch->status = status == KANAL_E_REJECTED ? KANAL_E_NETWORK : status;

@@ -146,10 +146,7 @@ int http_pool_adopt(struct http_call *call, int fd)
  * some seconds runs out. */
 static void hurry(struct http_client *client, const struct http_call *opener)
 {
-    struct http_call *call;
-
-    TAILQ_FOREACH(call, &client->calls, link)
-    {
+    for (struct http_call *call = TAILQ_FIRST(&client->calls); call; call = TAILQ_NEXT(call, link)) {
         if (call == opener && call->connecting)
             http_call_do(call, HTTP_TODO_POKE);
     }

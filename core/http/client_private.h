@@ -143,8 +143,9 @@ struct http_call {
 /* ---- client.c ---- */
 
 /* http_client_send() without a sink, http_client_stream() with one. is_source: a part's source, not counted as pending. */
-struct http_call *http_call_begin(struct http_client *, const struct http_out *,
-                                  const struct http_stream_sink *, http_done_fn *, void *user, int is_source);
+struct http_call *http_call_begin(struct http_client *client, const struct http_out *out,
+                                  const struct http_stream_sink *sink, http_done_fn *done, void *user,
+                                  int is_source);
 
 /* ---- client_pool.c ---- */
 

@@ -210,6 +210,7 @@ static void set_limits(struct http_server *s, const struct http_limits *given)
     or_default(&l->connections_per_address, 256);
     s->ping_ms = 30 * 1000;
     s->close_ms = 5 * 1000;
+    s->linger_ms = 5 * 1000;
     s->least_bytes_per_ms = 16;
     /* Deadlines are kept to a quarter of the shortest, and never looked at more often than 50 times a second. */
     shortest = least(least(l->header_timeout_ms, l->body_timeout_ms),

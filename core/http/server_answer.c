@@ -3,8 +3,6 @@
 #include <sys/socket.h>
 #include "kanal/sdk/str.h"
 
-#define LINGER_MS 2000
-
 /* ---- Cutting off -------------------------------------------------------------------------------------------------------- */
 
 void exchange_resume(struct http_exchange *x)
@@ -104,8 +102,7 @@ enum MHD_Result exchange_linger(struct http_exchange *x)
     send_bytes(x, kanal_buffer_view(&x->raw));
     shutdown(x->fd, SHUT_WR);
     x->phase = PHASE_LINGER;
-    x->swallowed = 0;
-    x->deadline_ms = http_server_now(x->server) + LINGER_MS;
+    x->deadline_ms = http_server_now(x->server) + x->server->linger_ms;
     return MHD_YES;
 }
 

@@ -47,7 +47,6 @@ static void deadline_passed(struct http_exchange *x)
         exchange_cut_with(x, 408, "the headers took too long");
         break;
     case PHASE_BODY:
-        exchange_gone(x);
         exchange_cut_with(x, 408, "the body took too long");
         break;
     case PHASE_REFUSED: /* the rest of a body that nobody wants does not come */

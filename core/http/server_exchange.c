@@ -2,8 +2,7 @@
 #include <string.h>
 #include "kanal/sdk/str.h"
 
-#define LINGER_BYTES (1024 * 1024)  /* of a refused body, to let the client read its answer */
-#define BODY_KEPT_BYTES (32 * 1024) /* of a connection's buffer, between requests */
+#define BODY_KEPT_BYTES (8 * 1024) /* of a connection's buffer, between requests */
 
 void http_exchange_set_user(struct http_exchange *x, void *user)
 {
@@ -139,7 +138,7 @@ static enum MHD_Result on_unwanted(struct http_exchange *x, size_t len)
             return exchange_queue(x);
         return x->swallowed > EXCHANGE_SWALLOW_BYTES ? exchange_linger(x) : MHD_YES;
     }
-    return len == 0 || x->swallowed > LINGER_BYTES ? MHD_NO : MHD_YES;
+    return len == 0 ? MHD_NO : MHD_YES; /* until the deadline, however much it is: it costs no memory */
 }
 
 enum MHD_Result exchange_on_request(void *server, struct MHD_Connection *mhd, const char *url,

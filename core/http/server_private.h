@@ -147,6 +147,7 @@ struct http_server {
     struct http_socket *work;    /* those with something to do at the end of the turn */
     /* Constants, but that tests have less time. */
     uint32_t ping_ms, close_ms;  /* 30 s and 5 s */
+    uint32_t linger_ms;          /* 5 s: for a client to read a refusal while it still sends */
     uint32_t least_bytes_per_ms; /* 16: slower than that no client may take an answer */
 };
 

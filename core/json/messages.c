@@ -165,11 +165,12 @@ static void say_number(struct kanal_buffer *out, const struct schema_node *node,
         say_bound(out, " from ", node->minimum);
         say_bound(out, " to ", node->maximum);
     } else {
+        int has_lower = node->minimum || node->exclusive_minimum;
         say_bound(out, " of at least ", node->minimum);
-        say_bound(out, " of at most ", node->maximum);
+        say_bound(out, " above ", node->exclusive_minimum);
+        say_bound(out, has_lower ? " and at most " : " of at most ", node->maximum);
+        say_bound(out, has_lower ? " and below " : " below ", node->exclusive_maximum);
     }
-    say_bound(out, " above ", node->exclusive_minimum);
-    say_bound(out, node->exclusive_minimum ? " and below " : " below ", node->exclusive_maximum);
     say_bound(out, ", a multiple of ", node->multiple_of);
 }
 

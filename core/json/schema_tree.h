@@ -43,6 +43,7 @@ struct schema_name {
     struct schema_node *node; /* of `properties`; NULL: only required */
     uint64_t branches;        /* of a discriminator: which can match */
     int required;             /* its bit in required_mask, or -1 */
+    uint32_t order;           /* 0 for the first that was added */
 };
 
 /* Names by hash, open addressing, at most half full. */

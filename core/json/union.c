@@ -19,25 +19,28 @@ static uint32_t branch_types(const struct schema_node *node)
 
 /* ---- When nothing fits ---- */
 
+static const struct schema_name *nth_name(const struct schema_names *names, uint32_t order)
+{
+    uint32_t i = 0;
+
+    while (!names->slots[i].name.ptr || names->slots[i].order != order)
+        i++;
+    return &names->slots[i];
+}
+
 static void tell_discriminator(struct check *c, const struct schema_union *branches, yyjson_val *value,
                                const struct check_place *place)
 {
     struct check_place below = { place, branches->discriminator, 0 };
     struct kanal_buffer message = { 0 };
     const struct schema_names *values = &branches->values;
-    uint32_t told = 0;
 
     if (!check_failed(c))
         return;
     kanal_buffer_text(&message, "expected ");
-    for (uint32_t i = 0; i <= values->mask; i++) {
-        if (!values->slots[i].name.ptr)
-            continue;
-        if (told > 0)
-            kanal_buffer_text(&message, ++told == values->count ? " or " : ", ");
-        else
-            told = 1;
-        json_quote(&message, values->slots[i].name);
+    for (uint32_t i = 0; i < values->count; i++) {
+        kanal_buffer_text(&message, i == 0 ? "" : i + 1 == values->count ? " or " : ", ");
+        json_quote(&message, nth_name(values, i)->name);
     }
     kanal_buffer_text(&message, ", found ");
     schema_say_found(&message, c->secret > 0, value);

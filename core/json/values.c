@@ -77,7 +77,7 @@ struct schema_name *schema_names_add(struct schema_names *names, kanal_str name)
     if (!slot->name.ptr) {
         slot->name = name;
         slot->required = -1;
-        names->count++;
+        slot->order = names->count++;
     }
     return slot;
 }

@@ -4,15 +4,17 @@
 #include "schema_tree.h"
 
 /* What is meant for people stays far below; a schema whose defaults bring forth each other does not. */
-#define VISITS 1000000u
-#define ADDITIONS 10000u
+#define VISITS_BASE 10000u
+#define VISITS_PER_VALUE 256u
+#define ADDITIONS_BASE 1000u
+#define ADDITIONS_PER_VALUE 64u
 
 struct walk {
     yyjson_mut_doc *doc; /* NULL: no defaults are wanted */
     const char *mark;    /* NULL: no marks are wanted */
     json_schema_marked_fn *marked;
     void *user;
-    uint32_t visits, additions;
+    uint64_t visits, additions; /* left */
     int failed;
 };
 
@@ -39,7 +41,7 @@ static void add_default(struct walk *w, const struct schema_name *name, yyjson_m
         return;
     key = yyjson_mut_strncpy(w->doc, name->name.ptr, name->name.len);
     copy = yyjson_val_mut_copy(w->doc, value);
-    if (!key || !copy || ++w->additions > ADDITIONS || !yyjson_mut_obj_add(object, key, copy))
+    if (!key || !copy || w->additions-- == 0 || !yyjson_mut_obj_add(object, key, copy))
         w->failed = 1;
 }
 
@@ -58,12 +60,13 @@ static const struct schema_node *member_schema(const struct schema_node *node, k
 static void walk_object(struct walk *w, const struct schema_node *node, yyjson_mut_val *object,
                         uint32_t depth)
 {
+    yyjson_obj_iter names = yyjson_obj_iter_with(yyjson_obj_get(node->source, "properties"));
     yyjson_mut_obj_iter iter;
     yyjson_mut_val *key;
+    yyjson_val *name;
 
-    for (uint32_t i = 0; w->doc && node->names.count > 0 && i <= node->names.mask; i++)
-        if (node->names.slots[i].node)
-            add_default(w, &node->names.slots[i], object);
+    while (w->doc && (name = yyjson_obj_iter_next(&names))) /* in the schema's order */
+        add_default(w, schema_names_find(&node->names, yyjson_get_str(name), yyjson_get_len(name)), object);
     iter = yyjson_mut_obj_iter_with(object);
     while ((key = yyjson_mut_obj_iter_next(&iter)) && !w->failed) {
         const struct schema_node *schema =
@@ -87,7 +90,7 @@ static void walk_array(struct walk *w, const struct schema_node *node, yyjson_mu
 
 static void walk_node(struct walk *w, const struct schema_node *node, yyjson_mut_val *value, uint32_t depth)
 {
-    if (w->failed || depth > 2 * SCHEMA_DEPTH || ++w->visits > VISITS) {
+    if (w->failed || depth > 2 * SCHEMA_DEPTH || w->visits-- == 0) {
         w->failed = 1;
         return;
     }
@@ -103,12 +106,36 @@ static void walk_node(struct walk *w, const struct schema_node *node, yyjson_mut
         walk_node(w, node->all_of.nodes[i], value, depth + 1);
 }
 
+/* How many values there are, as deep as is walked. */
+static uint64_t count_values(yyjson_mut_val *value, uint32_t depth)
+{
+    yyjson_mut_arr_iter items = yyjson_mut_arr_iter_with(value);
+    yyjson_mut_obj_iter members = yyjson_mut_obj_iter_with(value);
+    uint64_t count = 1;
+    yyjson_mut_val *inner;
+
+    while (depth < 2 * SCHEMA_DEPTH && (inner = yyjson_mut_arr_iter_next(&items)))
+        count += count_values(inner, depth + 1);
+    while (depth < 2 * SCHEMA_DEPTH && (inner = yyjson_mut_obj_iter_next(&members)))
+        count += count_values(yyjson_mut_obj_iter_get_val(inner), depth + 1);
+    return count;
+}
+
+static int walk(struct walk *w, const struct json_schema *schema, yyjson_mut_val *instance)
+{
+    uint64_t count = count_values(instance, 0);
+
+    w->visits = VISITS_BASE + VISITS_PER_VALUE * count;
+    w->additions = ADDITIONS_BASE + ADDITIONS_PER_VALUE * count;
+    walk_node(w, schema->root, instance, 0);
+    return w->failed ? KANAL_E_INTERNAL : 0;
+}
+
 int json_schema_defaults(const struct json_schema *schema, yyjson_mut_doc *doc, yyjson_mut_val *instance)
 {
     struct walk w = { .doc = doc };
 
-    walk_node(&w, schema->root, instance, 0);
-    return w.failed ? KANAL_E_INTERNAL : 0;
+    return walk(&w, schema, instance);
 }
 
 int json_schema_marked(const struct json_schema *schema, const char *keyword, yyjson_mut_val *instance,
@@ -116,6 +143,5 @@ int json_schema_marked(const struct json_schema *schema, const char *keyword, yy
 {
     struct walk w = { .mark = keyword, .marked = marked, .user = user };
 
-    walk_node(&w, schema->root, instance, 0);
-    return w.failed ? KANAL_E_INTERNAL : 0;
+    return walk(&w, schema, instance);
 }

@@ -64,6 +64,7 @@ void fixture_connect(struct fixture *f, const struct broker_options *given)
     const char *url = f->nats.url;
     char reason[256];
 
+    f->state = BROKER_CONNECTING;
     if (options.url_count == 0) {
         options.urls = &url;
         options.url_count = 1;

@@ -43,8 +43,26 @@ Test(duration, iso)
 
 Test(duration, refused)
 {
-    static const char *const wrong[] = { "",    "7",  "d",    "7 d",  " 7d", "7d ",  "-7d", "+7d",   "1.5h", "7D",    "7days", "7min",
-                                         "1h30m", "P", "PT", "P1M", "PT1D", "0x7s", "9223372036854775808ms", "9223372036854775807s",
+    static const char *const wrong[] = { "",
+                                         "7",
+                                         "d",
+                                         "7 d",
+                                         " 7d",
+                                         "7d ",
+                                         "-7d",
+                                         "+7d",
+                                         "1.5h",
+                                         "7D",
+                                         "7days",
+                                         "7min",
+                                         "1h30m",
+                                         "P",
+                                         "PT",
+                                         "P1M",
+                                         "PT1D",
+                                         "0x7s",
+                                         "9223372036854775808ms",
+                                         "9223372036854775807s",
                                          "99999999999999999999d" };
 
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
@@ -65,8 +83,8 @@ Test(size, units)
 
 Test(size, refused)
 {
-    static const char *const wrong[] = { "", "M", "64 M", "64MB", "64kB", "64m", "64Mi", "-1", "1.5M", "64M ", "8388608T",
-                                         "9223372036854775808" };
+    static const char *const wrong[] = { "",     "M",  "64 M", "64MB", "64kB",     "64m",
+                                         "64Mi", "-1", "1.5M", "64M ", "8388608T", "9223372036854775808" };
 
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         cr_expect_eq(bytes(wrong[i]), -1, "%s", wrong[i]);

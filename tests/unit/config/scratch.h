@@ -80,10 +80,11 @@ static inline void expect_errors(const char *text, const char *expected)
     kanal_buffer_release(&errors);
 }
 
-#define EXPECT_STR(str, text)                                                                                        \
-    do {                                                                                                             \
-        kanal_str s_ = (str);                                                                                        \
-        cr_expect(kanal_str_is(s_, (text)) != 0, "got \"%.*s\", expected \"%s\"", (int)s_.len, s_.ptr ? s_.ptr : "", (text)); \
+#define EXPECT_STR(str, text)                                                                                \
+    do {                                                                                                     \
+        kanal_str s_ = (str);                                                                                \
+        cr_expect(kanal_str_is(s_, (text)) != 0, "got \"%.*s\", expected \"%s\"", (int)s_.len,               \
+                  s_.ptr ? s_.ptr : "", (text));                                                             \
     } while (0)
 
 #endif

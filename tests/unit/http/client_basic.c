@@ -1,4 +1,7 @@
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include "client_rig.h"
 
@@ -197,7 +200,7 @@ Test(client, chunked_answers_with_interim_heads_and_trailers)
     cr_assert_eq(peer_connections(rig.peer), 1);
 }
 
-Test(client, a_large_body_goes_out_whole_and_without_waiting)
+Test(client, a_large_body_goes_out_whole_and_without_asking)
 {
     size_t len = 3u << 20;
     char *body = malloc(len);
@@ -215,7 +218,6 @@ Test(client, a_large_body_goes_out_whole_and_without_waiting)
     cr_assert_geq(answer.body_len, len);
     cr_assert_eq(memcmp(answer.body + answer.body_len - len, body, len), 0);
     cr_assert_not(head_has("expect:"));
-    cr_assert_lt(answer.total_ms, 900, "it waited for 100 Continue");
     free(url);
     free(body);
 }
@@ -361,8 +363,7 @@ Test(client, cancel_under_way)
     url = peer_url(rig.peer, "/");
     out.url = kanal_str_c(url);
     call = http_client_send(rig.client, &out, answer_take, &answer);
-    rig_turn_ms(&rig, 50);
-    cr_assert_eq(peer_requests(rig.peer), 1);
+    rig_until_requests(&rig, 1);
     http_call_cancel(call);
     answer_wait(&rig, &answer);
     cr_assert_eq(answer.status, KANAL_E_CANCELLED);
@@ -380,7 +381,7 @@ Test(client, free_cancels_what_is_under_way)
     out.url = kanal_str_c(url);
     for (int i = 0; i < 80; i++) /* more than the connections to one host: some still wait */
         http_client_send(rig.client, &out, answer_take, &answers[i]);
-    rig_turn_ms(&rig, 50);
+    rig_until_requests(&rig, 64);
     http_client_send(rig.client, &out, answer_take, &answer); /* not even started */
     http_client_free(rig.client);
     rig.client = NULL;
@@ -407,4 +408,23 @@ Test(client, kept_connections_do_not_keep_the_loop_alive)
     rig.peer = peer_start(echo, NULL, NULL);
     rig_fetch(&rig, "GET", peer_url(rig.peer, "/"), NULL, &answer);
     cr_assert_eq(uv_run(&rig.loop, UV_RUN_DEFAULT), 0);
+}
+
+/* Workers and the embedded broker are started from this process. */
+Test(client, sockets_are_not_inherited)
+{
+    int seen = 0;
+
+    rig.peer = peer_start(echo, NULL, NULL);
+    rig_fetch(&rig, "GET", peer_url(rig.peer, "/"), NULL, &answer);
+    for (int fd = 3; fd < 256; fd++) {
+        struct sockaddr_in address;
+        socklen_t len = sizeof address;
+        if (getpeername(fd, (struct sockaddr *)&address, &len) != 0 ||
+            ntohs(address.sin_port) != peer_port(rig.peer))
+            continue;
+        seen++;
+        cr_assert_neq(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+    }
+    cr_assert_eq(seen, 1);
 }

@@ -76,6 +76,24 @@ void rig_turn_ms(struct rig *rig, unsigned ms)
     turn_until(rig, NULL, ms);
 }
 
+void rig_until(struct rig *rig, const size_t *number, size_t least)
+{
+    for (unsigned waited_ms = 0; *number < least && waited_ms < WAIT_MS; waited_ms += 2)
+        turn_until(rig, NULL, 2);
+    cr_assert_geq(*number, least);
+}
+
+void rig_until_requests(struct rig *rig, unsigned least)
+{
+    size_t number = 0;
+
+    for (unsigned waited_ms = 0; number < least && waited_ms < WAIT_MS; waited_ms += 2) {
+        turn_until(rig, NULL, 2);
+        number = peer_requests(rig->peer);
+    }
+    cr_assert_geq(number, least);
+}
+
 void rig_fetch_out(struct rig *rig, const struct http_out *out, struct answer *ret_answer)
 {
     memset(ret_answer, 0, sizeof *ret_answer);

@@ -35,6 +35,10 @@ void answer_take(void *user, kanal_status, const struct http_in *, const char *m
 void answer_clear(struct answer *);
 /* Turns the loop until the answer is there; fails the test after 15 s. */
 void answer_wait(struct rig *, struct answer *);
+/* Turns the loop until *number is at least that; fails the test after 15 s. */
+void rig_until(struct rig *, const size_t *number, size_t least);
+/* Until the peer has read so many requests. */
+void rig_until_requests(struct rig *, unsigned least);
 /* Turns the loop for so long. */
 void rig_turn_ms(struct rig *, unsigned ms);
 

@@ -61,13 +61,18 @@ Test(tls, a_trusted_server_answers_on_one_connection)
     cr_assert_eq(peer_connections(rig.peer), 1);
 }
 
-Test(tls, the_next_connection_resumes_the_session)
+/* Also on a handle that has never seen the server: the one that has is taken by another request. */
+Test(tls, every_further_connection_resumes_the_session)
 {
     rig.peer = peer_start(serve_one, NULL, &files);
-    for (int i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 3; i++) {
+        struct http_out other = { .method = KANAL_LIT("GET"), .url = KANAL_LIT("http://127.0.0.1:1/") };
+        struct answer refused = { 0 };
+        http_client_send(rig.client, &other, answer_take, &refused);
         rig_fetch(&rig, "GET", peer_url(rig.peer, "/"), NULL, &answer);
         cr_assert_eq(answer.status, KANAL_OK, "%s", answer.message);
         answer_clear(&answer);
+        answer_wait(&rig, &refused);
     }
     cr_assert_eq(peer_connections(rig.peer), 3);
     cr_assert_eq(peer_resumed(rig.peer), 2);
@@ -93,22 +98,6 @@ Test(tls, a_certificate_that_the_system_does_not_know_is_refused)
     open_with(NULL);
     rig.peer = peer_start(serve, NULL, &files);
     nothing_left();
-}
-
-Test(tls, a_certificate_for_another_name_is_refused)
-{
-    char url[64];
-
-    rig.peer = peer_start(serve, NULL, &files);
-    snprintf(url, sizeof url, "https://127.1:%u/",
-             (unsigned)peer_port(rig.peer)); /* the name is not 127.0.0.1 */
-    rig_fetch(&rig, "POST", strdup(url), "x", &answer);
-    /* libcurl 7.88 and newer write such a name out as the address it is: then it is the right one. */
-    cr_assert(answer.status == KANAL_E_NETWORK || answer.status == KANAL_OK, "%d", answer.status);
-    answer_clear(&answer);
-    snprintf(url, sizeof url, "https://ip6-localhost:%u/", (unsigned)peer_port(rig.peer));
-    rig_fetch(&rig, "POST", strdup(url), "x", &answer);
-    cr_assert_eq(answer.status, KANAL_E_NETWORK);
 }
 
 static void plain(struct peer_conn *conn, void *user)

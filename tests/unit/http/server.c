@@ -162,7 +162,7 @@ Test(server, an_answer_leaves_without_another_event)
         started = wire_now_ms();
         site_answer_held(s);
         cr_assert_eq(wire_answer(&w, &a, 2000), 200);
-        cr_assert_str_eq(a.body, "held");
+        cr_assert_str_eq(a.body, "held 0");
         cr_assert_lt(wire_now_ms() - started, 100);
     }
     wire_close(&w, &a);
@@ -311,6 +311,30 @@ Test(server, different_small_answers_stay_different)
         cr_assert_str_eq(a.body, "now");
     }
     wire_close(&w, &a);
+    site_stop(s);
+}
+
+/* Many answers of one turn push each other out of the cache before libmicrohttpd has taken them. */
+Test(server, many_answers_at_once)
+{
+    struct site *s = site_start(NULL);
+    struct wire_answer a = { 0 };
+    struct wire w[40];
+    char text[32];
+
+    for (unsigned i = 0; i < 40; i++) {
+        wire_open(&w[i], s->port);
+        wire_text(&w[i], "GET /hold HTTP/1.1\r\n" END);
+        site_wait(&s->ran, i + 1);
+    }
+    site_answer_held(s);
+    for (unsigned i = 0; i < 40; i++) {
+        snprintf(text, sizeof text, "held %u", i);
+        cr_assert_eq(wire_answer(&w[i], &a, 2000), 200);
+        cr_assert_str_eq(a.body, text);
+        wire_close(&w[i], NULL);
+    }
+    free(a.body);
     site_stop(s);
 }
 

@@ -1,6 +1,7 @@
 #include "site.h"
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -212,6 +213,7 @@ static int64_t begin(void *user, struct http_exchange *x, const struct http_requ
     http_exchange_set_user(x, s);
     if (kanal_str_is(r->path, "/refuse")) {
         http_respond(x, 401, NULL, 0, KANAL_LIT("refused"));
+        http_respond(x, 500, NULL, 0, KANAL_LIT("a second answer must not count"));
         return -1;
     }
     if (kanal_str_is(r->path, "/mute"))
@@ -411,6 +413,8 @@ struct site *site_start(const struct site_options *options)
         s->server->ping_ms = s->options.ping_ms;
     if (s->options.close_ms)
         s->server->close_ms = s->options.close_ms;
+    if (s->options.linger_ms)
+        s->server->linger_ms = s->options.linger_ms;
     if (s->options.least_bytes_per_ms)
         s->server->least_bytes_per_ms = s->options.least_bytes_per_ms;
     s->port = http_server_port(s->server);
@@ -448,8 +452,13 @@ void site_stop(struct site *s)
 static void answer_held(struct site *s, void *argument)
 {
     (void)argument;
-    for (size_t i = 0; i < s->held_count; i++)
-        http_respond(s->held[i], 200, NULL, 0, KANAL_LIT("held"));
+    char text[32];
+
+    for (size_t i = 0; i < s->held_count; i++) {
+        int len = snprintf(text, sizeof text, "held %zu", i);
+
+        http_respond(s->held[i], 200, NULL, 0, kanal_str_of(text, (size_t)len));
+    }
     s->held_count = 0;
 }
 

@@ -19,7 +19,7 @@ struct site_options {
     const char *listen; /* NULL: 127.0.0.1:0 */
     const kanal_str *proxies;
     size_t proxy_count;
-    uint32_t ping_ms, close_ms, least_bytes_per_ms; /* 0: as it is */
+    uint32_t ping_ms, close_ms, linger_ms, least_bytes_per_ms; /* 0: as it is */
 };
 
 struct site {
@@ -50,7 +50,7 @@ struct site *site_start(const struct site_options *); /* NULL: defaults */
 void site_stop(struct site *);
 /* Runs a function in the loop's thread, and waits for it. */
 void site_call(struct site *, void (*function)(struct site *, void *), void *argument);
-void site_answer_held(struct site *); /* 200 "held" for all of them */
+void site_answer_held(struct site *); /* 200 "held N" for all of them, N from 0 */
 size_t site_open(struct site *);      /* http_server_open() */
 void site_drain(struct site *);
 /* Waits until a counter has (at least) a value; fails the test after five seconds. */

@@ -174,6 +174,30 @@ Test(websocket, bytes_that_came_with_the_handshake)
     site_stop(s);
 }
 
+/* More of them than may wait to be answered: the rest is read later, though no event on the connection tells of it. */
+Test(websocket, pings_that_came_with_the_handshake)
+{
+    struct site *s = site_start(NULL);
+    struct wire_answer a = { 0 };
+    static unsigned char out[11000];
+    static struct frame f;
+    size_t len = strlen(UPGRADE);
+    struct wire w;
+
+    memcpy(out, UPGRADE, len);
+    for (int i = 0; i < 1600; i++)
+        len += put_frame(out + len, PING | FIN, "", 0, 0, 1);
+    wire_open(&w, s->port);
+    wire_send(&w, out, len);
+    cr_assert_eq(wire_answer(&w, &a, 2000), 101);
+    for (int i = 0; i < 1600; i++) {
+        get_frame(&w, &f, 1000);
+        cr_assert_eq(f.opcode, PONG | FIN, "after %d", i);
+    }
+    wire_close(&w, &a);
+    site_stop(s);
+}
+
 /* With Nagle's algorithm on, each second small answer waits for an acknowledgement that the client delays by 40 ms. */
 Test(websocket, small_messages_are_not_delayed)
 {
