@@ -325,6 +325,7 @@ Test(connection, can_be_freed_inside_a_callback, .timeout = 60)
     for (int i = 0; i < 3; i++)
         broker_request(f.broker, &out, 1000, free_inside, &freeing);
     cr_assert(run_until(&f.loop, &freeing.calls, 3, 2000), "%d", freeing.calls);
+    f.broker = NULL;
     fixture_down(&f);
 }
 
