@@ -68,8 +68,12 @@ static void write_escaped(struct kanal_buffer *out, const unsigned char *p, size
 {
     size_t copied = 0;
     while (i < len) {
+        while (len - i >= 2 && p[i] >= 0xC2 && p[i] < 0xE0 && (p[i + 1] & 0xC0) == 0x80)
+            i += 2; /* Cyrillic, Greek, Latin with accents: most of what is not ASCII */
+        if (i == len)
+            break;
         int length = utf8_sequence(p + i, len - i);
-        if (length > 1) { /* Cyrillic and other scripts: two or more bytes a letter, all of them fine */
+        if (length > 1) {
             i += (size_t)length;
             continue;
         }

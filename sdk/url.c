@@ -126,9 +126,7 @@ static kanal_status parse_authority(kanal_str authority, struct kanal_url *ret)
     size_t at = find_any(authority, "@");
     if (at < authority.len) {
         ret->userinfo = kanal_str_of(authority.ptr, at);
-        authority = kanal_str_from(authority, at + 1);
-        if (find_any(authority, "@") < authority.len)
-            return KANAL_E_INVALID;
+        authority = kanal_str_from(authority, at + 1); /* a second '@' is no character of a host */
     }
     kanal_str after;
     if (kanal_str_starts(authority, "[")) {

@@ -165,7 +165,7 @@ failed:
     return r;
 }
 
-void broker_free(struct broker *b)
+void broker_shut(struct broker *b)
 {
     if (!b || b->closing)
         return;
@@ -177,6 +177,14 @@ void broker_free(struct broker *b)
     broker_requests_fail(b, KANAL_E_CANCELLED);
     while (b->deferred_count > 0)
         broker_deferred_deliver(b);
+    b->deaf = 1;
+}
+
+void broker_free(struct broker *b)
+{
+    if (!b)
+        return;
+    broker_shut(b);
     broker_link_close(b->link);
     b->link = NULL;
     close_handles(b);

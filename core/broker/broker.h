@@ -37,6 +37,9 @@ typedef void broker_state_fn(void *user, enum broker_state, const char *reason);
  * most 256 bytes written) says which. */
 int broker_new(struct broker **ret_broker, uv_loop_t *, const struct broker_options *, broker_state_fn *, void *user,
                char reason[256]);
+/* Sends what is buffered, fails what is under way with KANAL_E_CANCELLED, now; whatever is asked for afterwards is dropped without an
+ * answer. For the end: those who asked are told while they are still there; broker_free() follows. NULL is fine. */
+void broker_shut(struct broker *);
 /* Sends what is buffered if that is possible within 1 s, fails what is under way with KANAL_E_CANCELLED, closes and frees. */
 void broker_free(struct broker *);
 enum broker_state broker_get_state(const struct broker *);

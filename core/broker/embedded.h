@@ -21,4 +21,12 @@ const char *broker_embedded_password(const struct broker_embedded *);
 /* SIGTERM (lame duck off), waits up to 5 s, SIGKILL; frees. NULL is fine. */
 void broker_embedded_stop(struct broker_embedded *);
 
+/* For another process (`kanal tail`): the nats-server that a running gateway started under data_dir. Reads nats/nats.conf there,
+ * which only the gateway's user may (0600). 0; KANAL_E_NOT_FOUND: no gateway with an embedded nats-server runs on it;
+ * KANAL_E_DENIED: it is another user's. reason says so, and what to do. [any thread] */
+struct broker_embedded_access {
+    char url[64], user[33], password[65]; /* to be wiped */
+};
+int broker_embedded_find(const char *data_dir, struct broker_embedded_access *ret_access, char reason[256]);
+
 #endif

@@ -95,6 +95,9 @@ struct js_pull_options {
 /* error() tells what keeps the pull from working (consumer deleted …); it goes on trying each second. */
 int js_pull_start(struct broker *, const struct js_pull_options *, void (*message)(void *user, const struct js_delivered *),
                   void (*error)(void *user, kanal_str reason), void *user, struct js_pull **ret_pull);
+/* Asks for no more; what was handed over can still be settled. */
+void js_pull_pause(struct js_pull *);
+/* NULL is fine. */
 void js_pull_stop(struct js_pull *);
 enum js_verdict { JS_ACK, JS_NAK, JS_TERM, JS_WORKING };
 /* Each message handed over needs one ACK, NAK or TERM; the pull counts them against its window. Fire and forget; a lost ack means

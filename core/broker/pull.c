@@ -29,7 +29,7 @@ struct js_pull {
     char subject[400], info[400]; /* of MSG.NEXT; of INFO, below $JS.API. */
     uint32_t batch, window;
     uint32_t asked, unsettled;
-    int ack_none, delivering, stopped, closed;
+    int ack_none, delivering, paused, stopped, closed;
     int unsure;        /* nothing is asked for before the consumer is known to be there */
     int checking;      /* a request for its INFO is under way */
     uint64_t heard_ms; /* last sign of life of the consumer */
@@ -62,7 +62,7 @@ static void refill(struct js_pull *p, uint32_t at_least)
     uint32_t room = p->window > p->unsettled ? p->window - p->unsettled : 0;
     uint32_t target = room < p->batch ? room : p->batch;
 
-    if (p->stopped || p->unsure || broker_get_state(p->broker) != BROKER_UP || p->asked > p->batch / 2 ||
+    if (p->stopped || p->paused || p->unsure || broker_get_state(p->broker) != BROKER_UP || p->asked > p->batch / 2 ||
         target < p->asked + at_least)
         return;
     ask(p, target - p->asked);
@@ -214,6 +214,11 @@ static void guard_closed(uv_handle_t *handle)
 
     p->closed = 1;
     maybe_free(p);
+}
+
+void js_pull_pause(struct js_pull *p)
+{
+    p->paused = 1;
 }
 
 void js_pull_stop(struct js_pull *p)

@@ -17,6 +17,8 @@ static void answer(const struct broker_asker *asker, kanal_status status, const 
 
 void broker_defer(struct broker *b, const struct broker_asker *asker, kanal_status status)
 {
+    if (b->deaf)
+        return;
     if (b->deferred_count == b->deferred_capacity) {
         size_t capacity = b->deferred_capacity ? b->deferred_capacity * 2 : 64;
         struct broker_deferred *grown = realloc(b->deferred, capacity * sizeof *grown);

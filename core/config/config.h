@@ -2,8 +2,9 @@
  *
  * YAML (libyaml) → a JSON tree with the line and column of every node → the schema of kanal.yaml (config/kanal-config.schema.json,
  * compiled in) → these structs. All errors are told at once, each with file:line:column, what was expected and what was found.
- * ${env:NAME} and ${file:PATH} (last newline cut) are expanded in scalars only where the schema says so (secrets, salt, broker
- * credentials), once, and never recursively; "$${" is a literal "${". No anchors, aliases, tags, several documents, duplicate keys.
+ * ${env:NAME} and ${file:PATH} (last newline cut) are expanded in scalars only where the schema says so (secrets, salt, the broker's
+ * URLs and credentials), once, and never recursively; "$${" is a literal "${". No anchors, aliases, tags, several documents, duplicate
+ * keys. At most 8 MiB and 32 levels. Secrets never stand in messages. docs/configuration.md has every key.
  * Plugins are loaded by the caller: it checks each channel's settings with config_check_settings(). */
 #ifndef KANAL_CONFIG_CONFIG_H
 #define KANAL_CONFIG_CONFIG_H
@@ -20,24 +21,28 @@ struct config_secret {
 
 struct config_channel {
     const char *id, *plugin;
-    kanal_str settings;           /* JSON text as written ("{}" if absent); with defaults after config_check_settings() */
+    kanal_str
+        settings; /* JSON text as written ("{}" if absent); with defaults after config_check_settings() */
     const struct config_secret *secrets;
     size_t secret_count;
-    const char *const *egress;    /* NULL-ended hosts, "host:port", or CIDRs for private addresses; NULL: what the plugin asks for */
-    int worker_own;               /* worker: own */
-    int spool;                    /* when_broker_down: spool */
-    int64_t raw_ms;               /* keep raw payloads for; 0: no */
+    const char *const *
+        egress; /* NULL-ended hosts, "host:port", or CIDRs for private addresses; NULL: what the plugin asks for */
+    int worker_own;                                    /* worker: own */
+    int spool;                                         /* when_broker_down: spool */
+    int64_t raw_ms;                                    /* keep raw payloads for; 0: no */
     double rate_per_second, rate_per_recipient_second; /* 0: the plugin's limits */
-    int on_unknown;               /* 0 retry, 1 fail, 2 ask */
-    int media_keep;               /* media: keep; else proxy */
-    kanal_str fingerprint;        /* SHA-256 (hex) over plugin, settings, names and values of secrets: changes when the channel does */
-    uint32_t position;            /* index in the file, for config_check_settings() */
+    int on_unknown;                                    /* 0 retry, 1 fail, 2 ask */
+    int media_keep;                                    /* media: keep; else proxy */
+    kanal_str
+        fingerprint; /* HMAC-SHA-256 (hex) under the salt over plugin, settings, names and values of secrets: changes when
+                                   * the channel does, equal on all replicas; keyed, so that it tells nothing of the secrets */
+    uint32_t position; /* index in the file, for config_check_settings() */
 };
 
 struct config_plugin {
     const char *id;
-    int in_process;        /* isolation: none */
-    int64_t memory_bytes;  /* 0: default */
+    int in_process;       /* isolation: none */
+    int64_t memory_bytes; /* 0: default */
 };
 
 struct config {
@@ -45,28 +50,28 @@ struct config {
         const char *const *urls; /* NULL-ended; empty: embedded */
         size_t url_count;
         const char *creds, *nkey_seed, *user, *password, *token, *tls_ca, *tls_cert, *tls_key;
-        int replicas;            /* 1 */
-        const char *prefix;      /* "kanal": [a-z][a-z0-9_-]{0,31} */
+        int replicas;       /* 1 */
+        const char *prefix; /* "kanal": [a-z][a-z0-9_-]{0,31} */
     } broker;
     struct {
-        const char *listen;      /* "127.0.0.1:8080" */
-        const char *public_url;  /* without a trailing slash, or NULL */
+        const char *listen;     /* "127.0.0.1:8080" */
+        const char *public_url; /* without a trailing slash, or NULL */
         const kanal_str *trusted_proxies;
         size_t trusted_proxy_count;
         struct http_limits limits;
-        uint32_t body_bytes;     /* operator's limit for any body: 1 MiB … */
+        uint32_t body_bytes; /* operator's limit for any body: 16 MiB */
     } http;
     struct {
-        const char *listen;      /* "127.0.0.1:9090" */
+        const char *listen; /* "127.0.0.1:9090" */
     } admin;
-    const char *data_dir;        /* "/var/lib/kanal" */
+    const char *data_dir; /* "/var/lib/kanal" */
     struct {
-        kanal_str salt;          /* at least 16 bytes; required */
+        kanal_str salt; /* at least 16 bytes; required */
         const char *default_region;
         const char *const *trust; /* NULL-ended plugin ids */
     } identity;
     struct {
-        int64_t events_ms, activity_ms, raw_ms, dead_ms, media_ms;
+        int64_t events_ms, activity_ms, raw_ms, dead_ms, media_ms; /* 0: for ever */
     } retention;
     struct {
         const char *level, *format; /* "info", "json" */
@@ -76,7 +81,7 @@ struct config {
     size_t plugin_count;
     struct config_channel *channels;
     size_t channel_count;
-    struct config_impl *impl;       /* arena, tree, positions */
+    struct config_impl *impl; /* arena, tree, positions */
 };
 
 /* One thing that is wrong. text: "kanal.yaml:12:9: channels[0].rate.per_second: expected a number above 0, found \"fast\"". */
@@ -87,8 +92,14 @@ typedef void config_error_fn(void *user, kanal_str text);
 int config_load(struct config **ret_config, const char *path, config_error_fn *, void *user);
 void config_free(struct config *); /* wipes secrets */
 
+/* Says something of a channel in the same form, with its place: "kanal.yaml:12:5: channels[0].plugin: there is no plugin 'x'". key: a
+ * member of the channel, or NULL. */
+void config_tell(const struct config *, const struct config_channel *, const char *key, kanal_str words,
+                 config_error_fn *, void *user);
+
 /* Validates a channel's settings by its plugin's schema and fills in defaults; checks that required secrets are there and that no
  * unknown one is. Errors carry positions of the file. 0 or KANAL_E_INVALID. */
-int config_check_settings(struct config *, struct config_channel *, const kanal_plugin *, config_error_fn *, void *user);
+int config_check_settings(struct config *, struct config_channel *, const kanal_plugin *, config_error_fn *,
+                          void *user);
 
 #endif

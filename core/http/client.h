@@ -26,19 +26,20 @@ struct http_out {
     kanal_str body;
     const struct http_out_part *parts; /* multipart/form-data instead of body */
     size_t part_count;
-    uint32_t timeout_ms;   /* whole exchange; of a stream: to the headers, then 30 s without a byte */
-    uint32_t max_response; /* bytes of body kept; more: KANAL_E_TOO_LARGE */
+    uint32_t timeout_ms;   /* whole exchange; of a stream: to the headers, then 30 s without a byte; 0: 30 s */
+    uint32_t max_response; /* bytes of body; more: KANAL_E_TOO_LARGE; 0: 1 MiB, of a stream any number */
     /* May this address be connected to? Called with the address that is about to be connected (so that DNS answers cannot
-     * lie), also for every part's source_url. NULL: any. Returns 1 or 0 (→ KANAL_E_DENIED). */
+     * lie), again with the address of a kept connection that is about to be used, and so for every part's source_url. An
+     * IPv4 address may come as a mapped IPv6 one. NULL: any. Returns 1 or 0 (→ KANAL_E_DENIED). Runs inside of libcurl:
+     * it calls nothing of the client. */
     int (*allow)(void *user, const struct sockaddr *);
-    /* May a part be fetched from this URL? NULL: any http(s) URL. Redirects are not followed. */
     void *allow_user;
 };
 
 struct http_out_part {
     kanal_str name, filename, content_type, data;
     kanal_str source_url;    /* instead of data: streamed from there into the form, not held whole in memory */
-    uint64_t max_bytes;      /* of source_url */
+    uint64_t max_bytes;      /* of source_url; 0: 64 MiB */
 };
 
 struct http_in {
@@ -55,7 +56,8 @@ struct http_in {
 typedef void http_done_fn(void *user, kanal_status, const struct http_in *in, const char *message);
 
 int http_client_new(struct http_client **ret_client, uv_loop_t *, const struct http_client_options *);
-/* Cancels what is under way (callbacks run with KANAL_E_CANCELLED), then frees. */
+/* Cancels what is under way (callbacks run with KANAL_E_CANCELLED, inside this call), then frees; the loop must turn once more
+ * afterwards. Not from a callback. */
 void http_client_free(struct http_client *);
 size_t http_client_pending(const struct http_client *);
 

@@ -26,6 +26,8 @@ struct metric_family *metrics_family(struct metrics *, enum metric_kind, const c
                                      const char *const *labels);
 /* values: as many as labels; copied. Never NULL: out of memory or over 10,000 series gives a common spill series. */
 struct metric *metric_series(struct metric_family *, const kanal_str *values);
+/* 1: there is such a series. */
+int metric_known(const struct metric_family *, const kanal_str *values);
 void metric_observe(struct metric_family *, struct metric *, double seconds);
 /* Drops every series whose first label value is this (a removed channel). */
 void metrics_forget(struct metrics *, kanal_str first_label_value);

@@ -287,6 +287,9 @@ struct kanal_host {
     void (*random)(const kanal_host *, void *out, size_t len); /* cryptographic; deterministic under test */
     /* Adds to the counter kanal_plugin_<name>{channel,…}; at most 64 series a channel, more are dropped and counted. */
     void (*metric_add)(const kanal_host *, kanal_str name, double by, const kanal_field *labels, size_t count);
+    /* The channel's own view of whether it works, shown in /channels and metrics and published as channel.up or channel.down when
+     * it changes: KANAL_OK, or a status and the reason in words ("the provider refuses the token"). After start() it is OK. */
+    void (*health)(const kanal_host *, kanal_status, kanal_str reason);
     /* Its callback still runs, soon, with KANAL_E_CANCELLED, unless its answer was already on the way. */
     void (*cancel)(const kanal_host *, kanal_op);
 
@@ -360,7 +363,8 @@ typedef struct kanal_plugin {
 
     /* May only log and ask for extensions. NULL: failed (log why). */
     kanal_channel *(*create)(const kanal_host *, const kanal_config *);
-    /* finish(): ready. on_http() may run as soon as start() was called: registering at a provider may call back. */
+    /* finish(): ready. on_http() may run as soon as start() was called: registering at a provider may call back. Anything but
+     * KANAL_OK: stop() and destroy() follow, and a new instance is tried later. */
     void (*start)(kanal_channel *, kanal_op);
     /* Registers (wanted 1) or unregisters (0) the webhook at the provider: by one replica, once a configuration.
      * finish(). KANAL_E_NETWORK, _TIMEOUT, _BUSY, _MAYBE: tried again later; others: reported, the channel is unhealthy. */

@@ -35,13 +35,18 @@ struct fake_answer { /* of respond(), delivered(), finish() or locate(), by op *
     kanal_str reason;
 };
 
-/* create() and start(); NULL if create() failed. settings: JSON text; secrets: name, value pairs, count of pairs. */
+/* create() and start(); NULL if create() failed. settings: JSON text, NULL is "{}"; the defaults of settings_schema are filled in, but
+ * validating is the host's, so give valid ones. secrets: name, value pairs, count of pairs. The channel is "fake", its public
+ * URL https://hub.example.com/c/fake, the clock stands at 2026-11-21T20:53:05Z. */
 struct fake_host *fake_new(const kanal_plugin *, const char *settings, const char *const (*secrets)[2], size_t secret_count);
-/* stop() with everything pending cancelled, destroy(), leak and answer checks. Returns the number of failures. */
+/* stop(), then what is pending ends with KANAL_E_CANCELLED until the plugin finishes; after that nothing is called any more (a
+ * plugin that finishes while it has open operations loses their callbacks). destroy(); every op must have been answered.
+ * Returns the number of failures. */
 size_t fake_free(struct fake_host *);
 size_t fake_failures(const struct fake_host *);
 
 kanal_channel *fake_channel(struct fake_host *);
+const struct fake_answer *fake_start_answer(struct fake_host *); /* of start() */
 /* Runs completions until nothing is due. Time does not move. */
 void fake_run(struct fake_host *);
 /* Moves the clock and runs the timers that are due on the way. */
@@ -51,9 +56,16 @@ void fake_advance(struct fake_host *, uint32_t ms);
  * it applies the declared route (404, 405, 401 as a host would) and only then calls on_http(). */
 kanal_op fake_http(struct fake_host *, const char *method, const char *target, const kanal_field *headers, size_t header_count,
                    kanal_str body);
-kanal_op fake_deliver(struct fake_host *, const kanal_delivery *); /* struct_size may be 0: filled in */
+/* The same without running what is due: for stopping, or sending more, while a request is under way. */
+kanal_op fake_http_pending(struct fake_host *, const char *method, const char *target, const kanal_field *headers,
+                           size_t header_count, kanal_str body);
+/* The client's address from now on; borrowed. At first 192.0.2.7. */
+void fake_set_remote(struct fake_host *, const char *address);
+kanal_op fake_deliver(struct fake_host *, const kanal_delivery *); /* zero members are filled in; type: message.send */
 kanal_op fake_media(struct fake_host *, const char *reference);
 kanal_op fake_provision(struct fake_host *, const char *public_url, int wanted);
+/* The answer to an op, never NULL. That of a request is there when the host would let it go: after the events that it caused are
+ * stored; 503 if that failed. */
 const struct fake_answer *fake_answer(struct fake_host *, kanal_op);
 
 /* What the plugin published since the last clear. */
@@ -66,6 +78,7 @@ void fake_events_clear(struct fake_host *);
 /* Requests under way, oldest first, and their answers. */
 size_t fake_request_count(const struct fake_host *);
 const struct fake_request *fake_request_at(const struct fake_host *, size_t index);
+/* Each runs fake_run(). */
 void fake_request_answer(struct fake_host *, size_t index, int code, const char *body); /* JSON content type */
 void fake_request_answer_with(struct fake_host *, size_t index, const kanal_http_response *);
 void fake_request_fail(struct fake_host *, size_t index, kanal_status);
@@ -74,6 +87,12 @@ void fake_request_fail(struct fake_host *, size_t index, kanal_status);
 void fake_fail_publish(struct fake_host *, kanal_status); /* KANAL_OK: works again */
 void fake_fail_state(struct fake_host *, kanal_status);
 void fake_fail_blob(struct fake_host *, kanal_status);
+/* True if a line of the log contains the text. KANAL_FAKE_LOG=1 prints the log. */
+int fake_logged(const struct fake_host *, const char *text);
+/* What the plugin said last about its own health; KANAL_OK if nothing. */
+kanal_status fake_health(const struct fake_host *);
+/* The sum of a counter over all labels. */
+double fake_metric(const struct fake_host *, const char *name);
 /* A stored value, or NULL. */
 const char *fake_state(const struct fake_host *, const char *key);
 

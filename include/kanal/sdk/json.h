@@ -1,9 +1,11 @@
 /* kanal/sdk/json.h - reading and writing JSON. Part of the static helpers, not of the ABI.
  *
  * Reading is yyjson with getters that accept what is missing or of another type (they answer "absent"), so that hostile
- * input needs no checks in between. Writing appends to a buffer: commas are set by the writer, strings are escaped and
- * invalid UTF-8 becomes U+FFFD, so that the result is always well-formed. Misuse (an end without its begin, a key where none may
- * stand, a second text, too deep) makes the buffer `failed`: the result is absent rather than wrong. */
+ * input needs no checks in between; only yyjson's own foreach macros want a value that is not NULL.
+ *
+ * Writing appends to a buffer: commas are set by the writer, strings are escaped and invalid UTF-8 becomes U+FFFD, so that
+ * the result is always well-formed. Misuse (an end without its begin, a key where none may stand, a second text, too
+ * deep) makes the buffer `failed`: the result is absent rather than wrong. */
 #ifndef KANAL_SDK_JSON_H
 #define KANAL_SDK_JSON_H
 #include <yyjson.h>

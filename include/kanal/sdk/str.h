@@ -33,9 +33,11 @@ static inline int kanal_str_starts(kanal_str a, const char *prefix)
     size_t n = strlen(prefix);
     return a.len >= n && memcmp(a.ptr, prefix, n) == 0;
 }
+/* What is left after offset bytes; beyond the end: the empty string at the end. */
 static inline kanal_str kanal_str_from(kanal_str a, size_t offset)
 {
-    return offset < a.len ? kanal_str_of(a.ptr + offset, a.len - offset) : kanal_str_of(a.ptr, 0);
+    size_t skipped = offset < a.len ? offset : a.len;
+    return kanal_str_of(skipped > 0 ? a.ptr + skipped : a.ptr, a.len - skipped);
 }
 /* A NUL-ended copy, to be freed; NULL when out of memory. */
 char *kanal_str_dup(kanal_str);

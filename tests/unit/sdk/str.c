@@ -9,7 +9,10 @@ Test(str, equality_and_prefixes)
     cr_assert(kanal_str_starts(KANAL_LIT("v1.x"), "v1."));
     cr_assert_not(kanal_str_starts(KANAL_LIT("v"), "v1."));
     EXPECT_STR(kanal_str_from(KANAL_LIT("hello"), 2), "llo");
-    cr_assert_eq(kanal_str_from(KANAL_LIT("hello"), 9).len, 0);
+    const kanal_str hello = KANAL_LIT("hello");
+    cr_assert_eq(kanal_str_from(hello, 9).len, 0);
+    cr_assert_eq(kanal_str_from(hello, 5).ptr, hello.ptr + 5); /* empty, but at its place */
+    cr_assert_null(kanal_str_from(kanal_str_of(NULL, 0), 3).ptr);
     cr_assert(kanal_str_equal_nocase(KANAL_LIT("Content-TYPE"), KANAL_LIT("content-type")));
     cr_assert_not(
         kanal_str_equal_nocase(KANAL_LIT("a@"), KANAL_LIT("a`"))); /* differ by 0x20, are no letters */

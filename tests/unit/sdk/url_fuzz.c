@@ -24,6 +24,7 @@ static void fuzz_url(kanal_str text)
         check(memchr(views[i].ptr ? views[i].ptr : "", '\n', views[i].len) == NULL);
     }
     check(url.host.len > 0);
+    check(url.path.ptr >= url.host.ptr + url.host.len); /* also an empty path stands at its place */
 }
 
 static void fuzz_encoding(kanal_str text)

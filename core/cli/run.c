@@ -1,0 +1,453 @@
+/* `kanal run`: the gateway. One event loop; what it starts it stops again, in the opposite order. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "broker/embedded.h"
+#include "broker/kv.h"
+#include "broker/topology.h"
+#include "cli/cli.h"
+#include "cli/setup.h"
+#include "contract.h"
+#include "host/host.h"
+#include "inbound/front.h"
+#include "kanal/sdk/str.h"
+#include "ops/admin.h"
+#include "outbound/outbound.h"
+
+#define DRAIN_MS 10000u
+#define SETUP_AGAIN_MS 2000u
+#define LINGER_MS 1500u /* for answers that are on their way out */
+
+struct gateway {
+    struct setup setup;
+    uv_loop_t loop;
+    uv_signal_t sigterm, sigint;
+    uv_timer_t timer;
+    struct log *log;
+    struct metrics *metrics;
+    struct ids *ids;
+    struct json_schema *contract;
+    struct broker_embedded *embedded;
+    struct broker *broker;
+    struct http_client *http;
+    struct host *host;
+    struct front *front;
+    struct admin *admin;
+    struct outbound *outbound;
+    char base_url[300];
+    int topology_under_way, ready_broker, stopping, code;
+    uint64_t linger_until_ms;
+};
+
+static void stop(struct gateway *g);
+
+static int fail(struct gateway *g, int code, const char *what, const char *why)
+{
+    log_write(g->log, KANAL_LOG_ERROR, "run", NULL, "%s: %s", what, why);
+    return code;
+}
+
+/* ---- The broker's side: streams, buckets, the salt ---- */
+
+static void try_again(uv_timer_t *timer);
+
+static void again_later(struct gateway *g)
+{
+    g->topology_under_way = 0;
+    if (!g->stopping)
+        uv_timer_start(&g->timer, try_again, SETUP_AGAIN_MS, 0);
+}
+
+static void wrong_salt(struct gateway *g)
+{
+    fail(g, 0, "identity.salt", "the cluster was made with another salt; with this one every customer would be a stranger. Configure the cluster's salt");
+    g->code = CLI_CONFIG;
+    stop(g);
+}
+
+static void on_salt_put(void *user, kanal_status status, kanal_str value, uint64_t revision);
+
+static void tell_health(struct gateway *g)
+{
+    for (struct channel *channel = g->host->first_channel; channel; channel = channel->next)
+        channel_tell_health(channel);
+}
+
+static void on_salt(void *user, kanal_status status, kanal_str value, uint64_t revision)
+{
+    struct gateway *g = user;
+    char print[33];
+    (void)revision;
+    ids_fingerprint(g->ids, print);
+    if (g->stopping)
+        return;
+    if (status == KANAL_E_NOT_FOUND) {
+        kv_put(g->broker, g->host->names.channels, KANAL_LIT("salt"), kanal_str_c(print), 0, on_salt_put, g);
+    } else if (status != KANAL_OK) {
+        again_later(g);
+    } else if (!kanal_str_is(value, print)) {
+        wrong_salt(g);
+    } else {
+        g->ready_broker = 1;
+        log_write(g->log, KANAL_LOG_INFO, "run", NULL, "streams and buckets are there; commands are taken");
+        outbound_start(g->outbound);
+        tell_health(g);
+    }
+}
+
+static void look_for_salt(struct gateway *g)
+{
+    kv_get(g->broker, g->host->names.channels, KANAL_LIT("salt"), on_salt, g);
+}
+
+static void on_salt_put(void *user, kanal_status status, kanal_str value, uint64_t revision)
+{
+    (void)value;
+    (void)revision;
+    (void)status; /* whoever was first, ours or another's, is what counts */
+    look_for_salt(user);
+}
+
+static void on_different(void *user, const char *name, kanal_str reason)
+{
+    struct gateway *g = user;
+    log_write(g->log, KANAL_LOG_ERROR, "broker", NULL, "%s is not as configured and was left as it is: %.*s", name, (int)reason.len, reason.ptr ? reason.ptr : "");
+}
+
+static void on_topology(void *user, kanal_status status, const char *name, kanal_str reason)
+{
+    struct gateway *g = user;
+    if (status == KANAL_OK) {
+        look_for_salt(g);
+        return;
+    }
+    log_write(g->log, KANAL_LOG_ERROR, "broker", NULL, "%s cannot be made: %.*s (status %d; tried again)", name, (int)reason.len, reason.ptr ? reason.ptr : "", status);
+    again_later(g);
+}
+
+static void ensure_topology(struct gateway *g)
+{
+    const struct config *c = g->setup.config;
+    if (g->topology_under_way || g->ready_broker || g->stopping)
+        return;
+    g->topology_under_way = 1;
+    struct topology_options options = { .prefix = c->broker.prefix, .replicas = c->broker.replicas, .events_ms = c->retention.events_ms,
+                                        .activity_ms = c->retention.activity_ms, .raw_ms = c->retention.raw_ms,
+                                        .dead_ms = c->retention.dead_ms, .media_ms = c->retention.media_ms };
+    topology_ensure(g->broker, &options, on_different, on_topology, g);
+}
+
+static void try_again(uv_timer_t *timer)
+{
+    ensure_topology(timer->data);
+}
+
+static void on_broker_state(void *user, enum broker_state state, const char *reason)
+{
+    struct gateway *g = user;
+    static const char *const words[] = { "connecting", "connected", "stalled: it does not answer", "away: reconnecting", "closed" };
+    if (g->stopping)
+        return;
+    log_write(g->log, state == BROKER_UP ? KANAL_LOG_INFO : KANAL_LOG_WARN, "broker", NULL, "%s %s%s%s", words[state],
+              state == BROKER_UP && g->broker ? broker_server(g->broker) : "", reason && *reason ? ": " : "", reason ? reason : "");
+    if (state == BROKER_UP && g->outbound)
+        ensure_topology(g);
+    if (state == BROKER_UP && g->ready_broker)
+        tell_health(g);
+    if (state == BROKER_CLOSED) {
+        g->code = CLI_BROKER;
+        stop(g);
+    }
+}
+
+/* ---- Starting ---- */
+
+static void on_embedded_exit(void *user, const char *reason)
+{
+    struct gateway *g = user;
+    log_write(g->log, KANAL_LOG_ERROR, "broker", NULL, "the embedded nats-server ended: %s (started again)", reason);
+}
+
+static int start_broker(struct gateway *g)
+{
+    const struct config *c = g->setup.config;
+    char reason[256] = "";
+    const char *url = NULL;
+    struct broker_options options = { .urls = c->broker.urls, .url_count = c->broker.url_count, .creds = c->broker.creds, .nkey_seed = c->broker.nkey_seed,
+                                      .user = c->broker.user, .password = c->broker.password, .token = c->broker.token, .tls_ca = c->broker.tls_ca,
+                                      .tls_cert = c->broker.tls_cert, .tls_key = c->broker.tls_key, .name = "kanal" };
+    if (c->broker.url_count == 0) {
+        if (broker_embedded_start(&g->embedded, &g->loop, c->data_dir, on_embedded_exit, g, reason) != 0)
+            return fail(g, CLI_BROKER, "the embedded broker", reason);
+        url = broker_embedded_url(g->embedded);
+        options.urls = &url;
+        options.url_count = 1;
+        options.user = broker_embedded_user(g->embedded);
+        options.password = broker_embedded_password(g->embedded);
+        log_write(g->log, KANAL_LOG_INFO, "broker", NULL, "embedded nats-server on %s, data under %s/nats", url, c->data_dir);
+    }
+    if (broker_new(&g->broker, &g->loop, &options, on_broker_state, g, reason) != 0)
+        return fail(g, CLI_CONFIG, "broker", reason);
+    return CLI_OK;
+}
+
+/* Where media URLs point to: the public URL, or else the address that is listened on. */
+static void make_base_url(struct gateway *g)
+{
+    const struct config *c = g->setup.config;
+    if (c->http.public_url) {
+        snprintf(g->base_url, sizeof g->base_url, "%s", c->http.public_url);
+        return;
+    }
+    const char *colon = strrchr(c->http.listen, ':');
+    int host_len = colon ? (int)(colon - c->http.listen) : 0;
+    int any = host_len == 0 || strncmp(c->http.listen, "0.0.0.0", (size_t)host_len) == 0 || strncmp(c->http.listen, "[::]", (size_t)host_len) == 0;
+    snprintf(g->base_url, sizeof g->base_url, "http://%.*s:%u", any ? 9 : host_len, any ? "localhost" : c->http.listen, front_port(g->front));
+}
+
+static int start_host(struct gateway *g)
+{
+    const struct config *c = g->setup.config;
+    struct http_client_options client = { .connections = 256, .connections_per_host = 64, .user_agent = "kanal/" KANAL_VERSION };
+    struct host_options options = { .loop = &g->loop, .log = g->log, .metrics = g->metrics, .broker = g->broker, .ids = g->ids, .prefix = c->broker.prefix,
+                                    .base_url = g->base_url, .public_url = c->http.public_url };
+    if (http_client_new(&g->http, &g->loop, &client) != 0)
+        return fail(g, CLI_FAILED, "the HTTP client", "out of memory");
+    options.http = g->http;
+    if (host_new(&g->host, &options) != 0)
+        return fail(g, CLI_FAILED, "the host", "out of memory");
+    for (size_t i = 0; i < c->channel_count; i++)
+        if (!host_add(g->host, &c->channels[i], g->setup.of_channel[i]))
+            return fail(g, CLI_FAILED, c->channels[i].id, "out of memory");
+    return CLI_OK;
+}
+
+static int start_listeners(struct gateway *g)
+{
+    const struct config *c = g->setup.config;
+    struct front_options front = { .host = g->host, .body_bytes = c->http.body_bytes,
+                                   .server = { .listen = c->http.listen, .limits = c->http.limits, .trusted_proxies = c->http.trusted_proxies,
+                                               .trusted_proxy_count = c->http.trusted_proxy_count } };
+    if (front_new(&g->front, &front) != 0)
+        return fail(g, CLI_FAILED, c->http.listen, strerror(errno));
+    make_base_url(g);
+    g->host->envelope.base_url = kanal_str_c(g->base_url);
+    if (admin_new(&g->admin, g->host, c->admin.listen) != 0)
+        return fail(g, CLI_FAILED, c->admin.listen, strerror(errno));
+    return CLI_OK;
+}
+
+static int start(struct gateway *g)
+{
+    const struct config *c = g->setup.config;
+    struct kanal_buffer error = { 0 };
+    int code = start_broker(g);
+    if (code == CLI_OK && ids_new(&g->ids, c->identity.salt) != 0)
+        code = fail(g, CLI_CONFIG, "identity.salt", "at least 16 bytes are needed");
+    if (code == CLI_OK && json_schema_new(&g->contract, kanal_str_of((const char *)contract_schema, contract_schema_len), &error) != 0)
+        code = fail(g, CLI_FAILED, "the contract", error.data ? error.data : "");
+    kanal_buffer_release(&error);
+    if (code == CLI_OK)
+        code = start_host(g);
+    struct outbound_options outbound = { .host = g->host, .prefix = c->broker.prefix, .contract = g->contract };
+    if (code == CLI_OK && outbound_new(&g->outbound, &outbound) != 0)
+        code = fail(g, CLI_FAILED, "outbound", "out of memory");
+    if (code == CLI_OK)
+        code = start_listeners(g);
+    if (code != CLI_OK)
+        return code;
+    for (struct channel *channel = g->host->first_channel; channel; channel = channel->next)
+        channel_start(channel);
+    if (broker_get_state(g->broker) == BROKER_UP)
+        ensure_topology(g);
+    admin_set_ready(g->admin, 1);
+    log_write(g->log, KANAL_LOG_INFO, "run", NULL, "kanal " KANAL_VERSION " with %zu channels on %s, admin on port %u", c->channel_count, g->base_url, admin_port(g->admin));
+    return CLI_OK;
+}
+
+/* ---- Stopping: no new requests, what is under way drains, channels stop, all is freed ---- */
+
+static void on_lingered(uv_timer_t *timer)
+{
+    struct gateway *g = timer->data;
+    if ((front_open(g->front) > 0 || publisher_pending(g->host->publisher) > 0) && uv_now(&g->loop) < g->linger_until_ms)
+        return;
+    uv_timer_stop(timer);
+    uv_stop(&g->loop);
+}
+
+static void on_host_stopped(void *user)
+{
+    struct gateway *g = user;
+    g->linger_until_ms = uv_now(&g->loop) + LINGER_MS;
+    uv_timer_start(&g->timer, on_lingered, 0, 20);
+}
+
+static void on_drained(void *user)
+{
+    struct gateway *g = user;
+    host_stop(g->host, on_host_stopped, g);
+}
+
+static void stop(struct gateway *g)
+{
+    if (g->stopping)
+        return;
+    g->stopping = 1;
+    if (!g->admin) { /* still starting */
+        uv_stop(&g->loop);
+        return;
+    }
+    log_write(g->log, KANAL_LOG_INFO, "run", NULL, "stopping: requests and deliveries under way are finished first");
+    admin_set_ready(g->admin, 0);
+    uv_timer_stop(&g->timer);
+    front_drain(g->front);
+    outbound_drain(g->outbound, DRAIN_MS, on_drained, g);
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    struct gateway *g = signal->data;
+    (void)number;
+    if (g->stopping) { /* asked twice: now */
+        g->code = CLI_FAILED;
+        uv_stop(&g->loop);
+        return;
+    }
+    stop(g);
+}
+
+static void close_handles(struct gateway *g)
+{
+    uv_close((uv_handle_t *)&g->sigterm, NULL);
+    uv_close((uv_handle_t *)&g->sigint, NULL);
+    uv_close((uv_handle_t *)&g->timer, NULL);
+}
+
+static void gateway_release(struct gateway *g)
+{
+    g->stopping = 1;
+    /* First whatever may still call back is told that it is over, while those it calls are all there. */
+    http_client_free(g->http);
+    broker_shut(g->broker);
+    admin_free(g->admin);
+    front_free(g->front);
+    outbound_free(g->outbound);
+    host_free(g->host);
+    broker_free(g->broker);
+    broker_embedded_stop(g->embedded);
+    close_handles(g);
+    uv_run(&g->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&g->loop);
+    json_schema_free(g->contract);
+    ids_free(g->ids);
+    metrics_free(g->metrics);
+    log_write(g->log, KANAL_LOG_INFO, "run", NULL, "stopped");
+    setup_release(&g->setup);
+    log_free(g->log);
+}
+
+/* ---- The command ---- */
+
+static void raise_limits(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+static int log_level(const char *name)
+{
+    static const char *const names[] = { "debug", "info", "warn", "error" };
+    for (int i = 0; i < 4; i++)
+        if (strcmp(name, names[i]) == 0)
+            return i;
+    return KANAL_LOG_INFO;
+}
+
+static void mask_secrets(struct gateway *g)
+{
+    const struct config *c = g->setup.config;
+    log_mask(g->log, c->identity.salt);
+    log_mask(g->log, kanal_str_c(c->broker.password));
+    log_mask(g->log, kanal_str_c(c->broker.token));
+    for (size_t i = 0; i < c->channel_count; i++)
+        for (size_t s = 0; s < c->channels[i].secret_count; s++)
+            log_mask(g->log, c->channels[i].secrets[s].value);
+}
+
+static void init_loop(struct gateway *g)
+{
+    uv_loop_init(&g->loop);
+    uv_signal_init(&g->loop, &g->sigterm);
+    uv_signal_init(&g->loop, &g->sigint);
+    uv_timer_init(&g->loop, &g->timer);
+    g->sigterm.data = g->sigint.data = g->timer.data = g;
+    uv_signal_start(&g->sigterm, on_signal, SIGTERM);
+    uv_signal_start(&g->sigint, on_signal, SIGINT);
+}
+
+static int gateway_run(const char *path, const char *plugins)
+{
+    struct gateway g = { 0 };
+    int code = setup_load(&g.setup, path, plugins);
+    if (code != CLI_OK) {
+        fprintf(stderr, "%s: %zu error%s; nothing was started\n", path, g.setup.errors, g.setup.errors == 1 ? "" : "s");
+        setup_release(&g.setup);
+        return code;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    raise_limits();
+    if (log_new(&g.log, STDERR_FILENO, g.setup.config->log.format, log_level(g.setup.config->log.level)) != 0 || metrics_new(&g.metrics) != 0) {
+        setup_release(&g.setup);
+        return CLI_FAILED;
+    }
+    mask_secrets(&g);
+    init_loop(&g);
+    code = start(&g);
+    if (code == CLI_OK && !g.stopping)
+        uv_run(&g.loop, UV_RUN_DEFAULT);
+    if (code == CLI_OK)
+        code = g.code;
+    gateway_release(&g);
+    return code;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    static const struct option options[] = { { "config", required_argument, NULL, 'c' }, { "plugins", required_argument, NULL, 'p' }, { "help", no_argument, NULL, 'h' }, { 0 } };
+    const char *path = CLI_CONFIG_DEFAULT, *plugins = NULL;
+    for (int c; (c = getopt_long(argc, argv, "c:p:h", options, NULL)) != -1;) {
+        if (c == 'h') {
+            cli_help(command);
+            return CLI_OK;
+        }
+        if (c == 'c')
+            path = optarg;
+        else if (c == 'p')
+            plugins = optarg;
+        else
+            return cli_usage(command, "unknown option");
+    }
+    if (optind < argc)
+        return cli_usage(command, "unexpected argument '%s'", argv[optind]);
+    return gateway_run(path, plugins);
+}
+
+const struct cli_command command_run = {
+    .name = "run",
+    .arguments = "[-c FILE] [-p DIR]",
+    .summary = "Runs the gateway until SIGTERM or SIGINT; a second signal ends it at once.",
+    .help = "  -c, --config FILE   the configuration (kanal.yaml); - is standard input\n"
+            "  -p, --plugins DIR   look for plugins there instead of plugins.path\n\n"
+            "Without a configured broker it starts a nats-server of its own on loopback, with its data under data_dir.\n"
+            "Logs go to stderr as JSON lines (log.format: text for people).\n"
+            "Exit code 0: stopped; 1: failed; 3: the configuration is wrong; 4: the broker refused.\n",
+    .run = run,
+};

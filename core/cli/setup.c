@@ -1,0 +1,66 @@
+#include "cli/setup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/cli.h"
+
+static void on_error(void *user, kanal_str text)
+{
+    struct setup *setup = user;
+    setup->errors++;
+    fprintf(stderr, "%.*s\n", (int)text.len, text.ptr);
+}
+
+static void on_plugin_error(void *user, const char *path, kanal_str error)
+{
+    struct setup *setup = user;
+    setup->warnings++; /* a broken plugin that no channel uses stops nobody */
+    fprintf(stderr, "%s: %.*s\n", path, (int)error.len, error.ptr ? error.ptr : "");
+}
+
+static void list_known(struct plugin *plugins, struct kanal_buffer *out)
+{
+    for (struct plugin *plugin = plugins; plugin; plugin = plugin->next) {
+        kanal_buffer_text(out, plugin == plugins ? "" : ", ");
+        kanal_buffer_text(out, plugin->descriptor.id);
+    }
+}
+
+static void check_channel(struct setup *setup, const char *config_path, size_t index)
+{
+    struct config_channel *channel = &setup->config->channels[index];
+    struct plugin *plugin = plugins_find(setup->plugins, channel->plugin);
+    setup->of_channel[index] = plugin;
+    if (plugin) {
+        config_check_settings(setup->config, channel, &plugin->descriptor, on_error, setup);
+        return;
+    }
+    struct kanal_buffer known = { 0 };
+    list_known(setup->plugins, &known);
+    setup->errors++;
+    fprintf(stderr, "%s: channels[%zu].plugin: there is no plugin '%s'; there are: %.*s (plugins.path says where they are looked for)\n", config_path,
+            index, channel->plugin, (int)known.len, known.data ? known.data : "");
+    kanal_buffer_release(&known);
+}
+
+int setup_load(struct setup *setup, const char *config_path, const char *extra_path)
+{
+    *setup = (struct setup){ 0 };
+    if (config_load(&setup->config, config_path, on_error, setup) != 0)
+        return CLI_CONFIG;
+    const char *extra[] = { extra_path, NULL };
+    setup->plugins = plugins_load(extra_path ? extra : setup->config->plugin_path, on_plugin_error, setup);
+    setup->of_channel = calloc(setup->config->channel_count + 1, sizeof *setup->of_channel);
+    for (size_t i = 0; setup->of_channel && i < setup->config->channel_count; i++)
+        check_channel(setup, config_path, i);
+    return setup->errors > 0 || !setup->of_channel ? CLI_CONFIG : CLI_OK;
+}
+
+void setup_release(struct setup *setup)
+{
+    free(setup->of_channel);
+    plugins_free(setup->plugins);
+    config_free(setup->config);
+    *setup = (struct setup){ 0 };
+}

@@ -1,0 +1,180 @@
+/* config/load.c - from the file to the structs, and the end of both. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "file.h"
+#include "impl.h"
+#include "kanal/sdk/str.h"
+#include "memory.h"
+#include "yaml.h"
+
+#define FILE_BYTES (8u << 20)
+
+extern const unsigned char config_schema_text[];
+extern const size_t config_schema_text_len;
+
+/* ---- The schema's errors ---- */
+
+struct schema_errors {
+    struct config_errors *errors;
+    yyjson_mut_val *root;
+};
+
+static const yyjson_mut_val *key_of(yyjson_mut_val *object, kanal_str name)
+{
+    yyjson_mut_obj_iter iter = yyjson_mut_obj_iter_with(object);
+    yyjson_mut_val *key;
+
+    while ((key = yyjson_mut_obj_iter_next(&iter)))
+        if (kanal_str_equal(config_str(key), name))
+            return key;
+    return NULL;
+}
+
+/* An unknown member is told where its key stands, a missing one where the object starts. */
+static void on_schema_error(void *user, kanal_str pointer, kanal_str member, kanal_str message)
+{
+    const struct schema_errors *s = user;
+    yyjson_mut_val *value = yyjson_mut_ptr_getn(s->root, pointer.ptr, pointer.len);
+    const yyjson_mut_val *place = value, *key = member.ptr ? key_of(value, member) : NULL;
+    const struct config_position *position;
+    struct kanal_buffer *text;
+    size_t start;
+
+    position = config_position_find(s->errors->positions, key ? key : place);
+    text = config_error_at(s->errors, position ? position->line : 1, position ? position->column : 1);
+    start = text->len;
+    config_path_append(text, s->errors->positions, value);
+    if (member.ptr)
+        config_path_append_key(text, start, member);
+    if (text->len > start)
+        kanal_buffer_text(text, ": ");
+    kanal_buffer_str(text, message);
+}
+
+/* The check runs over a read-only copy that holds the file's text, before anything is expanded. */
+static int check_schema(const struct json_schema *schema, yyjson_mut_doc *tree, struct config_errors *errors)
+{
+    struct schema_errors s = { errors, yyjson_mut_doc_get_root(tree) };
+    yyjson_doc *copy = yyjson_mut_val_imut_copy(s.root, &config_wiping_allocator);
+
+    if (!copy)
+        return KANAL_E_INTERNAL;
+    json_schema_check(schema, yyjson_doc_get_root(copy), on_schema_error, &s);
+    yyjson_doc_free(copy);
+    return 0;
+}
+
+/* ---- Steps ---- */
+
+static int read_tree(struct config *config, const char *path, struct config_errors *errors, int *ret_whole)
+{
+    struct config_file file = { 0 };
+    int status = config_file_read(&file, path, FILE_BYTES);
+
+    if (status == KANAL_E_NOT_FOUND)
+        kanal_buffer_text(config_error_at(errors, 0, 0), strerror(errno));
+    else if (status == KANAL_E_TOO_LARGE)
+        kanal_buffer_text(config_error_at(errors, 0, 0), "the file is larger than 8 MiB");
+    if (status == 0)
+        status = config_yaml_read(config->impl->tree, kanal_str_of(file.bytes, file.len),
+                                  &config->impl->positions, errors, ret_whole);
+    config_file_release(&file);
+    return status;
+}
+
+static int check_tree(struct config *config, struct config_errors *errors)
+{
+    struct config_impl *impl = config->impl;
+    struct kanal_buffer error = { 0 };
+    struct json_schema *schema = NULL;
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(impl->tree);
+    int status = json_schema_new(
+        &schema, kanal_str_of((const char *)config_schema_text, config_schema_text_len), &error);
+
+    if (status != 0)
+        kanal_buffer_str(config_error_at(errors, 0, 0), kanal_buffer_view(&error));
+    if (status == 0)
+        status = check_schema(schema, impl->tree, errors);
+    if (status == 0)
+        status = json_schema_defaults(schema, impl->tree, root);
+    if (status == 0)
+        status = config_expand(&impl->expansions, schema, root, &impl->arena, errors);
+    if (status == 0)
+        status = config_build(config, errors);
+    json_schema_free(schema);
+    kanal_buffer_release(&error);
+    return status;
+}
+
+static int load(struct config *config, const char *path, struct config_errors *errors)
+{
+    int whole = 0, status = read_tree(config, path, errors, &whole);
+
+    if (status == 0 && whole)
+        status = check_tree(config, errors);
+    for (size_t i = 0; status == 0 && errors->count == 0 && i < config->channel_count; i++)
+        status = config_fingerprint(config, &config->channels[i]);
+    if (status == 0 && config->impl->arena.failed)
+        status = KANAL_E_INTERNAL;
+    if (status == KANAL_E_INTERNAL && errors->count == 0)
+        kanal_buffer_text(config_error_at(errors, 0, 0), "out of memory");
+    return status;
+}
+
+/* ---- Life ---- */
+
+static struct config *new_config(const char *path)
+{
+    struct config *config = calloc(1, sizeof *config);
+
+    if (!config)
+        return NULL;
+    config->impl = calloc(1, sizeof *config->impl);
+    if (config->impl) {
+        config->impl->tree = yyjson_mut_doc_new(&config_wiping_allocator);
+        config->impl->file =
+            json_arena_dup(&config->impl->arena, kanal_str_c(strcmp(path, "-") == 0 ? "stdin" : path));
+    }
+    if (config->impl && config->impl->tree && config->impl->file)
+        return config;
+    config_free(config);
+    return NULL;
+}
+
+int config_load(struct config **ret_config, const char *path, config_error_fn *error, void *user)
+{
+    struct config *config = new_config(path);
+    struct config_errors *errors = calloc(1, sizeof *errors);
+    int status = KANAL_E_INTERNAL;
+
+    if (config && errors) {
+        errors->file = config->impl->file;
+        errors->positions = &config->impl->positions;
+        status = load(config, path, errors);
+        if (config_errors_tell(errors, error, user) > 0 && status != KANAL_E_NOT_FOUND)
+            status = KANAL_E_INVALID;
+    } else {
+        error(user, KANAL_LIT("out of memory"));
+    }
+    free(errors);
+    if (status == 0)
+        *ret_config = config;
+    else
+        config_free(config);
+    return status == 0 || status == KANAL_E_NOT_FOUND ? status : KANAL_E_INVALID;
+}
+
+void config_free(struct config *config)
+{
+    if (!config)
+        return;
+    if (config->impl) {
+        yyjson_mut_doc_free(config->impl->tree);
+        config_positions_release(&config->impl->positions);
+        config_expansions_release(&config->impl->expansions);
+        json_arena_release(&config->impl->arena);
+        free(config->impl);
+    }
+    free(config);
+}

@@ -1,0 +1,39 @@
+/* event/envelope.h - from what a plugin (or the core) says happened to the CloudEvent that is published.
+ *
+ * The one place that knows the outer form of events and their subjects. It checks what was said: a known type that this speaker may
+ * publish, a dedupe key, a valid address, data that is one JSON object; and writes data anew, so that what leaves is
+ * well-formed UTF-8 JSON with the core's own members (channel, customer.id, message.id …) first and not forgeable. */
+#ifndef KANAL_EVENT_ENVELOPE_H
+#define KANAL_EVENT_ENVELOPE_H
+#include "event/ids.h"
+#include "event/types.h"
+#include "kanal/sdk/buffer.h"
+
+#define ENVELOPE_DATA_MAX (512u * 1024)
+
+struct envelope_context { /* all borrowed */
+    struct ids *ids;
+    kanal_str prefix;   /* "kanal" */
+    kanal_str base_url; /* for media URLs: "https://hub.example.com" */
+};
+
+struct envelope_source {
+    kanal_str channel, plugin;
+    int is_core; /* 1: the core itself speaks, and may publish every type */
+};
+
+/* Reused from event to event: clear, not release. */
+struct envelope {
+    struct kanal_buffer subject, json;
+    struct kanal_buffer address; /* the normal form */
+    struct id id;
+    const struct event_type *type;
+    const char *error; /* static: what was wrong */
+};
+
+void envelope_release(struct envelope *);
+/* 0, or KANAL_E_INVALID / KANAL_E_TOO_LARGE with error set. */
+int envelope_write(struct envelope *, const struct envelope_context *, const struct envelope_source *, const kanal_event *,
+                   int64_t now_ms);
+
+#endif

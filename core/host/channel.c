@@ -1,0 +1,379 @@
+#include "host/channel.h"
+
+#include <stdio.h>
+
+#include "host/host.h"
+#include "host/provision.h"
+#include "host/services/egress.h"
+#include "host/services/services.h"
+#include "host/table.h"
+#include "kanal/sdk/json.h"
+
+#define START_MS 30000u
+#define STOP_MS 10000u
+#define RETRY_MS_MIN 1000u
+#define RETRY_MS_MAX 60000u
+
+static void stopped(struct channel *channel);
+static void destroy(struct channel *channel);
+
+const char *channel_state_name(enum channel_state state)
+{
+    static const char *const names[] = { "new", "starting", "up", "stopping", "stopped", "failed" };
+    return names[state];
+}
+
+static void set_state(struct channel *channel, enum channel_state state)
+{
+    channel->state = state;
+    channel->since_ms = host_now_ms();
+}
+
+/* ---- The timer ---- */
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct channel *channel = timer->data;
+    void (*due)(struct channel *) = channel->on_timer;
+    channel->on_timer = NULL;
+    if (due)
+        due(channel);
+}
+
+void channel_timer(struct channel *channel, uint32_t delay_ms, void (*due)(struct channel *))
+{
+    channel->on_timer = due;
+    if (due)
+        uv_timer_start(channel->timer, on_timer, delay_ms, 0);
+    else
+        uv_timer_stop(channel->timer);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+/* ---- Making and freeing ---- */
+
+struct channel *channel_new(struct host *host, const struct config_channel *config, struct plugin *plugin)
+{
+    struct channel *channel = calloc(1, sizeof *channel);
+    uv_timer_t *timer = calloc(1, sizeof *timer);
+    if (!channel || !timer) {
+        free(channel);
+        free(timer);
+        return NULL;
+    }
+    channel->host = host;
+    channel->config = config;
+    channel->plugin = plugin;
+    channel->id = kanal_str_c(config->id);
+    channel->source = (struct envelope_source){ .channel = channel->id, .plugin = kanal_str_c(plugin->descriptor.id) };
+    channel->since_ms = host_now_ms();
+    uv_timer_init(host->loop, timer);
+    timer->data = channel;
+    channel->timer = timer;
+    lane_init(&channel->lane, host->scheduler);
+    if (egress_init(channel) != 0) {
+        channel_free(channel);
+        return NULL;
+    }
+    return channel;
+}
+
+void channel_free(struct channel *channel)
+{
+    if (!channel)
+        return;
+    if (channel->instance) /* the gateway was told to end at once */
+        destroy(channel);
+    lane_release(&channel->lane);
+    for (char **pattern = channel->egress; pattern && *pattern; pattern++)
+        free(*pattern);
+    free(channel->egress);
+    uv_close((uv_handle_t *)channel->timer, on_timer_closed);
+    free(channel);
+}
+
+kanal_str channel_secret(const struct channel *channel, kanal_str name)
+{
+    for (size_t i = 0; i < channel->config->secret_count; i++)
+        if (kanal_str_is(name, channel->config->secrets[i].name))
+            return channel->config->secrets[i].value;
+    return (kanal_str){ 0 };
+}
+
+void channel_public_url(const struct channel *channel, struct kanal_buffer *out)
+{
+    if (!channel->host->public_url)
+        return;
+    kanal_buffer_text(out, channel->host->public_url);
+    kanal_buffer_text(out, "/c/");
+    kanal_buffer_str(out, channel->id);
+}
+
+/* ---- Health ---- */
+
+static int is_healthy(const struct channel *channel)
+{
+    return channel->state == CHANNEL_UP && channel->health == KANAL_OK;
+}
+
+static const char *health_code(kanal_status status)
+{
+    switch (status) {
+    case KANAL_E_NETWORK:
+    case KANAL_E_MAYBE:
+        return "network";
+    case KANAL_E_TIMEOUT:
+        return "timeout";
+    case KANAL_E_REJECTED:
+        return "provider_rejected";
+    case KANAL_E_DENIED:
+        return "denied";
+    case KANAL_E_BUSY:
+        return "rate_limited";
+    default:
+        return "channel_down";
+    }
+}
+
+static void write_health(const struct channel *channel, int is_up, struct kanal_buffer *out)
+{
+    struct kanal_json json;
+    kanal_json_init(&json, out);
+    kanal_json_object(&json);
+    kanal_json_key(&json, "health");
+    kanal_json_object(&json);
+    kanal_json_member_time(&json, "since", channel->since_ms);
+    if (!is_up) {
+        kanal_json_key(&json, "reasons");
+        kanal_json_array(&json);
+        kanal_json_object(&json);
+        kanal_json_member_text(&json, "code", health_code(channel->health));
+        kanal_json_member_text(&json, "scope", "channel");
+        kanal_json_member_text(&json, "detail", channel->reason[0] ? channel->reason : channel_state_name(channel->state));
+        kanal_json_object_end(&json);
+        kanal_json_array_end(&json);
+    }
+    kanal_json_object_end(&json);
+    kanal_json_object_end(&json);
+}
+
+static void on_health_told(void *user, kanal_status status)
+{
+    struct channel *channel = user;
+    channel->health_untold = status != KANAL_OK;
+}
+
+static void publish_health(struct channel *channel, int is_up)
+{
+    struct kanal_buffer data = { 0 }, dedupe = { 0 };
+    write_health(channel, is_up, &data);
+    /* The start of this process's watch over the channel makes the count unique. */
+    kanal_buffer_text(&dedupe, "health:");
+    kanal_buffer_int(&dedupe, channel->since_ms);
+    kanal_buffer_byte(&dedupe, ':');
+    kanal_buffer_uint(&dedupe, ++channel->health_changes);
+    struct envelope_source source = channel->source;
+    source.is_core = 1;
+    kanal_event event = { .struct_size = sizeof event, .type = is_up ? KANAL_LIT("channel.up") : KANAL_LIT("channel.down"),
+                          .dedupe = kanal_buffer_view(&dedupe), .data = kanal_buffer_view(&data) };
+    const kanal_event *events[] = { &event };
+    publisher_publish(channel->host->publisher, &source, events, 1, 0, on_health_told, channel);
+    kanal_buffer_release(&data);
+    kanal_buffer_release(&dedupe);
+}
+
+void channel_tell_health(struct channel *channel)
+{
+    if (channel->health_untold)
+        publish_health(channel, is_healthy(channel));
+}
+
+/* After every change of state or health: the metric, and the event if it turned. */
+static void health_changed(struct channel *channel, int was_healthy)
+{
+    int healthy = is_healthy(channel);
+    kanal_str values[] = { channel->id, channel->source.plugin };
+    metric_series(channel->host->channel_up, values)->value = healthy;
+    if (healthy == was_healthy)
+        return;
+    channel->since_ms = host_now_ms();
+    log_write(channel->host->log, healthy ? KANAL_LOG_INFO : KANAL_LOG_WARN, "channel", channel->id.ptr, "%s%s%s",
+              healthy ? "up" : "down", healthy || !channel->reason[0] ? "" : ": ", healthy ? "" : channel->reason);
+    publish_health(channel, healthy);
+}
+
+void channel_set_health(struct channel *channel, kanal_status status, kanal_str reason)
+{
+    int was = is_healthy(channel);
+    channel->health = status;
+    snprintf(channel->reason, sizeof channel->reason, "%.*s", (int)(reason.len < 255 ? reason.len : 255), reason.ptr ? reason.ptr : "");
+    if (channel->state == CHANNEL_UP)
+        health_changed(channel, was);
+}
+
+static void move_to(struct channel *channel, enum channel_state state)
+{
+    int was = is_healthy(channel);
+    set_state(channel, state);
+    health_changed(channel, was);
+}
+
+/* ---- Start ---- */
+
+static void start_later(struct channel *channel)
+{
+    uint32_t shift = channel->start_attempts < 6 ? channel->start_attempts : 6;
+    uint32_t delay = RETRY_MS_MIN << shift;
+    channel->start_attempts++;
+    channel_timer(channel, delay < RETRY_MS_MAX ? delay : RETRY_MS_MAX, channel_start);
+}
+
+static void destroy(struct channel *channel)
+{
+    table_close(&channel->table);
+    channel_drop_ops(channel);
+    if (channel->instance) {
+        uint64_t entered = channel_enter();
+        channel->plugin->descriptor.destroy(channel->instance);
+        channel_leave(channel, entered, "destroy");
+    }
+    channel->instance = NULL;
+}
+
+/* A start that failed: this instance ends, the next comes later. */
+static void restart(struct channel *channel, void *user)
+{
+    (void)user;
+    set_state(channel, CHANNEL_NEW);
+    start_later(channel);
+}
+
+static void start_failed(struct channel *channel, kanal_status status, kanal_str reason)
+{
+    log_write(channel->host->log, KANAL_LOG_ERROR, "channel", channel->id.ptr, "start failed: %.*s (tried again)", (int)reason.len, reason.ptr ? reason.ptr : "");
+    channel_set_health(channel, status, reason);
+    channel_stop(channel, restart, NULL);
+}
+
+static void on_started(struct op *op, const void *answer)
+{
+    struct channel *channel = op->channel;
+    const struct channel_finish *finish = answer;
+    channel->finishing = NULL;
+    channel_timer(channel, 0, NULL);
+    if (finish->status != KANAL_OK) {
+        start_failed(channel, finish->status, finish->reason.len > 0 ? finish->reason : KANAL_LIT("the plugin gave no reason"));
+        return;
+    }
+    channel->start_attempts = 0;
+    channel->health = KANAL_OK;
+    channel->reason[0] = 0;
+    move_to(channel, CHANNEL_UP);
+    provision_begin(channel);
+}
+
+static void on_start_deadline(struct channel *channel)
+{
+    if (channel->finishing)
+        channel_forget(channel->finishing);
+    channel->finishing = NULL;
+    start_failed(channel, KANAL_E_TIMEOUT, KANAL_LIT("the plugin did not finish start() in 30 s"));
+}
+
+static void run_start(struct lane_item *item)
+{
+    struct op *op = (struct op *)item;
+    struct channel *channel = op->channel;
+    op->item.run = NULL;
+    uint64_t entered = channel_enter();
+    channel->plugin->descriptor.start(channel->instance, op->id);
+    channel_leave(channel, entered, "start");
+}
+
+static kanal_channel *create(struct channel *channel)
+{
+    struct kanal_buffer url = { 0 };
+    channel_public_url(channel, &url);
+    kanal_config config = { .struct_size = sizeof config, .channel_id = channel->id, .settings = channel->config->settings,
+                            .public_url = kanal_buffer_view(&url) };
+    uint64_t entered = channel_enter();
+    kanal_channel *instance = channel->plugin->descriptor.create(&channel->table, &config);
+    channel_leave(channel, entered, "create");
+    kanal_buffer_release(&url);
+    return instance;
+}
+
+void channel_start(struct channel *channel)
+{
+    const kanal_plugin *plugin = &channel->plugin->descriptor;
+    table_init(&channel->table, channel);
+    set_state(channel, CHANNEL_STARTING);
+    channel->instance = create(channel);
+    if (!channel->instance) {
+        channel->health = KANAL_E_INVALID;
+        snprintf(channel->reason, sizeof channel->reason, "the plugin refused its settings; its log line above says why");
+        set_state(channel, CHANNEL_FAILED);
+        log_write(channel->host->log, KANAL_LOG_ERROR, "channel", channel->id.ptr, "create failed: %s", channel->reason);
+        publish_health(channel, 0);
+        return;
+    }
+    channel->sockets = plugin->extension ? plugin->extension(channel->instance, KANAL_EXT_WEBSOCKET) : NULL;
+    channel->finishing = channel_ask(channel, run_start, on_started);
+    channel_timer(channel, START_MS, on_start_deadline);
+}
+
+/* ---- Stop ---- */
+
+static void on_stopped(struct op *op, const void *answer)
+{
+    (void)answer;
+    op->channel->finishing = NULL;
+    /* Not from inside the plugin's own call of finish(): it may still use its instance there. */
+    channel_timer(op->channel, 0, stopped);
+}
+
+static void stopped(struct channel *channel)
+{
+    void (*tell)(struct channel *, void *) = channel->stopped;
+    if (channel->finishing) {
+        channel_forget(channel->finishing);
+        channel->finishing = NULL;
+        log_write(channel->host->log, KANAL_LOG_WARN, "channel", channel->id.ptr, "stop() did not finish in 10 s");
+    }
+    destroy(channel);
+    move_to(channel, CHANNEL_STOPPED);
+    channel->stopped = NULL;
+    if (tell)
+        tell(channel, channel->stopped_user);
+}
+
+static void run_stop(struct lane_item *item)
+{
+    struct op *op = (struct op *)item;
+    struct channel *channel = op->channel;
+    op->item.run = NULL;
+    uint64_t entered = channel_enter();
+    channel->plugin->descriptor.stop(channel->instance, op->id);
+    channel_leave(channel, entered, "stop");
+}
+
+void channel_stop(struct channel *channel, void (*tell)(struct channel *, void *), void *user)
+{
+    channel->stopped = tell;
+    channel->stopped_user = user;
+    if (channel->finishing)
+        channel_forget(channel->finishing);
+    channel->finishing = NULL;
+    if (!channel->instance) {
+        channel_timer(channel, 0, stopped);
+        return;
+    }
+    websocket_close_all(channel);
+    move_to(channel, CHANNEL_STOPPING);
+    channel->finishing = channel_ask(channel, run_stop, on_stopped);
+    channel_timer(channel, STOP_MS, stopped);
+}

@@ -1,0 +1,125 @@
+/* host/channel.h - one configured channel: its plugin's instance, its lane, its life and health. [loop]
+ *
+ * new → starting → up ⇄ down → stopping → stopped. `up` means that start() succeeded: requests and deliveries are let in. `failed`:
+ * create() refused; nothing will come until the configuration changes. Health is a view on top: an `up` channel whose
+ * provider refuses its token is unhealthy, with the reason. */
+#ifndef KANAL_HOST_CHANNEL_H
+#define KANAL_HOST_CHANNEL_H
+#include "config/config.h"
+#include "event/envelope.h"
+#include "host/lane.h"
+#include "host/loader.h"
+#include "host/op.h"
+#include "kanal/ext/blob.h"
+#include "kanal/ext/websocket.h"
+#include "ops/metrics.h"
+
+struct host;
+struct http_exchange;
+
+enum channel_state { CHANNEL_NEW, CHANNEL_STARTING, CHANNEL_UP, CHANNEL_STOPPING, CHANNEL_STOPPED, CHANNEL_FAILED };
+
+#define CHANNEL_OPS_MAX 1024u   /* host calls of a channel under way */
+#define CHANNEL_HTTP_MAX 2048u  /* requests in a channel at once */
+
+struct channel {
+    struct lane lane;
+    struct host *host;
+    struct plugin *plugin;
+    const struct config_channel *config;
+    struct channel *next;
+    kanal_str id;                   /* NUL-ended too */
+    struct envelope_source source;
+    kanal_host table;               /* what the plugin calls; impl is this channel */
+    kanal_channel *instance;
+    const kanal_websocket_plugin *sockets;
+    char **egress;                  /* NULL-ended patterns that apply */
+    int egress_by_operator;         /* they may name private addresses */
+    enum channel_state state;
+    kanal_status health;            /* KANAL_OK, or why not */
+    char reason[256];
+    int64_t since_ms;               /* of state or health, wall clock */
+    int64_t last_in_ms, last_out_ms;
+    size_t ops, http;               /* under way */
+    int64_t paused_until_ms;        /* loop time: the provider wants no deliveries until then */
+    uint32_t start_attempts, provision_attempts;
+    uint64_t health_changes;        /* for dedupe keys of channel.up and .down */
+    int health_untold;              /* the last change could not be stored: the broker was away */
+    struct op *finishing;           /* start, provision or stop that is not answered yet */
+    uv_timer_t *timer;              /* for deadlines of these and for trying again */
+    void (*on_timer)(struct channel *);
+    void (*stopped)(struct channel *, void *user);
+    void *stopped_user;
+    struct lane_item wake;
+    int wake_pending; /* atomic */
+    uint32_t log_tokens;
+    int64_t log_refill_ms;
+    size_t metric_series;
+};
+
+/* NULL: no memory. */
+struct channel *channel_new(struct host *, const struct config_channel *, struct plugin *);
+/* Never started, or stopped. The loop must run once more. */
+void channel_free(struct channel *);
+
+/* create() and start(); failures of start are tried again with backoff. */
+void channel_start(struct channel *);
+/* stop() with its deadline, cancel what is pending, destroy(); then stopped() once. */
+void channel_stop(struct channel *, void (*stopped)(struct channel *, void *user), void *user);
+
+const char *channel_state_name(enum channel_state);
+/* Records the health and publishes channel.up or channel.down when it changed. */
+void channel_set_health(struct channel *, kanal_status, kanal_str reason);
+/* The broker is back: says the last change of health that could not be stored. */
+void channel_tell_health(struct channel *);
+/* The value of a secret; absent: not configured. */
+kanal_str channel_secret(const struct channel *, kanal_str name);
+/* The channel's public URL, "" appended to out if none is configured. */
+void channel_public_url(const struct channel *, struct kanal_buffer *out);
+
+/* ---- Calls into the plugin: each runs later, in the lane ---- */
+
+/* answered() gets a kanal_http_response, or NULL if the channel stops, or channel_upgraded (the exchange became a WebSocket); after the host held back a 2xx until all that was
+ * published with this op as its cause is stored. request is borrowed until answered() or channel_http_forget(). NULL: BUSY or not up. */
+struct op *channel_http(struct channel *, const kanal_http_request *, struct http_exchange *,
+                        void (*answered)(struct op *, const void *), void *owner);
+extern const char channel_upgraded[];
+/* The client is gone. */
+void channel_http_forget(struct op *);
+
+/* delivery is borrowed until answered(), which gets a kanal_result or NULL (the channel stops). NULL: not up. */
+struct op *channel_deliver(struct channel *, const kanal_delivery *, void (*answered)(struct op *, const void *), void *owner);
+/* The deadline passed: a later answer is dropped. answered() is not called. */
+void channel_forget(struct op *);
+
+struct channel_location {
+    kanal_status status;
+    const kanal_http_request *request;
+};
+/* answered() gets a struct channel_location. */
+struct op *channel_media(struct channel *, kanal_str reference, void (*answered)(struct op *, const void *), void *owner);
+
+/* ---- For the rest of host/ ---- */
+
+/* A call that the plugin answers with finish(): run() calls it in the lane, answered() gets a struct channel_finish. Any state. */
+struct op *channel_ask(struct channel *, void (*run)(struct lane_item *), void (*answered)(struct op *, const void *));
+/* The channel's one timer, for what its life-cycle waits for. NULL: stop it. */
+void channel_timer(struct channel *, uint32_t delay_ms, void (*due)(struct channel *));
+
+/* A new op of a host call, or NULL when over the quota: the table then completes an op of its own with BUSY. */
+struct op *channel_op(struct channel *, enum op_kind);
+/* Queues the plugin's callback. value (OP_VALUE) and response (OP_RESPONSE) are copied. */
+void op_complete(struct op *, kanal_status);
+void op_complete_value(struct op *, kanal_status, kanal_str value, uint64_t revision);
+void op_complete_response(struct op *, kanal_status, const kanal_http_response *);
+/* A publish that named op as its cause has ended. */
+void channel_cause_stored(struct channel *, kanal_op cause, kanal_status);
+/* Measures a call into the plugin; one over the deadline is logged and counted. */
+uint64_t channel_enter(void);
+void channel_leave(struct channel *, uint64_t entered_ns, const char *slot);
+/* A copy in one block, to be freed. */
+kanal_http_response *response_copy(const kanal_http_response *);
+/* Answers every op that the plugin still owes, and drops what it is owed: the channel has stopped. */
+void channel_drop_ops(struct channel *);
+
+#endif

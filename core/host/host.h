@@ -1,0 +1,67 @@
+/* host/host.h - all plugins and channels of this process, and what they share. [loop] */
+#ifndef KANAL_HOST_HOST_H
+#define KANAL_HOST_HOST_H
+#include <uv.h>
+#include "broker/broker.h"
+#include "config/config.h"
+#include "event/envelope.h"
+#include "host/channel.h"
+#include "host/lane.h"
+#include "host/loader.h"
+#include "host/op.h"
+#include "host/publisher.h"
+#include "http/client.h"
+#include "ops/log.h"
+#include "ops/metrics.h"
+
+/* Names of the KV buckets, with the configured prefix. */
+struct host_names {
+    char state[64], channels[64], sent[64], leases[64], media[64];
+};
+
+struct host {
+    uv_loop_t *loop;
+    struct log *log;
+    struct metrics *metrics;
+    struct broker *broker;
+    struct http_client *http;
+    struct envelope_context envelope;
+    struct publisher *publisher;
+    struct host_names names;
+    const char *public_url;          /* or NULL: the providers cannot reach us */
+    struct scheduler *scheduler;
+    struct op_table *ops;
+    uv_async_t wake;                 /* a channel's wake_pending was set */
+    struct channel *first_channel, **last_channel;
+    size_t channel_count;
+    struct channel **by_id;          /* open-addressed, a power of two */
+    size_t by_id_size;
+    struct metric_family *plugin_counters; /* kanal_plugin_total{channel,name,labels} */
+    struct metric_family *dropped_answers; /* kanal_host_dropped_answers_total{channel} */
+    struct metric_family *channel_up;      /* kanal_channel_up{channel,plugin} */
+};
+
+struct host_options {
+    uv_loop_t *loop;
+    struct log *log;
+    struct metrics *metrics;
+    struct broker *broker;
+    struct http_client *http;
+    struct ids *ids;
+    const char *prefix;
+    const char *base_url;   /* for media URLs */
+    const char *public_url;
+};
+
+int host_new(struct host **ret_host, const struct host_options *);
+/* Adds a configured channel in the state new; config and plugin are borrowed. NULL: no memory. */
+struct channel *host_add(struct host *, const struct config_channel *, struct plugin *);
+struct channel *host_find(const struct host *, kanal_str channel_id);
+/* Stops every channel (each at most 10 s), then done(). */
+void host_stop(struct host *, void (*done)(void *user), void *user);
+/* After host_stop(). The loop must run once more. */
+void host_free(struct host *);
+
+int64_t host_now_ms(void);
+
+#endif

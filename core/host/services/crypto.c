@@ -1,0 +1,135 @@
+#include <openssl/crypto.h>
+#include <openssl/ecdsa.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/pem.h>
+
+#include "host/host.h"
+#include "host/services/services.h"
+#include "kanal/sdk/str.h"
+
+static const EVP_MD *hmac_digest(kanal_str algorithm)
+{
+    if (kanal_str_is(algorithm, "hmac-sha256"))
+        return EVP_sha256();
+    if (kanal_str_is(algorithm, "hmac-sha1"))
+        return EVP_sha1();
+    return NULL;
+}
+
+/* 0 or a negative status; ret_mac has room for EVP_MAX_MD_SIZE. */
+static int hmac(kanal_str key, const EVP_MD *digest, kanal_str data, unsigned char *ret_mac, unsigned int *ret_len)
+{
+    const void *bytes = data.len > 0 ? data.ptr : "";
+    return HMAC(digest, key.ptr, (int)key.len, bytes, data.len, ret_mac, ret_len) ? 0 : KANAL_E_INTERNAL;
+}
+
+int check_signature(const struct channel *channel, kanal_str secret, kanal_str algorithm, kanal_str data, kanal_str claimed)
+{
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    unsigned int len = 0;
+    kanal_str key = channel_secret(channel, secret);
+    if (key.len == 0)
+        return KANAL_E_NOT_FOUND;
+    if (kanal_str_is(algorithm, "equal")) {
+        /* Both are hashed first, so that the time tells nothing of the secret's length either. */
+        unsigned char mac2[EVP_MAX_MD_SIZE];
+        if (hmac(key, EVP_sha256(), claimed, mac, &len) != 0 || hmac(key, EVP_sha256(), key, mac2, &len) != 0)
+            return KANAL_E_INTERNAL;
+        return CRYPTO_memcmp(mac, mac2, len) == 0 ? KANAL_OK : KANAL_E_REJECTED;
+    }
+    const EVP_MD *digest = hmac_digest(algorithm);
+    if (!digest)
+        return KANAL_E_INVALID;
+    if (hmac(key, digest, data, mac, &len) != 0)
+        return KANAL_E_INTERNAL;
+    return claimed.len == len && CRYPTO_memcmp(claimed.ptr, mac, len) == 0 ? KANAL_OK : KANAL_E_REJECTED;
+}
+
+kanal_op service_verify(const kanal_host *host, kanal_str secret, kanal_str algorithm, kanal_str data, kanal_str claimed,
+                        kanal_done_fn *done, void *user)
+{
+    struct channel *channel = host->impl;
+    struct op *op = channel_op(channel, OP_DONE);
+    if (!op)
+        return 0;
+    op->callback.done = done;
+    op->user = user;
+    kanal_op id = op->id;
+    op_complete(op, channel->ops > CHANNEL_OPS_MAX ? KANAL_E_BUSY : check_signature(channel, secret, algorithm, data, claimed));
+    return id;
+}
+
+/* ES256 signatures leave OpenSSL as DER; JOSE wants r and s, 32 bytes each (RFC 7518, 3.4). */
+static int to_jose(kanal_str der, struct kanal_buffer *out)
+{
+    unsigned char jose[64];
+    const unsigned char *at = (const unsigned char *)der.ptr;
+    ECDSA_SIG *signature = d2i_ECDSA_SIG(NULL, &at, (long)der.len);
+    int ok = signature && BN_bn2binpad(ECDSA_SIG_get0_r(signature), jose, 32) == 32 &&
+             BN_bn2binpad(ECDSA_SIG_get0_s(signature), jose + 32, 32) == 32;
+    ECDSA_SIG_free(signature);
+    kanal_buffer_clear(out);
+    kanal_buffer_append(out, jose, ok ? sizeof jose : 0);
+    return ok ? KANAL_OK : KANAL_E_INTERNAL;
+}
+
+static int sign_with_key(kanal_str pem, int is_ec, kanal_str data, struct kanal_buffer *out)
+{
+    int status = KANAL_E_INVALID;
+    BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
+    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    size_t len = 0;
+    if (!key || !ctx || EVP_PKEY_get_base_id(key) != (is_ec ? EVP_PKEY_EC : EVP_PKEY_RSA))
+        goto out;
+    status = KANAL_E_INTERNAL;
+    if (EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) != 1 ||
+        EVP_DigestSign(ctx, NULL, &len, (const unsigned char *)data.ptr, data.len) != 1 || kanal_buffer_reserve(out, len) != 0 ||
+        EVP_DigestSign(ctx, (unsigned char *)out->data, &len, (const unsigned char *)data.ptr, data.len) != 1)
+        goto out;
+    out->len = len;
+    status = KANAL_OK;
+    if (is_ec) {
+        struct kanal_buffer der = *out;
+        *out = (struct kanal_buffer){ 0 };
+        status = to_jose(kanal_buffer_view(&der), out);
+        kanal_buffer_release(&der);
+    }
+out:
+    EVP_MD_CTX_free(ctx);
+    EVP_PKEY_free(key);
+    BIO_free(bio);
+    return status;
+}
+
+static int sign(const struct channel *channel, kanal_str secret, kanal_str algorithm, kanal_str data, struct kanal_buffer *out)
+{
+    kanal_str key = channel_secret(channel, secret);
+    if (key.len == 0)
+        return KANAL_E_NOT_FOUND;
+    if (kanal_str_is(algorithm, "rs256") || kanal_str_is(algorithm, "es256"))
+        return sign_with_key(key, kanal_str_is(algorithm, "es256"), data, out);
+    const EVP_MD *digest = hmac_digest(algorithm);
+    if (!digest)
+        return KANAL_E_INVALID;
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    unsigned int len = 0;
+    int status = hmac(key, digest, data, mac, &len);
+    kanal_buffer_append(out, mac, len);
+    return status;
+}
+
+kanal_op service_sign(const kanal_host *host, kanal_str secret, kanal_str algorithm, kanal_str data, kanal_value_fn *done, void *user)
+{
+    struct channel *channel = host->impl;
+    struct op *op = channel_op(channel, OP_VALUE);
+    if (!op)
+        return 0;
+    op->callback.value = done;
+    op->user = user;
+    kanal_op id = op->id;
+    int status = channel->ops > CHANNEL_OPS_MAX ? KANAL_E_BUSY : sign(channel, secret, algorithm, data, &op->value);
+    op_complete(op, op->value.failed ? KANAL_E_INTERNAL : status);
+    return id;
+}

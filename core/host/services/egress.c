@@ -1,0 +1,117 @@
+/* Which hosts a channel may reach: the operator's list, else what the plugin asks for. */
+#include "host/services/egress.h"
+
+#include <arpa/inet.h>
+
+#include "host/host.h"
+#include "host/services/services.h"
+#include "kanal/sdk/json.h"
+#include "kanal/sdk/url.h"
+
+#define PATTERNS_MAX 64u
+
+static char *joined(kanal_str host, kanal_str port)
+{
+    struct kanal_buffer text = { 0 };
+    kanal_buffer_str(&text, host);
+    if (port.len > 0) {
+        kanal_buffer_byte(&text, ':');
+        kanal_buffer_str(&text, port);
+    }
+    char *copy = kanal_str_dup(kanal_buffer_view(&text));
+    kanal_buffer_release(&text);
+    return copy;
+}
+
+/* "${setting:NAME}" stands for the host and port of that URL setting. */
+static char *expand(const char *pattern, yyjson_val *settings)
+{
+    kanal_str text = kanal_str_c(pattern);
+    if (!kanal_str_starts(text, "${setting:") || text.ptr[text.len - 1] != '}')
+        return kanal_str_dup(text);
+    char name[65] = { 0 };
+    size_t len = text.len - 11;
+    struct kanal_url url;
+    if (len == 0 || len >= sizeof name)
+        return NULL;
+    memcpy(name, text.ptr + 10, len);
+    if (kanal_url_parse(kanal_json_text_at(settings, name), &url) != 0)
+        return NULL;
+    return joined(url.host, url.port);
+}
+
+int egress_init(struct channel *channel)
+{
+    const char *const *wanted = channel->config->egress ? channel->config->egress : channel->plugin->descriptor.egress;
+    size_t count = 0;
+    channel->egress_by_operator = channel->config->egress != NULL;
+    channel->egress = calloc(PATTERNS_MAX + 1, sizeof *channel->egress);
+    yyjson_doc *settings = kanal_json_parse(channel->config->settings);
+    for (; channel->egress && wanted && *wanted && count < PATTERNS_MAX; wanted++) {
+        char *pattern = channel->config->egress ? strdup(*wanted) : expand(*wanted, yyjson_doc_get_root(settings));
+        if (pattern)
+            channel->egress[count++] = pattern;
+    }
+    yyjson_doc_free(settings);
+    return channel->egress ? 0 : KANAL_E_INTERNAL;
+}
+
+/* "api.example.com", "api.example.com:8443", "*.example.com". Without a port any will do. */
+static int matches(const char *pattern, const struct kanal_url *url)
+{
+    kanal_str text = kanal_str_c(pattern), host = text, port = { 0 };
+    for (size_t i = text.len; i-- > 0;)
+        if (text.ptr[i] == ':' && !memchr(text.ptr, ':', i)) {
+            host = kanal_str_of(text.ptr, i);
+            port = kanal_str_from(text, i + 1);
+            break;
+        }
+    kanal_str actual_port = url->port.len > 0                    ? url->port
+                            : kanal_str_is(url->scheme, "https") ? KANAL_LIT("443")
+                                                                 : KANAL_LIT("80");
+    if (port.len > 0 && !kanal_str_equal(port, actual_port))
+        return 0;
+    if (kanal_str_starts(host, "*.") && url->host.len > host.len - 1)
+        return kanal_str_equal_nocase(kanal_str_from(host, 1), kanal_str_from(url->host, url->host.len - host.len + 1));
+    return kanal_str_equal_nocase(host, url->host);
+}
+
+int egress_granted(const struct channel *channel, const struct kanal_url *url)
+{
+    for (char **pattern = channel->egress; pattern && *pattern; pattern++)
+        if (matches(*pattern, url))
+            return 1;
+    return 0;
+}
+
+static int private_v4(uint32_t a)
+{
+    static const struct {
+        uint32_t net, mask;
+    } nets[] = { /* IANA special-purpose registry, RFC 6890 and its updates */
+        { 0x00000000, 0xff000000 }, { 0x0a000000, 0xff000000 }, { 0x64400000, 0xffc00000 }, { 0x7f000000, 0xff000000 },
+        { 0xa9fe0000, 0xffff0000 }, { 0xac100000, 0xfff00000 }, { 0xc0000000, 0xffffff00 }, { 0xc0a80000, 0xffff0000 },
+        { 0xc6120000, 0xfffe0000 }, { 0xe0000000, 0xf0000000 }, { 0xf0000000, 0xf0000000 },
+    };
+    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++)
+        if ((a & nets[i].mask) == nets[i].net)
+            return 1;
+    return 0;
+}
+
+int address_is_private(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET)
+        return private_v4(ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr));
+    if (address->sa_family != AF_INET6)
+        return 1;
+    const struct in6_addr *a = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(a) || IN6_IS_ADDR_V4COMPAT(a)) {
+        uint32_t v4;
+        memcpy(&v4, &a->s6_addr[12], sizeof v4);
+        return private_v4(ntohl(v4));
+    }
+    int nat64 = a->s6_addr[0] == 0x00 && a->s6_addr[1] == 0x64 && a->s6_addr[2] == 0xff && a->s6_addr[3] == 0x9b;
+    return nat64 || IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_UNSPECIFIED(a) || IN6_IS_ADDR_LINKLOCAL(a) || IN6_IS_ADDR_MULTICAST(a) ||
+           (a->s6_addr[0] & 0xfe) == 0xfc;
+}

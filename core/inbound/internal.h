@@ -1,0 +1,26 @@
+/* inbound/internal.h - what the files of inbound/ share. [loop] */
+#ifndef KANAL_INBOUND_INTERNAL_H
+#define KANAL_INBOUND_INTERNAL_H
+#include "inbound/front.h"
+
+/* Whose request the user of an exchange is. */
+enum inbound_kind { INBOUND_CHANNEL, INBOUND_MEDIA };
+
+struct front {
+    struct host *host;
+    struct http_server *server;
+    uint32_t body_bytes;
+    struct metric_family *requests;
+};
+
+/* Answers with {"error":{"code","message"}}, and counts it. channel: NULL if there is none. */
+void front_refuse(struct front *, struct http_exchange *, const struct channel *, int code, const char *error, const char *message,
+                  const kanal_field *header);
+void front_count(struct front *, const struct channel *, int code);
+
+/* media.c: GET /m/<channel-id>/<token>. path: what follows "/m/". */
+void media_run(struct front *, struct http_exchange *, kanal_str path);
+/* The client of a media request left before the answer began. user: http_exchange_user(). */
+void media_gone(void *user);
+
+#endif

@@ -1,0 +1,85 @@
+/* outbound/internal.h - what the files of outbound/ share. [loop] */
+#ifndef KANAL_OUTBOUND_INTERNAL_H
+#define KANAL_OUTBOUND_INTERNAL_H
+#include "broker/jetstream.h"
+#include "kanal/sdk/json.h"
+#include "outbound/outbound.h"
+
+#define SHARDS 8u
+
+struct job;
+struct recipient;
+
+struct outbound {
+    struct host *host;
+    struct broker *broker;
+    const struct json_schema *contract;
+    char prefix[33];
+    char commands_stream[64], lanes_stream[64];
+    struct js_pull *intake;
+    struct shard {
+        struct outbound *outbound;
+        struct js_pull *pull;
+        char durable[16];
+    } shards[SHARDS];
+    size_t intake_pending;      /* commands being moved */
+    struct job *jobs;           /* all of them, for the clock */
+    size_t job_count;
+    struct recipient **recipients; /* hash table */
+    size_t recipient_slots, recipient_count;
+    uv_timer_t *clock;          /* deadlines, retries, keeping messages ours */
+    uint64_t ticks;
+    int started, draining;
+    void (*drained)(void *user);
+    void *drained_user;
+    int64_t drain_until_ms;
+    struct metric_family *commands, *deliveries, *dead, *seconds;
+};
+
+/* What is to be said about a command. */
+struct report {
+    const char *type;              /* "message.failed" */
+    kanal_str command_id, reference, address, chat, external_id;
+    uint32_t part, parts;          /* 0: the whole command */
+    uint32_t attempt;              /* 0: none was made */
+    const char *code;              /* of failed and unknown: an error code of the contract */
+    int scope;                     /* KANAL_SCOPE_… */
+    kanal_str provider_code, provider_message, detail;
+    const char *next;              /* of unknown */
+    yyjson_val *agent;             /* who acted for the company, as the command says; or NULL */
+    yyjson_val *command;           /* of accepted: the whole command */
+};
+
+/* report.c. source: the channel's, or that of no channel. done() runs once, later. */
+void report_event(struct outbound *, const struct envelope_source *, const struct report *, published_fn *done, void *user);
+/* A command that ends here: <prefix>.dead.<channel>. command: what came; not NULL if it is a JSON object. */
+struct dead_letter {
+    kanal_str channel, subject, verb, payload;
+    yyjson_val *command;
+    uint32_t attempts;
+    const struct report *report;
+};
+void report_dead(struct outbound *, const struct dead_letter *, published_fn *done, void *user);
+const char *scope_name(int scope);
+
+/* parts.c: which content parts make one provider message. [first, end) of the content array for each. */
+struct part_range {
+    uint32_t first, end;
+};
+#define PARTS_MAX 64u
+uint32_t parts_split(yyjson_val *content, kanal_caps caps, struct part_range ret_parts[PARTS_MAX]);
+/* The delivery's data: {"content":[…], …the command's own members}. */
+void parts_write(yyjson_val *command, const struct part_range *, struct kanal_buffer *out);
+/* The first content type that the channel cannot show, or absent. */
+kanal_str parts_unsupported(yyjson_val *content, kanal_caps caps);
+
+/* intake.c */
+void intake_start(struct outbound *);
+
+/* lanes.c */
+void lanes_start(struct outbound *);
+void lanes_tick(struct outbound *);
+uint32_t lane_shard(kanal_str channel);
+void lanes_free(struct outbound *);
+
+#endif

@@ -1,0 +1,28 @@
+/* outbound/outbound.h - the way out: commands → intake → lanes → deliver() → status events. [loop]
+ *
+ * Intake reads the stream of commands, refuses what breaks the contract (dead letter, and message.failed where there is an id), and
+ * moves the rest into a fixed number of shards by channel. A shard's messages go to per-recipient queues: one delivery
+ * of a recipient is under way at a time, so a retry never lets a later message pass. A message is acknowledged to the broker when its
+ * last status event is stored. */
+#ifndef KANAL_OUTBOUND_OUTBOUND_H
+#define KANAL_OUTBOUND_OUTBOUND_H
+#include "host/host.h"
+#include "json/schema.h"
+
+struct outbound;
+
+struct outbound_options {
+    struct host *host;
+    const char *prefix;
+    const struct json_schema *contract; /* proto/kanal.schema.json */
+};
+
+int outbound_new(struct outbound **ret_outbound, const struct outbound_options *);
+/* The streams are there: begins to take commands. */
+void outbound_start(struct outbound *);
+/* Takes no more; deliveries under way go on. drained() runs once when none is left, or after timeout_ms. */
+void outbound_drain(struct outbound *, uint32_t timeout_ms, void (*drained)(void *user), void *user);
+/* What was not acknowledged comes again. The loop must run once more. */
+void outbound_free(struct outbound *);
+
+#endif

@@ -1,0 +1,169 @@
+/* What happened to a command, as events and as dead letters. */
+#include "kanal/sdk/time.h"
+#include "outbound/internal.h"
+
+#define DEAD_TIMEOUT_MS 5000u
+#define DEAD_PAYLOAD_MAX (64u * 1024)
+
+const char *scope_name(int scope)
+{
+    return scope == KANAL_SCOPE_CHANNEL ? "channel" : scope == KANAL_SCOPE_RECIPIENT ? "recipient" : "message";
+}
+
+static void member_nonempty(struct kanal_json *json, const char *key, kanal_str value, size_t max)
+{
+    if (value.len > 0)
+        kanal_json_member_str(json, key, kanal_str_of(value.ptr, value.len < max ? value.len : max));
+}
+
+static void write_error(struct kanal_json *json, const struct report *report)
+{
+    kanal_json_key(json, "error");
+    kanal_json_object(json);
+    kanal_json_member_text(json, "code", report->code);
+    kanal_json_member_text(json, "scope", scope_name(report->scope));
+    member_nonempty(json, "provider_code", report->provider_code, 128);
+    member_nonempty(json, "provider_message", report->provider_message, 1024);
+    member_nonempty(json, "detail", report->detail, 1024);
+    kanal_json_object_end(json);
+}
+
+static void copy_member(struct kanal_json *json, yyjson_val *object, const char *key)
+{
+    yyjson_val *value = kanal_json_at(object, key);
+    if (!value)
+        return;
+    kanal_json_key(json, key);
+    kanal_json_value(json, value);
+}
+
+static void write_message(struct kanal_json *json, const struct report *report)
+{
+    static const char *const accepted[] = { "content", "class", "purpose", "reply_to", "at", "expires", NULL };
+    kanal_json_key(json, "message");
+    kanal_json_object(json);
+    member_nonempty(json, "reference", report->reference, 256);
+    if (report->part > 0) {
+        kanal_json_member_int(json, "part", report->part);
+        kanal_json_member_int(json, "parts", report->parts);
+    }
+    for (const char *const *key = accepted; report->command && *key; key++)
+        copy_member(json, report->command, *key);
+    kanal_json_object_end(json);
+}
+
+static void write_data(const struct report *report, struct kanal_buffer *out)
+{
+    struct kanal_json json;
+    kanal_json_init(&json, out);
+    kanal_json_object(&json);
+    write_message(&json, report);
+    if (report->attempt > 0) {
+        kanal_json_key(&json, "attempt");
+        kanal_json_object(&json);
+        kanal_json_member_int(&json, "number", report->attempt);
+        kanal_json_object_end(&json);
+    }
+    if (report->code)
+        write_error(&json, report);
+    if (report->next)
+        kanal_json_member_text(&json, "next", report->next);
+    if (report->command)
+        copy_member(&json, report->command, "to");
+    if (report->agent) {
+        kanal_json_key(&json, "agent");
+        kanal_json_value(&json, report->agent);
+    }
+    kanal_json_object_end(&json);
+}
+
+void report_event(struct outbound *o, const struct envelope_source *source, const struct report *report, published_fn *done, void *user)
+{
+    struct kanal_buffer data = { 0 }, dedupe = { 0 };
+    write_data(report, &data);
+    /* One fact a command and part; of a retry's outcome the attempt too. */
+    kanal_buffer_str(&dedupe, report->command_id);
+    kanal_buffer_byte(&dedupe, '#');
+    kanal_buffer_uint(&dedupe, report->part);
+    if (report->next) {
+        kanal_buffer_byte(&dedupe, '#');
+        kanal_buffer_uint(&dedupe, report->attempt);
+    }
+    struct envelope_source core = *source;
+    core.is_core = 1;
+    kanal_event event = { .struct_size = sizeof event, .type = kanal_str_c(report->type), .dedupe = kanal_buffer_view(&dedupe),
+                          .external_id = report->external_id, .command_id = report->command_id, .address = report->address,
+                          .chat = report->chat, .data = kanal_buffer_view(&data) };
+    const kanal_event *events[] = { &event };
+    publisher_publish(o->host->publisher, &core, events, 1, 0, done, user);
+    kanal_buffer_release(&data);
+    kanal_buffer_release(&dedupe);
+}
+
+static void write_dead(const struct dead_letter *dead, const struct id *id, struct kanal_buffer *out)
+{
+    struct kanal_json json;
+    kanal_json_init(&json, out);
+    kanal_json_object(&json);
+    kanal_json_member_text(&json, "id", id->text);
+    kanal_json_member_time(&json, "time", host_now_ms());
+    member_nonempty(&json, "channel", dead->channel, 64);
+    kanal_json_member_str(&json, "subject", dead->subject);
+    member_nonempty(&json, "verb", dead->verb, 64);
+    member_nonempty(&json, "command_id", dead->report->command_id, 256);
+    if (dead->report->part > 0)
+        kanal_json_member_int(&json, "part", dead->report->part);
+    kanal_json_member_int(&json, "attempts", dead->attempts);
+    write_error(&json, dead->report);
+    if (dead->command) {
+        kanal_json_key(&json, "command");
+        kanal_json_value(&json, dead->command);
+    } else {
+        kanal_json_member_str(&json, "payload", kanal_str_of(dead->payload.ptr ? dead->payload.ptr : "",
+                                                             dead->payload.len < DEAD_PAYLOAD_MAX ? dead->payload.len : DEAD_PAYLOAD_MAX));
+        kanal_json_member_int(&json, "size", (int64_t)dead->payload.len);
+    }
+    kanal_json_object_end(&json);
+}
+
+struct dead_done {
+    published_fn *done;
+    void *user;
+};
+
+static void on_dead(void *user, kanal_status status, const struct js_ack *ack, kanal_str reason)
+{
+    struct dead_done *d = user;
+    (void)ack;
+    (void)reason;
+    d->done(d->user, status);
+    free(d);
+}
+
+void report_dead(struct outbound *o, const struct dead_letter *dead, published_fn *done, void *user)
+{
+    struct kanal_buffer subject = { 0 }, payload = { 0 }, key = { 0 };
+    kanal_str channel = dead->channel.len > 0 ? dead->channel : KANAL_LIT("_");
+    struct id id;
+    struct dead_done *d = malloc(sizeof *d);
+    if (!d) {
+        done(user, KANAL_E_BUSY);
+        return;
+    }
+    *d = (struct dead_done){ done, user };
+    kanal_buffer_str(&key, dead->report->command_id.len > 0 ? dead->report->command_id : dead->payload);
+    kanal_buffer_byte(&key, '#');
+    kanal_buffer_uint(&key, dead->report->part);
+    ids_event(o->host->envelope.ids, channel, KANAL_LIT("dead"), kanal_buffer_view(&key), &id);
+    kanal_buffer_text(&subject, o->prefix);
+    kanal_buffer_text(&subject, ".dead.");
+    kanal_buffer_str(&subject, channel);
+    write_dead(dead, &id, &payload);
+    kanal_str values[] = { channel, kanal_str_c(dead->report->code) };
+    metric_series(o->dead, values)->value++;
+    struct broker_out out = { .subject = kanal_buffer_view(&subject), .payload = kanal_buffer_view(&payload) };
+    js_publish(o->broker, &out, kanal_str_c(id.text), JS_ANY_SEQUENCE, DEAD_TIMEOUT_MS, on_dead, d);
+    kanal_buffer_release(&subject);
+    kanal_buffer_release(&payload);
+    kanal_buffer_release(&key);
+}

@@ -1,0 +1,605 @@
+/* Deliveries: which call is made of them, and what becomes of its answer. */
+#include <stdio.h>
+
+#include "test/capture.h"
+
+#define SEND(content) "{\"content\":" content "}"
+#define TEXT(words) "{\"type\":\"text\",\"text\":\"" words "\"}"
+
+static kanal_op deliver(struct fake_host *host, const char *type, const char *target, const char *data)
+{
+    kanal_delivery delivery = {
+        .type = kanal_str_c(type),
+        .command_id = KANAL_LIT("crm-1"),
+        .idempotency_key = KANAL_LIT("k-1"),
+        .address = KANAL_LIT("telegram:3527065"),
+        .chat = KANAL_LIT("3527065"),
+        .target_external_id = kanal_str_c(target),
+        .data = kanal_str_c(data),
+    };
+    return fake_deliver(host, &delivery);
+}
+
+static kanal_op send(struct fake_host *host, const char *data)
+{
+    return deliver(host, "message.send", NULL, data);
+}
+
+static kanal_op send_to(struct fake_host *host, const char *chat, const char *address, const char *data)
+{
+    kanal_delivery delivery = { .chat = kanal_str_c(chat),
+                                .address = kanal_str_c(address),
+                                .data = kanal_str_c(data) };
+    return fake_deliver(host, &delivery);
+}
+
+static const kanal_result *result_of(struct fake_host *host, kanal_op op)
+{
+    const struct fake_answer *answer = fake_answer(host, op);
+    cr_assert(answer->answered, "the delivery is not answered");
+    return &answer->result;
+}
+
+static void expect_sent(struct fake_host *host, kanal_op op, const char *external_id)
+{
+    const kanal_result *result = result_of(host, op);
+    cr_expect_eq(result->outcome, KANAL_SENT, "outcome %d, %.*s", result->outcome, (int)result->reason.len,
+                 result->reason.ptr);
+    cr_expect(kanal_str_is(result->external_id, external_id), "external_id is %.*s",
+              (int)result->external_id.len, result->external_id.ptr);
+}
+
+static void expect_failed(struct fake_host *host, kanal_op op, int32_t scope, const char *code)
+{
+    const kanal_result *result = result_of(host, op);
+    cr_expect_eq(result->outcome, KANAL_FAILED);
+    cr_expect_eq(result->scope, scope, "scope %d for %s", result->scope, code);
+    cr_expect(kanal_str_is(result->code, code), "code is %.*s, not %s", (int)result->code.len,
+              result->code.ptr, code);
+    cr_expect_gt(result->reason.len, 0);
+}
+
+/* The delivery is refused without a call. */
+static void expect_refused(const char *type, const char *target, const char *data, const char *code)
+{
+    struct fake_host *host = channel_new(NULL);
+    kanal_op op = deliver(host, type, target, data);
+    cr_expect_eq(fake_request_count(host), 0, "a call was made for %s", data);
+    expect_failed(host, op, KANAL_SCOPE_MESSAGE, code);
+    channel_free(host);
+}
+
+/* One send, one call: the method, and one parameter of it. */
+static void expect_call(const char *data, const char *method, const char *parameter, const char *value)
+{
+    struct fake_host *host = channel_new(NULL);
+    kanal_op op = send(host, data);
+    struct call call = call_only(host);
+    EXPECT_TEXT(call.method, method);
+    EXPECT_TEXT(call_text(&call, "chat_id"), "3527065");
+    cr_expect_str_eq(call_text(&call, parameter), value, "%s: %s is %s, not %s", data, parameter,
+                     call_text(&call, parameter), value);
+    call_free(&call);
+    fake_request_answer(host, 0, 200, OK_MESSAGE);
+    expect_sent(host, op, "3527065/77");
+    channel_free(host);
+}
+
+/* ---- Content ---- */
+
+Test(send, text)
+{
+    expect_call(SEND("[" TEXT("Да & <b>нет</b>") "]"), "sendMessage", "text", "Да & <b>нет</b>");
+    expect_call(SEND("[" TEXT("plain") "]"), "sendMessage", "parse_mode", "");
+    expect_call(SEND("[{\"type\":\"text\",\"text\":\"<b>a<i>b</b>c &amp; d < "
+                     "e<script>x</script>\",\"markup\":\"html\"}]"),
+                "sendMessage", "text", "<b>a<i>b</i></b><i>c &amp; d &lt; e</i>");
+    expect_call(SEND("[{\"type\":\"text\",\"text\":\"**a** <b>\",\"markup\":\"markdown\"}]"), "sendMessage",
+                "text", "<b>a</b> &lt;b&gt;");
+    expect_call(SEND("[{\"type\":\"text\",\"text\":\"*a*\",\"markup\":\"markdown\"}," TEXT("1 < 2") "]"),
+                "sendMessage", "text", "<i>a</i>\n\n1 &lt; 2");
+    expect_call(SEND("[{\"type\":\"text\",\"text\":\"*a*\",\"markup\":\"markdown\"}]"), "sendMessage",
+                "parse_mode", "HTML");
+    expect_call(SEND("[{\"type\":\"text\",\"text\":\"x\",\"preview\":false}]"), "sendMessage",
+                "link_preview_options", "{\"is_disabled\":true}");
+}
+
+Test(send, manner)
+{
+    expect_call("{\"silent\":true,\"content\":[" TEXT("x") "]}", "sendMessage", "disable_notification",
+                "true");
+    expect_call("{\"thread\":\"12\",\"content\":[" TEXT("x") "]}", "sendMessage", "message_thread_id", "12");
+    expect_call("{\"provider\":{\"protect_content\":true},\"content\":[" TEXT("x") "]}", "sendMessage",
+                "protect_content", "true");
+    expect_call("{\"provider\":{\"telegram\":{\"message_effect_id\":\"5\"}},\"content\":[" TEXT("x") "]}",
+                "sendMessage", "message_effect_id", "5");
+    /* Only what is known to be harmless is let through. */
+    expect_call(
+        "{\"provider\":{\"chat_id\":5,\"text\":\"y\",\"reply_markup\":{}},\"content\":[" TEXT("x") "]}",
+        "sendMessage", "reply_markup", "");
+}
+
+Test(send, media_by_url)
+{
+    static const struct {
+        const char *part, *method, *field;
+    } rows[] = {
+        { "\"type\":\"image\",\"spoiler\":true", "sendPhoto", "photo" },
+        { "\"type\":\"video\",\"duration_ms\":1500,\"width\":640,\"height\":480", "sendVideo", "video" },
+        { "\"type\":\"video\",\"animation\":true", "sendAnimation", "animation" },
+        { "\"type\":\"video\",\"round\":true,\"caption\":\"words\"", "sendVideo", "video" },
+        { "\"type\":\"audio\",\"title\":\"Катюша\",\"performer\":\"Хор\",\"duration_ms\":241000", "sendAudio",
+          "audio" },
+        { "\"type\":\"voice\",\"duration_ms\":5000", "sendVoice", "voice" },
+        { "\"type\":\"file\",\"caption\":\"Счёт\"", "sendDocument", "document" },
+        { "\"type\":\"sticker\"", "sendSticker", "sticker" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char data[512];
+        snprintf(data, sizeof data, SEND("[{%s,\"url\":\"https://cdn.example.com/a.bin\"}]"), rows[i].part);
+        expect_call(data, rows[i].method, rows[i].field, "https://cdn.example.com/a.bin");
+    }
+    expect_call(
+        SEND("[{\"type\":\"image\",\"url\":\"https://x.example/a\",\"provider\":{\"file_id\":\"AgAC\"}}]"),
+        "sendPhoto", "photo", "AgAC");
+    expect_call(SEND("[{\"type\":\"image\",\"url\":\"https://x.example/"
+                     "a\",\"caption\":\"**b**\",\"caption_markup\":\"markdown\"}," TEXT("и <это>") "]"),
+                "sendPhoto", "caption", "<b>b</b>\n\nи &lt;это&gt;");
+    expect_refused("message.send", NULL, SEND("[{\"type\":\"image\"}]"), "invalid_content");
+    expect_refused("message.send", NULL,
+                   SEND("[{\"type\":\"sticker\",\"url\":\"https://x.example/a\",\"caption\":\"no\"}]"),
+                   "unsupported_content");
+}
+
+static void expect_upload(struct fake_host *host, const char *method, const char *field, const char *name)
+{
+    struct call call = call_only(host);
+    EXPECT_TEXT(call.method, method);
+    EXPECT_TEXT(call.upload_field, field);
+    EXPECT_TEXT(call.upload, "https://cdn.example.com/a%20b.png?x=1");
+    EXPECT_TEXT(call.upload_name, name);
+    EXPECT_TEXT(call_text(&call, "chat_id"), "3527065");
+    EXPECT_TEXT(call_text(&call, "caption"), "Да");
+    EXPECT_TEXT(call_text(&call, field), "");
+    call_free(&call);
+}
+
+#define PHOTO                                                                                                \
+    SEND("[{\"type\":\"image\",\"url\":\"https://cdn.example.com/a%20b.png?x=1\",\"mime\":\"image/"          \
+         "png\",\"caption\":\"Да\"}]")
+
+Test(send, media_by_upload)
+{
+    struct fake_host *host = channel_new("{\"media\":\"upload\"}");
+    kanal_op op = send(host, PHOTO);
+    expect_upload(host, "sendPhoto", "photo", "a%20b.png");
+    fake_request_answer(host, 0, 200, OK_MESSAGE);
+    expect_sent(host, op, "3527065/77");
+    /* A round film cannot go by URL, whatever the mode. */
+    op = send(host, SEND("[{\"type\":\"video\",\"round\":true,\"name\":\"n.mp4\",\"url\":\"https://"
+                         "cdn.example.com/n\"}]"));
+    struct call call = call_only(host);
+    EXPECT_TEXT(call.method, "sendVideoNote");
+    EXPECT_TEXT(call.upload_name, "n.mp4");
+    call_free(&call);
+    fake_request_answer(host, 0, 413,
+                        "{\"ok\":false,\"error_code\":413,\"description\":\"Request Entity Too Large\"}");
+    expect_failed(host, op, KANAL_SCOPE_MESSAGE, "payload_too_large");
+    op = send(host, PHOTO);
+    fake_request_fail(host, 0, KANAL_E_NOT_FOUND);
+    expect_failed(host, op, KANAL_SCOPE_MESSAGE, "media_unavailable");
+    channel_free(host);
+}
+
+#define NOT_FETCHED                                                                                          \
+    "{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: failed to get HTTP URL content\"}"
+
+Test(send, auto_uploads_what_telegram_could_not_fetch)
+{
+    struct fake_host *host = channel_new(NULL);
+    kanal_op op = send(host, PHOTO);
+    call_answer(host, "sendPhoto", 400, NOT_FETCHED);
+    expect_upload(host, "sendPhoto", "photo", "a%20b.png");
+    fake_request_answer(host, 0, 200, OK_MESSAGE);
+    expect_sent(host, op, "3527065/77");
+    op = send(host, PHOTO); /* once only */
+    call_answer(host, "sendPhoto", 400, NOT_FETCHED);
+    call_answer(host, "sendPhoto", 400, NOT_FETCHED);
+    cr_expect_eq(fake_request_count(host), 0);
+    expect_failed(host, op, KANAL_SCOPE_MESSAGE, "media_unavailable");
+    /* What is known to be too large to be fetched is uploaded at once. */
+    op = send(host, SEND("[{\"type\":\"image\",\"size\":6000000,\"caption\":\"Да\",\"url\":\"https://"
+                         "cdn.example.com/a%20b.png?x=1\"}]"));
+    expect_upload(host, "sendPhoto", "photo", "a%20b.png");
+    fake_request_answer(host, 0, 200, OK_MESSAGE);
+    channel_free(host);
+    host = channel_new("{\"media\":\"url\"}");
+    op = send(host, PHOTO);
+    call_answer(host, "sendPhoto", 400, NOT_FETCHED);
+    expect_failed(host, op, KANAL_SCOPE_MESSAGE, "media_unavailable");
+    channel_free(host);
+}
+
+Test(send, places_and_contacts)
+{
+    expect_call(SEND("[{\"type\":\"location\",\"lat\":55.75,\"lon\":37.61,\"accuracy_m\":12.5}]"),
+                "sendLocation", "latitude", "55.75");
+    expect_call(SEND("[{\"type\":\"location\",\"lat\":-55.75,\"lon\":37.61,\"live_duration_ms\":900000,"
+                     "\"heading\":45}]"),
+                "sendLocation", "live_period", "900");
+    expect_call(
+        SEND("[{\"type\":\"location\",\"lat\":54.19,\"lon\":37.61,\"name\":\"Музей\",\"address\":\"Тула\"}]"),
+        "sendVenue", "title", "Музей");
+    expect_call(SEND("[{\"type\":\"location\",\"lat\":54.19,\"lon\":37.61,\"address\":\"Тула\"}]"),
+                "sendVenue", "title", "Тула");
+    expect_call(SEND("[{\"type\":\"contact\",\"name\":\"Анна К.\",\"phones\":[\"+79161234567\"]}]"),
+                "sendContact", "first_name", "Анна К.");
+    expect_call(SEND("[{\"type\":\"contact\",\"name\":\"Анна "
+                     "К.\",\"first_name\":\"Анна\",\"last_name\":\"К.\",\"phones\":[\"+79161234567\"],"
+                     "\"vcard\":\"BEGIN:VCARD\"}]"),
+                "sendContact", "vcard", "BEGIN:VCARD");
+    expect_refused("message.send", NULL, SEND("[{\"type\":\"contact\",\"name\":\"Анна\",\"phones\":[]}]"),
+                   "unsupported_content");
+    expect_refused("message.send", NULL, SEND("[{\"type\":\"location\",\"lat\":1}]"), "invalid_content");
+}
+
+#define CHOICE(style, options)                                                                               \
+    SEND("[" TEXT("?") ",{\"type\":\"choice\",\"style\":\"" style "\",\"options\":[" options "]}]")
+
+Test(send, buttons)
+{
+    expect_call(
+        CHOICE(
+            "buttons",
+            "{\"text\":\"Да\",\"payload\":\"Y\"},{\"text\":\"Нет\",\"payload\":\"N\",\"look\":\"negative\"}"),
+        "sendMessage", "reply_markup",
+        "{\"inline_keyboard\":[[{\"text\":\"Да\",\"callback_data\":\"Y\"},{\"text\":\"Нет\",\"style\":"
+        "\"danger\",\"callback_data\":\"N\"}]]}");
+    expect_call(
+        CHOICE("buttons", "{\"text\":\"a\",\"payload\":\"1\",\"row\":0},{\"text\":\"b\",\"url\":\"https://"
+                          "x.example\",\"row\":1},{\"text\":\"c\",\"phone\":\"+7916\",\"row\":1}"),
+        "sendMessage", "reply_markup",
+        "{\"inline_keyboard\":[[{\"text\":\"a\",\"callback_data\":\"1\"}],[{\"text\":\"b\",\"url\":\"https://"
+        "x.example\"},"
+        "{\"text\":\"c\",\"copy_text\":{\"text\":\"+7916\"}}]]}");
+    expect_call(
+        CHOICE("buttons",
+               "{\"text\":\"Открыть\",\"provider\":{\"web_app\":{\"url\":\"https://x.example\"}}}"),
+        "sendMessage", "reply_markup",
+        "{\"inline_keyboard\":[[{\"text\":\"Открыть\",\"web_app\":{\"url\":\"https://x.example\"}}]]}");
+    /* Long ones stand below each other. */
+    expect_call(
+        CHOICE("buttons", "{\"text\":\"Подтвердить заказ целиком\"},{\"text\":\"Отменить заказ целиком\"}"),
+        "sendMessage", "reply_markup",
+        "{\"inline_keyboard\":[[{\"text\":\"Подтвердить заказ целиком\",\"callback_data\":\"Подтвердить "
+        "заказ целиком\"}],"
+        "[{\"text\":\"Отменить заказ целиком\",\"callback_data\":\"Отменить заказ целиком\"}]]}");
+    expect_call(
+        SEND(
+            "[{\"type\":\"choice\",\"style\":\"buttons\",\"text\":\"Да?\",\"options\":[{\"text\":\"Да\"}]}]"),
+        "sendMessage", "text", "Да?");
+    expect_refused("message.send", NULL,
+                   CHOICE("buttons",
+                          "{\"text\":\"x\",\"payload\":"
+                          "\"12345678901234567890123456789012345678901234567890123456789012345\"}"),
+                   "invalid_content");
+    expect_refused("message.send", NULL,
+                   CHOICE("buttons", "{\"text\":\"x\",\"url\":\"javascript:alert(1)\"}"), "invalid_content");
+    expect_refused("message.send", NULL, CHOICE("buttons", "{\"text\":\"x\",\"request\":\"contact\"}"),
+                   "unsupported_content");
+    expect_refused("message.send", NULL, CHOICE("buttons", ""), "invalid_content");
+}
+
+Test(send, quick_replies)
+{
+    expect_call(
+        CHOICE(
+            "quick_replies",
+            "{\"text\":\"Мой номер\",\"request\":\"contact\"},{\"text\":\"Где я\",\"request\":\"location\"}"),
+        "sendMessage", "reply_markup",
+        "{\"keyboard\":[[{\"text\":\"Мой номер\",\"request_contact\":true},{\"text\":\"Где "
+        "я\",\"request_location\":true}]],"
+        "\"resize_keyboard\":true,\"one_time_keyboard\":true}");
+    expect_call(SEND("[" TEXT("?") ",{\"type\":\"choice\",\"style\":\"quick_replies\",\"persistent\":true,"
+                                   "\"placeholder\":\"Ответ\",\"options\":[{\"text\":\"Да\"}]}]"),
+                "sendMessage", "reply_markup",
+                "{\"keyboard\":[[{\"text\":\"Да\"}]],\"resize_keyboard\":true,\"is_persistent\":true,\"input_"
+                "field_placeholder\":\"Ответ\"}");
+    expect_call(
+        SEND("[" TEXT(
+            "?") ",{\"type\":\"choice\",\"style\":\"quick_replies\",\"remove\":true,\"options\":[]}]"),
+        "sendMessage", "reply_markup", "{\"remove_keyboard\":true}");
+    expect_refused("message.send", NULL,
+                   CHOICE("quick_replies", "{\"text\":\"x\",\"url\":\"https://x.example\"}"),
+                   "unsupported_content");
+    expect_refused("message.send", NULL, CHOICE("quick_replies", "{\"text\":\"x\",\"request\":\"email\"}"),
+                   "unsupported_content");
+}
+
+Test(send, what_telegram_cannot_show_is_refused)
+{
+    expect_refused("message.send", NULL, SEND("[]"), "invalid_content");
+    expect_refused("message.send", NULL, "not json", "invalid_content");
+    expect_refused("message.send", NULL, SEND("[{\"type\":\"card\",\"title\":\"x\"}]"),
+                   "unsupported_content");
+    expect_refused("message.send", NULL, SEND("[{\"type\":\"template\",\"name\":\"x\"}]"),
+                   "unsupported_content");
+    expect_refused("message.send", NULL, SEND("[" TEXT("x") ",{\"type\":\"location\",\"lat\":1,\"lon\":2}]"),
+                   "unsupported_content");
+    expect_refused(
+        "message.send", NULL,
+        SEND("[{\"type\":\"image\",\"url\":\"https://a\"},{\"type\":\"image\",\"url\":\"https://b\"}]"),
+        "unsupported_content");
+    expect_refused("message.pin", NULL, "{}", "unsupported_verb");
+}
+
+/* ---- Whom ---- */
+
+Test(target, chats_and_addresses)
+{
+    static const struct {
+        const char *chat, *address, *chat_id, *business;
+    } rows[] = {
+        { NULL, "telegram:3527065", "3527065", "" },
+        { "-1001494028100", "telegram:3527065", "-1001494028100", "" },
+        { "@lavka_news", NULL, "@lavka_news", "" },
+        { "bc-1:3527065", "telegram:3527065", "3527065", "bc-1" },
+    };
+    struct fake_host *host = channel_new(NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        kanal_op op = send_to(host, rows[i].chat, rows[i].address, SEND("[" TEXT("x") "]"));
+        struct call call = call_only(host);
+        EXPECT_TEXT(call_text(&call, "chat_id"), rows[i].chat_id);
+        EXPECT_TEXT(call_text(&call, "business_connection_id"), rows[i].business);
+        call_free(&call);
+        fake_request_answer(host, 0, 200,
+                            "{\"ok\":true,\"result\":{\"message_id\":5,\"chat\":{\"id\":-100777}}}");
+        expect_sent(host, op, rows[i].business[0] ? "bc-1:-100777/5" : "-100777/5");
+    }
+    expect_failed(host, send_to(host, NULL, "tel:+79161234567", SEND("[" TEXT("x") "]")),
+                  KANAL_SCOPE_RECIPIENT, "recipient_unknown");
+    expect_failed(host, send_to(host, "x", NULL, SEND("[" TEXT("x") "]")), KANAL_SCOPE_RECIPIENT,
+                  "recipient_unknown");
+    expect_failed(host, send_to(host, "99999999999999999999", NULL, SEND("[" TEXT("x") "]")),
+                  KANAL_SCOPE_RECIPIENT, "recipient_unknown");
+    channel_free(host);
+}
+
+static void expect_verb(const char *type, const char *target, const char *data, const char *method,
+                        const char *parameter, const char *value, const char *reply)
+{
+    struct fake_host *host = channel_new(NULL);
+    kanal_op op = deliver(host, type, target, data);
+    struct call call = call_only(host);
+    EXPECT_TEXT(call.method, method);
+    cr_expect_str_eq(call_text(&call, parameter), value, "%s of %s is %s, not %s", parameter, method,
+                     call_text(&call, parameter), value);
+    call_free(&call);
+    fake_request_answer(host, 0, 200, reply);
+    cr_expect_eq(result_of(host, op)->outcome, KANAL_SENT);
+    channel_free(host);
+}
+
+Test(verb, reply)
+{
+    expect_verb("message.send", "3527065/990", SEND("[" TEXT("x") "]"), "sendMessage", "reply_parameters",
+                "{\"message_id\":990,\"allow_sending_without_reply\":true}", OK_MESSAGE);
+    expect_verb(
+        "message.send", "-1001006503122/7", SEND("[" TEXT("x") "]"), "sendMessage", "reply_parameters",
+        "{\"message_id\":7,\"chat_id\":-1001006503122,\"allow_sending_without_reply\":true}", OK_MESSAGE);
+    expect_refused("message.send", "wamid.A", SEND("[" TEXT("x") "]"), "message_not_found");
+}
+
+Test(verb, edit)
+{
+    expect_verb("message.edit", "-100123/45", SEND("[" TEXT("x") "]"), "editMessageText", "chat_id",
+                "-100123", OK_MESSAGE);
+    expect_verb("message.edit", "3527065/45", CHOICE("buttons", "{\"text\":\"Да\",\"payload\":\"Y\"}"),
+                "editMessageText", "reply_markup",
+                "{\"inline_keyboard\":[[{\"text\":\"Да\",\"callback_data\":\"Y\"}]]}", OK_MESSAGE);
+    expect_verb("message.edit", "3527065/45",
+                SEND("[{\"type\":\"choice\",\"style\":\"buttons\",\"options\":[{\"text\":\"Да\"}]}]"),
+                "editMessageReplyMarkup", "message_id", "45", OK_MESSAGE);
+    expect_verb("message.edit", "3527065/45",
+                SEND("[{\"type\":\"image\",\"url\":\"https://x.example/a.png\",\"caption\":\"c\"}]"),
+                "editMessageMedia", "media",
+                "{\"type\":\"photo\",\"media\":\"https://x.example/a.png\",\"caption\":\"c\"}", OK_MESSAGE);
+    expect_verb("message.edit", "3527065/45",
+                SEND("[{\"type\":\"location\",\"lat\":55.5,\"lon\":37.5,\"heading\":90}]"),
+                "editMessageLiveLocation", "heading", "90", OK_MESSAGE);
+    expect_refused("message.edit", NULL, SEND("[" TEXT("x") "]"), "message_not_found");
+    expect_refused("message.edit", "3527065/45", CHOICE("quick_replies", "{\"text\":\"x\"}"),
+                   "unsupported_content");
+    expect_refused("message.edit", "3527065/45",
+                   SEND("[{\"type\":\"voice\",\"url\":\"https://x.example/a\"}]"), "unsupported_content");
+}
+
+Test(verb, edit_of_a_caption_and_of_nothing)
+{
+    struct fake_host *host = channel_new(NULL);
+    kanal_op op = deliver(host, "message.edit", "3527065/45",
+                          SEND("[{\"type\":\"text\",\"text\":\"*x*\",\"markup\":\"markdown\"}]"));
+    call_answer(host, "editMessageText", 400,
+                "{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: there is no text in the "
+                "message to edit\"}");
+    struct call call = call_only(host);
+    EXPECT_TEXT(call.method, "editMessageCaption");
+    EXPECT_TEXT(call_text(&call, "caption"), "<i>x</i>");
+    EXPECT_TEXT(call_text(&call, "parse_mode"), "HTML");
+    call_free(&call);
+    fake_request_answer(host, 0, 400,
+                        "{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: message is not "
+                        "modified: specified new message content and reply markup are exactly the same\"}");
+    expect_sent(host, op, "3527065/45");
+    op = deliver(host, "message.edit", "3527065/46",
+                 SEND("[{\"type\":\"image\",\"url\":\"https://cdn.example.com/a.png\"}]"));
+    call_answer(host, "editMessageMedia", 400, NOT_FETCHED);
+    call = call_only(host);
+    EXPECT_TEXT(call.upload_field, "upload");
+    EXPECT_TEXT(call_text(&call, "media"), "{\"type\":\"photo\",\"media\":\"attach://upload\"}");
+    call_free(&call);
+    fake_request_answer(host, 0, 200, OK_MESSAGE);
+    channel_free(host);
+}
+
+Test(verb, delete_react_typing)
+{
+    expect_verb("message.delete", "-100123/45", "{}", "deleteMessage", "message_id", "45", OK_TRUE);
+    expect_verb("message.delete", "bc-1:3527065/45", "{}", "deleteBusinessMessages", "message_ids", "[45]",
+                OK_TRUE);
+    expect_verb("message.react", "3527065/45", "{\"reactions\":[{\"emoji\":\"👍\"}]}", "setMessageReaction",
+                "reaction", "[{\"type\":\"emoji\",\"emoji\":\"👍\"}]", OK_TRUE);
+    expect_verb("message.react", "3527065/45",
+                "{\"reactions\":[{\"custom_id\":\"53\"}],\"provider\":{\"is_big\":true}}",
+                "setMessageReaction", "reaction", "[{\"type\":\"custom_emoji\",\"custom_emoji_id\":\"53\"}]",
+                OK_TRUE);
+    expect_verb("message.react", "3527065/45", "{\"reactions\":[]}", "setMessageReaction", "reaction", "[]",
+                OK_TRUE);
+    expect_verb("typing.start", NULL, "{}", "sendChatAction", "action", "typing", OK_TRUE);
+    expect_verb("typing.start", NULL, "{\"kind\":\"voice\"}", "sendChatAction", "action", "record_voice",
+                OK_TRUE);
+    expect_verb("typing.start", NULL, "{\"kind\":\"file\"}", "sendChatAction", "action", "upload_document",
+                OK_TRUE);
+    expect_refused("message.react", "bc-1:3527065/45", "{\"reactions\":[{\"emoji\":\"👍\"}]}",
+                   "unsupported_verb");
+    expect_refused("message.delete", "45", "{}", "message_not_found");
+}
+
+/* ---- Answers ---- */
+
+struct row {
+    int http;
+    const char *body;
+    int32_t outcome, scope;
+    const char *code;
+    uint32_t retry_after_ms;
+};
+
+#define ERROR(code, words) "{\"ok\":false,\"error_code\":" #code ",\"description\":\"" words "\"}"
+
+static const struct row rows[] = {
+    { 403, ERROR(403, "Forbidden: bot was blocked by the user"), KANAL_FAILED, KANAL_SCOPE_RECIPIENT,
+      "recipient_blocked", 0 },
+    { 403, ERROR(403, "Forbidden: user is deactivated"), KANAL_FAILED, KANAL_SCOPE_RECIPIENT,
+      "recipient_blocked", 0 },
+    { 403, ERROR(403, "Forbidden: bot was kicked from the supergroup chat"), KANAL_FAILED,
+      KANAL_SCOPE_RECIPIENT, "recipient_blocked", 0 },
+    { 403, ERROR(403, "Forbidden: bot can't initiate conversation with a user"), KANAL_FAILED,
+      KANAL_SCOPE_RECIPIENT, "recipient_unknown", 0 },
+    { 400, ERROR(400, "Bad Request: chat not found"), KANAL_FAILED, KANAL_SCOPE_RECIPIENT,
+      "recipient_unknown", 0 },
+    { 400, ERROR(400, "Bad Request: message is too long"), KANAL_FAILED, KANAL_SCOPE_MESSAGE,
+      "payload_too_large", 0 },
+    { 400, ERROR(400, "Bad Request: message caption is too long"), KANAL_FAILED, KANAL_SCOPE_MESSAGE,
+      "payload_too_large", 0 },
+    { 400, ERROR(400, "Bad Request: can't parse entities: Unsupported start tag"), KANAL_FAILED,
+      KANAL_SCOPE_MESSAGE, "invalid_content", 0 },
+    { 400, ERROR(400, "Bad Request: BUTTON_DATA_INVALID"), KANAL_FAILED, KANAL_SCOPE_MESSAGE,
+      "invalid_content", 0 },
+    { 400, ERROR(400, "Bad Request: not enough rights to send text messages to the chat"), KANAL_FAILED,
+      KANAL_SCOPE_RECIPIENT, "provider_rejected", 0 },
+    { 400, ERROR(400, "Bad Request: message to edit not found"), KANAL_FAILED, KANAL_SCOPE_MESSAGE,
+      "message_not_found", 0 },
+    { 400, ERROR(400, "something that nobody ever saw"), KANAL_FAILED, KANAL_SCOPE_MESSAGE, "invalid_content",
+      0 },
+    { 401, ERROR(401, "Unauthorized"), KANAL_FAILED, KANAL_SCOPE_CHANNEL, "auth_failed", 0 },
+    { 404, ERROR(404, "Not Found"), KANAL_FAILED, KANAL_SCOPE_CHANNEL, "auth_failed", 0 },
+    { 429,
+      "{\"ok\":false,\"error_code\":429,\"description\":\"Too Many Requests: retry after "
+      "35\",\"parameters\":{\"retry_after\":35}}",
+      KANAL_RETRY, KANAL_SCOPE_CHANNEL, "rate_limited", 35000 },
+    { 429, "{\"ok\":false,\"error_code\":429,\"parameters\":{\"retry_after\":9223372036854775807}}",
+      KANAL_RETRY, KANAL_SCOPE_CHANNEL, "rate_limited", 86400000 },
+    { 500, ERROR(500, "Internal Server Error"), KANAL_RETRY, KANAL_SCOPE_CHANNEL, "provider_error", 0 },
+    { 502, "<html>Bad Gateway</html>", KANAL_RETRY, KANAL_SCOPE_CHANNEL, "provider_error", 0 },
+    { 200, "not json", KANAL_UNKNOWN, 0, "provider_error", 0 },
+    { 302, "", KANAL_FAILED, KANAL_SCOPE_MESSAGE, "provider_error", 0 },
+};
+
+Test(answer, errors_are_told_apart)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct fake_host *host = channel_new(NULL);
+        kanal_op op = send(host, SEND("[" TEXT("x") "]"));
+        fake_request_answer(host, 0, rows[i].http, rows[i].body);
+        cr_expect_eq(fake_request_count(host), 0);
+        const kanal_result *result = result_of(host, op);
+        cr_expect_eq(result->outcome, rows[i].outcome, "%s: outcome %d", rows[i].body, result->outcome);
+        cr_expect_eq(result->scope, rows[i].scope, "%s: scope %d", rows[i].body, result->scope);
+        cr_expect(kanal_str_is(result->code, rows[i].code), "%s: %.*s", rows[i].body, (int)result->code.len,
+                  result->code.ptr);
+        cr_expect_eq(result->retry_after_ms, rows[i].retry_after_ms, "%s: %u ms", rows[i].body,
+                     result->retry_after_ms);
+        channel_free(host);
+    }
+}
+
+Test(answer, failed_exchanges_are_told_apart)
+{
+    static const struct {
+        kanal_status status;
+        int32_t outcome;
+        const char *code;
+    } failures[] = {
+        { KANAL_E_NETWORK, KANAL_RETRY, "network" },   { KANAL_E_TIMEOUT, KANAL_RETRY, "network" },
+        { KANAL_E_BUSY, KANAL_RETRY, "unavailable" },  { KANAL_E_MAYBE, KANAL_UNKNOWN, "timeout" },
+        { KANAL_E_DENIED, KANAL_FAILED, "denied" },    { KANAL_E_NOT_FOUND, KANAL_FAILED, "auth_failed" },
+        { KANAL_E_INVALID, KANAL_FAILED, "internal" }, { KANAL_E_TOO_LARGE, KANAL_UNKNOWN, "provider_error" },
+    };
+    struct fake_host *host = channel_new(NULL);
+    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
+        kanal_op op = send(host, SEND("[" TEXT("x") "]"));
+        fake_request_fail(host, 0, failures[i].status);
+        cr_expect_eq(result_of(host, op)->outcome, failures[i].outcome, "status %d", failures[i].status);
+        cr_expect(kanal_str_is(result_of(host, op)->code, failures[i].code), "status %d", failures[i].status);
+    }
+    channel_free(host);
+}
+
+Test(answer, a_groups_limit_is_the_groups)
+{
+    struct fake_host *host = channel_new(NULL);
+    kanal_op op = send_to(host, "-1001494028100", NULL, SEND("[" TEXT("x") "]"));
+    fake_request_answer(host, 0, 429, "{\"ok\":false,\"error_code\":429,\"parameters\":{\"retry_after\":3}}");
+    cr_expect_eq(result_of(host, op)->scope, KANAL_SCOPE_RECIPIENT);
+    cr_expect_eq(result_of(host, op)->retry_after_ms, 3000);
+    channel_free(host);
+}
+
+Test(answer, a_migrated_group_is_followed_within_the_delivery)
+{
+    static const char migrated[] = "{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: group "
+                                   "chat was upgraded to a supergroup chat\","
+                                   "\"parameters\":{\"migrate_to_chat_id\":-1001999888777}}";
+    struct fake_host *host = channel_new(NULL);
+    kanal_op op = send_to(host, "-412345678", NULL, SEND("[" TEXT("x") "]"));
+    call_answer(host, "sendMessage", 400, migrated);
+    struct call call = call_only(host);
+    EXPECT_TEXT(call_text(&call, "chat_id"), "-1001999888777");
+    call_free(&call);
+    fake_request_answer(host, 0, 200,
+                        "{\"ok\":true,\"result\":{\"message_id\":1,\"chat\":{\"id\":-1001999888777}}}");
+    expect_sent(host, op, "-1001999888777/1");
+    op = send_to(host, "-412345678", NULL, SEND("[" TEXT("x") "]")); /* not for ever */
+    call_answer(host, "sendMessage", 400, migrated);
+    call_answer(host, "sendMessage", 400, migrated);
+    cr_expect_eq(fake_request_count(host), 0);
+    expect_failed(host, op, KANAL_SCOPE_RECIPIENT, "recipient_unknown");
+    channel_free(host);
+}
+
+Test(answer, the_deadline_bounds_the_request)
+{
+    struct fake_host *host = channel_new(NULL);
+    kanal_delivery delivery = {
+        .address = KANAL_LIT("telegram:5"),
+        .data = KANAL_LIT(SEND("[" TEXT("x") "]")),
+        .deadline_ms =
+            INT64_C(1795294385000) + 9000, /* 2026-11-21T20:53:05Z, where the fake's clock stands */
+    };
+    fake_deliver(host, &delivery);
+    cr_expect_eq(fake_request_at(host, 0)->request.timeout_ms, 8500, "%u",
+                 fake_request_at(host, 0)->request.timeout_ms);
+    fake_request_answer(host, 0, 200, OK_MESSAGE);
+    channel_free(host);
+}

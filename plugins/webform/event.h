@@ -1,0 +1,18 @@
+/* event.h - the data of form.submitted. */
+#ifndef WEBFORM_EVENT_H
+#define WEBFORM_EVENT_H
+#include "fields.h"
+
+struct event_parts {
+    const struct form *form;
+    const struct submission *submission;
+    kanal_str fields, identifiers, consents; /* JSON arrays; absent: none */
+    kanal_str user_agent, ip;                /* absent: not told */
+};
+
+void event_write(struct kanal_buffer *out, const struct event_parts *);
+/* Appends an absolute URL with everything escaped that RFC 3986 does not allow; 0, or -1 with nothing appended: it is none, has a
+ * password in it or is longer than 4,096 bytes. */
+int event_url(struct kanal_buffer *out, kanal_str url);
+
+#endif

@@ -1,0 +1,218 @@
+// Starts real servers for a test and ends exactly those: a nats-server, a kanal, a stand-in of a provider. Ports are free ones.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync, existsSync, readdirSync, statSync } from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import readline from 'node:readline';
+import { connect, JSONCodec, StringCodec } from 'nats';
+
+export const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '../../..');
+export const buildDir = path.resolve(process.env.KANAL_BUILD ?? path.join(root, 'build'));
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+export const json = JSONCodec();
+
+export async function until(what, probe, ms = 10000) {
+  const end = Date.now() + ms;
+  for (;;) {
+    const value = await probe();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
+    await sleep(20);
+  }
+}
+
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+const running = new Set();
+const scratch = [];
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+  for (const directory of scratch) rmSync(directory, { recursive: true, force: true });
+});
+
+export function scratchDir() {
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'kanal-test-'));
+  scratch.push(directory);
+  return directory;
+}
+
+function start(command, args, options = {}) {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  child.lines = [];
+  child.exited = new Promise((resolve) => child.once('exit', (code, signal) => { running.delete(child); resolve({ code, signal }); }));
+  for (const stream of [child.stdout, child.stderr])
+    readline.createInterface({ input: stream }).on('line', (line) => {
+      child.lines.push(line);
+      if (process.env.KANAL_TEST_VERBOSE) console.error(`${path.basename(command)}: ${line}`);
+    });
+  running.add(child);
+  return child;
+}
+
+export async function stop(child, signal = 'SIGTERM', ms = 15000) {
+  if (!running.has(child)) return child.exited;
+  child.kill(signal);
+  const timer = setTimeout(() => child.kill('SIGKILL'), ms);
+  const how = await child.exited;
+  clearTimeout(timer);
+  return how;
+}
+
+// ---- nats-server ----
+
+export class Nats {
+  static async start(options = {}) {
+    const nats = new Nats();
+    nats.port = options.port ?? (await freePort());
+    nats.directory = options.directory ?? scratchDir();
+    nats.url = `nats://127.0.0.1:${nats.port}`;
+    await nats.run();
+    return nats;
+  }
+  async run() {
+    const config = path.join(this.directory, 'nats.conf');
+    writeFileSync(config, `listen: 127.0.0.1:${this.port}\njetstream { store_dir: "${this.directory}/data" }\n`);
+    this.child = start(process.env.NATS_SERVER || 'nats-server', ['-c', config]);
+    await until('nats-server is ready', async () => {
+      if (!running.has(this.child)) throw new Error(`nats-server ended: ${this.child.lines.join('\n')}`);
+      return this.child.lines.some((line) => line.includes('Server is ready'));
+    });
+  }
+  kill(signal = 'SIGKILL') { return stop(this.child, signal); }
+  pause() { this.child.kill('SIGSTOP'); }
+  resume() { this.child.kill('SIGCONT'); }
+  client() { return connect({ servers: this.url, maxReconnectAttempts: -1, reconnectTimeWait: 200 }); }
+}
+
+// ---- kanal ----
+
+export const kanalBinary = path.join(buildDir, 'core', 'kanal');
+
+export function pluginDirs() {
+  const plugins = path.join(buildDir, 'plugins');
+  return readdirSync(plugins).map((name) => path.join(plugins, name))
+    .filter((directory) => statSync(directory).isDirectory() && readdirSync(directory).some((file) => file.endsWith('.so')));
+}
+
+export function configText(nats, channels, more = {}) {
+  return JSON.stringify({ // JSON is YAML
+    ...(nats ? { broker: { url: [nats.url] } } : {}),
+    http: { listen: '127.0.0.1:0', ...more.http },
+    admin: { listen: '127.0.0.1:0' },
+    data_dir: more.data_dir ?? scratchDir(),
+    identity: { salt: more.salt ?? 'a salt for tests only' },
+    plugins: { path: more.plugins ?? pluginDirs() },
+    channels,
+    ...more.top,
+  }, null, 1);
+}
+
+export class Kanal {
+  static async start(nats, channels, more = {}) {
+    const kanal = new Kanal();
+    kanal.config = path.join(scratchDir(), 'kanal.yaml');
+    writeFileSync(kanal.config, configText(nats, channels, more));
+    await kanal.run(more);
+    return kanal;
+  }
+  async run(more = {}) {
+    this.child = start(kanalBinary, ['run', '-c', this.config], { env: { ...process.env, ...more.env } });
+    const line = await until('kanal says where it listens', async () => {
+      if (!running.has(this.child)) throw new Error(`kanal ended: ${this.child.lines.join('\n')}`);
+      return this.log().find((entry) => / channels on http/.test(entry.message));
+    });
+    this.url = /on (http\S+?),/.exec(line.message)[1].replace('localhost', '127.0.0.1');
+    this.admin = `http://127.0.0.1:${/admin on port (\d+)/.exec(line.message)[1]}`;
+    if (more.wait !== false) await this.ready();
+  }
+  // Streams are there and every channel is up.
+  async ready(ms = 15000) {
+    await until('kanal takes commands', async () => this.log().some((entry) => entry.message.startsWith('streams and buckets are there')), ms);
+    await until('channels are up', async () => (await this.channels()).every((channel) => channel.state === 'up'), ms);
+  }
+  log() {
+    return this.child.lines.flatMap((line) => { try { return [JSON.parse(line)]; } catch { return []; } });
+  }
+  async channels() { return (await (await fetch(`${this.admin}/channels`)).json()).channels; }
+  async metric(pattern) {
+    const text = await (await fetch(`${this.admin}/metrics`)).text();
+    return text.split('\n').filter((line) => pattern.test(line)).reduce((sum, line) => sum + Number(line.split(' ').pop()), 0);
+  }
+  post(pathname, body, headers = {}) {
+    return fetch(this.url + pathname, { method: 'POST', body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
+      headers: { 'content-type': 'application/json', ...headers } });
+  }
+  stop(signal = 'SIGTERM') { return stop(this.child, signal); }
+}
+
+// A subcommand of kanal, run to its end.
+export async function run(args, { input, env } = {}) {
+  const child = spawn(kanalBinary, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  let stdout = '', stderr = '';
+  child.stdout.on('data', (data) => { stdout += data; });
+  child.stderr.on('data', (data) => { stderr += data; });
+  child.stdin.end(input ?? '');
+  const code = await new Promise((resolve) => child.once('exit', resolve));
+  return { code, stdout, stderr };
+}
+
+// ---- The stand-in of Telegram ----
+
+export async function startTelegram(args = []) {
+  const child = start(process.execPath, [path.join(root, 'tests/providers/telegram/server.mjs'), '--port', '0', ...args]);
+  const line = await until('the stand-in is ready', async () => child.lines.find((text) => text.startsWith('{')));
+  const { port } = JSON.parse(line);
+  return { child, port, url: `http://127.0.0.1:${port}`, stop: () => stop(child) };
+}
+
+// ---- What was stored ----
+
+export async function stored(client, stream, filter = '>') {
+  const manager = await client.jetstreamManager();
+  const info = await manager.streams.info(stream);
+  const messages = [];
+  for (let seq = info.state.first_seq; seq <= info.state.last_seq; seq++) {
+    try {
+      const message = await manager.streams.getMessage(stream, { seq });
+      messages.push({ subject: message.subject, seq, data: JSON.parse(StringCodec().decode(message.data)) });
+    } catch (error) {
+      if (!/no message found|404/.test(String(error))) throw error;
+    }
+  }
+  const pattern = new RegExp(`^${filter.replace(/\./g, '\\.').replace(/\*/g, '[^.]+').replace(/>$/, '.+')}$`);
+  return messages.filter((message) => pattern.test(message.subject));
+}
+
+export async function storedTypes(client, id) {
+  return (await stored(client, 'KANAL_EVENTS')).filter((event) => event.data.data.message?.id === id).map((event) => event.data.type);
+}
+
+// Every event that the test published, against the contract, strictly.
+export async function checkContract(client) {
+  const events = [...(await stored(client, 'KANAL_EVENTS')), ...(await stored(client, 'KANAL_ACTIVITY'))].map((event) => JSON.stringify(event.data));
+  const dead = (await stored(client, 'KANAL_DEAD')).map((letter) => JSON.stringify(letter.data));
+  const strict = path.join(root, 'tests/contract/strict.mjs');
+  for (const [args, lines] of [[[], events], [['--def', 'dead_letter'], dead]]) {
+    if (lines.length === 0) continue;
+    const child = spawn(process.execPath, [strict, ...args, '-q', '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
+    let output = '';
+    child.stdout.on('data', (data) => { output += data; });
+    child.stderr.on('data', (data) => { output += data; });
+    child.stdin.end(lines.join('\n') + '\n');
+    const code = await new Promise((resolve) => child.once('exit', resolve));
+    if (code !== 0) throw new Error(`the contract is broken:\n${output}`);
+  }
+  return events.length;
+}
+
+export const hasFile = existsSync;

@@ -1,0 +1,11 @@
+#!/bin/sh
+# run.sh TEST.mjs: runs one test file of this folder with node's runner; 77 (skipped) where node or npm's packages are absent.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+command -v node >/dev/null || { echo "skipped: node is not installed"; exit 77; }
+command -v "${NATS_SERVER:-nats-server}" >/dev/null || { echo "skipped: nats-server is not installed"; exit 77; }
+if [ ! -d "$here/node_modules/nats" ]; then
+    command -v npm >/dev/null || { echo "skipped: npm is not installed"; exit 77; }
+    (cd "$here" && flock . npm install --no-audit --no-fund --no-package-lock --silent) || { echo "skipped: npm cannot install the package nats"; exit 77; }
+fi
+exec node --test --test-reporter=spec "$here/$1"

@@ -1,0 +1,86 @@
+#include <criterion/criterion.h>
+
+#include "event/address.h"
+#include "kanal/sdk/str.h"
+
+static const struct {
+    const char *given, *normal; /* NULL: refused */
+} cases[] = {
+    { "telegram:3527065", "telegram:3527065" },
+    { "Telegram:3527065", "telegram:3527065" },
+    { "tel:+79161234567", "tel:+79161234567" },
+    { "TEL:+79161234567", "tel:+79161234567" },
+    { "mailto:Anna@Example.COM", "mailto:anna@example.com" },
+    { "mailto:an%6ea@example.com", "mailto:anna@example.com" },
+    { "messenger:1234/5678", "messenger:1234/5678" },
+    { "viber:acc/%2fx", "viber:acc/%2Fx" },
+    { "visitor:%7Ea", "visitor:~a" },
+    { "x:%d0%90", "x:%D0%90" },
+    { "", NULL },
+    { "telegram:", NULL },
+    { ":1", NULL },
+    { "telegram", NULL },
+    { "1x:1", NULL },
+    { "te_l:1", NULL },
+    { "telegram:a b", NULL },
+    { "telegram:%4", NULL },
+    { "telegram:%zz", NULL },
+    { "telegram:\xd0\x90", NULL },
+    { "telegram:a\"b", NULL },
+    { "tel:89161234567", NULL },
+    { "tel:+0123456", NULL },
+    { "tel:+7916123456789012", NULL },
+    { "tel:+7-916", NULL },
+    { "tel:+12", NULL },
+    { "mailto:anna", NULL },
+    { "mailto:@b", NULL },
+    { "mailto:a@", NULL },
+    { "mailto:a@b@c", NULL },
+};
+
+Test(address, has_one_normal_form)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct kanal_buffer out = { 0 };
+        kanal_buffer_text(&out, "kept");
+        int status = address_normalise(kanal_str_c(cases[i].given), &out);
+        cr_expect_eq(status, cases[i].normal ? 0 : KANAL_E_INVALID, "%s: %d", cases[i].given, status);
+        kanal_str written = kanal_str_from(kanal_buffer_view(&out), 4);
+        cr_expect(kanal_str_is(written, cases[i].normal ? cases[i].normal : ""), "%s gave %.*s", cases[i].given, (int)written.len, written.ptr);
+        kanal_buffer_release(&out);
+    }
+}
+
+Test(address, the_normal_form_is_its_own)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct kanal_buffer out = { 0 };
+        if (!cases[i].normal)
+            continue;
+        cr_expect_eq(address_normalise(kanal_str_c(cases[i].normal), &out), 0);
+        cr_expect(kanal_str_is(kanal_buffer_view(&out), cases[i].normal));
+        kanal_buffer_release(&out);
+    }
+}
+
+Test(address, is_bounded)
+{
+    char text[ADDRESS_BYTES_MAX + 2];
+    struct kanal_buffer out = { 0 };
+    memset(text, 'a', sizeof text);
+    text[1] = ':';
+    cr_assert_eq(address_normalise(kanal_str_of(text, ADDRESS_BYTES_MAX), &out), 0);
+    cr_assert_eq(address_normalise(kanal_str_of(text, ADDRESS_BYTES_MAX + 1), &out), KANAL_E_INVALID);
+    kanal_buffer_release(&out);
+}
+
+Test(address, channel_ids)
+{
+    cr_assert(channel_id_valid(KANAL_LIT("shop-telegram_2")));
+    cr_assert_not(channel_id_valid(KANAL_LIT("")));
+    cr_assert_not(channel_id_valid(KANAL_LIT("any")));
+    cr_assert_not(channel_id_valid(KANAL_LIT("_")));
+    cr_assert_not(channel_id_valid(KANAL_LIT("a.b")));
+    cr_assert_not(channel_id_valid(KANAL_LIT("a b")));
+    cr_assert_not(channel_id_valid(KANAL_LIT("a>")));
+}
