@@ -519,7 +519,7 @@ describe('the demo shop', () => {
     await context.route('**/c/shop-form/**', (route) => {
       const cors = { 'access-control-allow-origin': '*', 'access-control-allow-headers': '*' };
       if (route.request().method() === 'POST') posted.push(route.request().postDataJSON());
-      return route.fulfill({ status: 200, headers: cors, json: { token: 't1' } });
+      return route.fulfill({ status: 200, headers: cors, json: { token: 't1', ok: true, session: `v1.${'a'.repeat(26)}.${'A'.repeat(43)}` } });
     });
     await openChat(page);
     await input(page).press('Escape');
@@ -539,5 +539,16 @@ describe('the demo shop', () => {
     assert.deepEqual(posted[0].consent.map((one) => [one.purpose, one.given]), [['callback', true], ['marketing', false]]);
     assert.deepEqual(posted[0].attribution, { utm_source: 'vk', click_ids: { yclid: '9' } });
     assert.match(posted[0].session, /^v1\.[a-z2-7]{26}\./); // the same visitor as in the chat
+    assert.notEqual(await visitorOf(page), 'a'.repeat(26)); // who keeps being who they were
+  });
+
+  test('who sends the form first is the same visitor in the chat', async (t) => {
+    const { page } = await visit(t);
+    const session = `v1.${'a'.repeat(26)}.${'A'.repeat(43)}`;
+    assert.equal(await page.evaluate(() => window.KanalChat.session()), null);
+    await page.evaluate((token) => window.KanalChat.adopt(token), 'nonsense');
+    assert.equal(await page.evaluate(() => window.KanalChat.session()), null);
+    await page.evaluate((token) => window.KanalChat.adopt(token), session);
+    assert.equal(await page.evaluate(() => window.KanalChat.session()), session);
   });
 });
