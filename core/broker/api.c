@@ -181,6 +181,8 @@ int js_config_differences(yyjson_val *actual, yyjson_val *expected, struct kanal
     yyjson_val *key, *value;
     int count = 0;
 
+    if (!yyjson_is_obj(expected))
+        return 0;
     yyjson_obj_foreach(expected, i, max, key, value) {
         const char *name = yyjson_get_str(key);
         yyjson_val *found = kanal_json_at(actual, name);

@@ -12,7 +12,7 @@
 #include <string.h>
 #include "api.h"
 
-#define EXPIRES_MS 30000u
+#define EXPIRES_MS 15000u
 #define HEARTBEAT_MS 5000u
 #define GUARD_MS 1000u /* each second: is it still alive, is there something to try again? */
 #define DEFAULT_BATCH 256u

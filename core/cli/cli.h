@@ -8,6 +8,7 @@
 #define CLI_USAGE 2   /* the call's words are wrong; nothing was done */
 #define CLI_CONFIG 3  /* the configuration is wrong; every error is on stderr */
 #define CLI_BROKER 4  /* no broker */
+#define CLI_TIMEOUT 5 /* it did not come in time; it may still */
 
 struct cli_command {
     const char *name;

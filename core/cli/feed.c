@@ -278,7 +278,7 @@ static int open_plain(struct source *source, char *reason)
     s = subscribe(source, filter);
     if (s == NATS_OK)
         return CLI_OK;
-    snprintf(reason, API_REASON, "cannot subscribe to %s: %s", filter, natsStatus_GetText(s));
+    snprintf(reason, API_REASON, "cannot subscribe to %.300s: %s", filter, natsStatus_GetText(s));
     return CLI_BROKER;
 }
 
@@ -292,7 +292,7 @@ static int open_stored(struct source *source, char *reason)
     if (code == CLI_OK)
         return CLI_OK;
     if (failure.error == API_STREAM_NOT_FOUND)
-        snprintf(reason, API_REASON, "there is no stream %s at %s: has a gateway with the prefix '%s' run there?", source->stream,
+        snprintf(reason, API_REASON, "there is no stream %s at %.200s: has a gateway with the prefix '%s' run there?", source->stream,
                  source->feed->client->server, source->feed->client->prefix);
     else
         snprintf(reason, API_REASON, "cannot read %s: %.300s", source->stream, failure.reason);

@@ -90,6 +90,9 @@ typedef void config_error_fn(void *user, kanal_str text);
 /* 0, or KANAL_E_INVALID after error() ran for everything that is wrong; KANAL_E_NOT_FOUND: the file cannot be read (error() says
  * so too). path "-" is standard input. */
 int config_load(struct config **ret_config, const char *path, config_error_fn *, void *user);
+/* The same for other processes that look for the gateway's broker (`kanal tail`): only `broker` and `data_dir` are looked at, so the
+ * channels' secrets, which are perhaps not there for this user, are neither read nor missed. Nothing else of the struct counts. */
+int config_load_broker(struct config **ret_config, const char *path, config_error_fn *, void *user);
 void config_free(struct config *); /* wipes secrets */
 
 /* Says something of a channel in the same form, with its place: "kanal.yaml:12:5: channels[0].plugin: there is no plugin 'x'". key: a

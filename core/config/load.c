@@ -107,10 +107,59 @@ static int check_tree(struct config *config, struct config_errors *errors)
     return status;
 }
 
-static int load(struct config *config, const char *path, struct config_errors *errors)
+/* ---- The broker alone ---- */
+
+static int is_of_broker(kanal_str section)
+{
+    return kanal_str_is(section, "broker") || kanal_str_is(section, "data_dir");
+}
+
+/* Which section of the file the value is, or stands in; absent: none. */
+static kanal_str section_of(const struct config_positions *positions, const struct config_position *position)
+{
+    const struct config_position *parent;
+
+    while (position && position->parent && (parent = config_position_find(positions, position->parent)) && parent->parent)
+        position = parent;
+    if (!position || !position->parent)
+        return (kanal_str){ 0 };
+    return config_str(position->is_key ? (yyjson_mut_val *)position->value : position->key);
+}
+
+/* Takes everything else out of the tree and out of the positions. What the schema requires of it is put there. */
+static int keep_broker(struct config *config)
+{
+    struct config_positions *positions = &config->impl->positions;
+    yyjson_mut_doc *tree = config->impl->tree;
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(tree), *key, *identity = yyjson_mut_obj(tree);
+    yyjson_mut_obj_iter iter = yyjson_mut_obj_iter_with(root);
+    char *keep = calloc(positions->count + 1, 1);
+    size_t kept = 0;
+
+    if (!keep)
+        return KANAL_E_INTERNAL;
+    for (size_t i = 0; i < positions->count; i++)
+        keep[i] = !positions->list[i].parent || is_of_broker(section_of(positions, &positions->list[i]));
+    for (size_t i = 0; i < positions->count; i++)
+        if (keep[i])
+            positions->list[kept++] = positions->list[i];
+    positions->count = kept;
+    free(keep);
+    while ((key = yyjson_mut_obj_iter_next(&iter)))
+        if (!is_of_broker(config_str(key)))
+            yyjson_mut_obj_iter_remove(&iter);
+    if (yyjson_mut_is_obj(root) && (!yyjson_mut_obj_add_str(tree, identity, "salt", "(not looked at)  ") ||
+                                    !yyjson_mut_obj_add_val(tree, root, "identity", identity)))
+        return KANAL_E_INTERNAL;
+    return 0;
+}
+
+static int load(struct config *config, const char *path, int broker_only, struct config_errors *errors)
 {
     int whole = 0, status = read_tree(config, path, errors, &whole);
 
+    if (status == 0 && whole && broker_only)
+        status = keep_broker(config);
     if (status == 0 && whole)
         status = check_tree(config, errors);
     for (size_t i = 0; status == 0 && errors->count == 0 && i < config->channel_count; i++)
@@ -142,7 +191,7 @@ static struct config *new_config(const char *path)
     return NULL;
 }
 
-int config_load(struct config **ret_config, const char *path, config_error_fn *error, void *user)
+static int load_and_tell(struct config **ret_config, const char *path, int broker_only, config_error_fn *error, void *user)
 {
     struct config *config = new_config(path);
     struct config_errors *errors = calloc(1, sizeof *errors);
@@ -151,7 +200,7 @@ int config_load(struct config **ret_config, const char *path, config_error_fn *e
     if (config && errors) {
         errors->file = config->impl->file;
         errors->positions = &config->impl->positions;
-        status = load(config, path, errors);
+        status = load(config, path, broker_only, errors);
         if (config_errors_tell(errors, error, user) > 0 && status != KANAL_E_NOT_FOUND)
             status = KANAL_E_INVALID;
     } else {
@@ -163,6 +212,16 @@ int config_load(struct config **ret_config, const char *path, config_error_fn *e
     else
         config_free(config);
     return status == 0 || status == KANAL_E_NOT_FOUND ? status : KANAL_E_INVALID;
+}
+
+int config_load(struct config **ret_config, const char *path, config_error_fn *error, void *user)
+{
+    return load_and_tell(ret_config, path, 0, error, user);
+}
+
+int config_load_broker(struct config **ret_config, const char *path, config_error_fn *error, void *user)
+{
+    return load_and_tell(ret_config, path, 1, error, user);
 }
 
 void config_free(struct config *config)

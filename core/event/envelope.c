@@ -82,6 +82,8 @@ static void write_members(struct writer *w, yyjson_val *object, const char *cons
 {
     size_t index, max;
     yyjson_val *key, *member;
+    if (!object)
+        return;
     yyjson_obj_foreach (object, index, max, key, member) {
         kanal_str name = kanal_json_text(key);
         const char *const *r = reserved;

@@ -124,20 +124,37 @@ static void http_settle(struct op *op, const void *response)
     op_free(channel->host->ops, op);
 }
 
+/* A script on a page may read the refusal only under the same permission as the answer that it replaces. */
+static size_t keep_cors(const struct op *op, kanal_field *headers)
+{
+    static const char *const names[] = { "access-control-allow-origin", "access-control-allow-credentials", "vary" };
+    size_t count = 0;
+    for (size_t i = 0; op->response && i < sizeof names / sizeof *names; i++) {
+        kanal_str value = kanal_field_get(op->response->headers, op->response->header_count, names[i]);
+        if (value.len > 0)
+            headers[count++] = (kanal_field){ kanal_str_c(names[i]), value };
+    }
+    return count;
+}
+
+/* The plugin wanted to say yes, but what it published is not stored. */
 static void http_settle_failed(struct op *op)
 {
-    static const kanal_field retry = { { "retry-after", 11 }, { "5", 1 } };
-    kanal_http_response response = { .struct_size = sizeof response, .code = 503, .headers = &retry, .header_count = 1,
-        .body = KANAL_LIT("{\"error\":{\"code\":\"not_stored\",\"message\":\"the message could not be stored; send it again\"}}") };
+    kanal_field headers[5] = { { KANAL_LIT("content-type"), KANAL_LIT("application/json") } };
+    size_t count = 1 + keep_cors(op, headers + 1);
+    kanal_http_response response = { .struct_size = sizeof response, .headers = headers };
     if (op->failed == KANAL_E_INVALID || op->failed == KANAL_E_DENIED || op->failed == KANAL_E_INTERNAL) {
         response.code = 500;
-        response.header_count = 0;
         response.body = KANAL_LIT("{\"error\":{\"code\":\"internal\",\"message\":\"the channel made an event that breaks the contract; see the gateway's log\"}}");
     } else if (op->failed == KANAL_E_TOO_LARGE) {
         response.code = 413;
-        response.header_count = 0;
         response.body = KANAL_LIT("{\"error\":{\"code\":\"too_large\",\"message\":\"the message is larger than the gateway can store\"}}");
+    } else {
+        response.code = 503;
+        response.body = KANAL_LIT("{\"error\":{\"code\":\"not_stored\",\"message\":\"the message could not be stored; send it again\"}}");
+        headers[count++] = (kanal_field){ KANAL_LIT("retry-after"), KANAL_LIT("5") };
     }
+    response.header_count = count;
     http_settle(op, &response);
 }
 
@@ -214,12 +231,14 @@ void table_respond(const kanal_host *host, kanal_op id, const kanal_http_respons
     }
     op->responded = 1;
     int accepted = response->code >= 200 && response->code < 300;
-    if (!accepted || (op->waiting == 0 && op->failed == KANAL_OK))
+    if (!accepted || (op->waiting == 0 && op->failed == KANAL_OK)) {
         http_settle(op, response);
-    else if (op->waiting == 0)
+        return;
+    }
+    if (!(op->response = response_copy(response)))
+        op->failed = KANAL_E_BUSY; /* no memory to keep the answer: the client gets 503 */
+    if (op->waiting == 0)
         http_settle_failed(op);
-    else if (!(op->response = response_copy(response)))
-        op->failed = KANAL_E_BUSY; /* the client gets 503 when the publishes have ended */
 }
 
 /* ---- deliver() ---- */

@@ -40,6 +40,7 @@ struct http_out_part {
     kanal_str name, filename, content_type, data;
     kanal_str source_url;    /* instead of data: streamed from there into the form, not held whole in memory */
     uint64_t max_bytes;      /* of source_url; 0: 64 MiB */
+    void *allow_user;        /* of source_url: what allow() is asked with instead of the request's */
 };
 
 struct http_in {

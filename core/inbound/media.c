@@ -140,7 +140,7 @@ static void fetch(struct media *m, const kanal_http_request *request)
 {
     char reason[256];
     struct outgoing outgoing = { .out = NULL };
-    if (outgoing_init(&outgoing, m->channel, request, reason) != 0) {
+    if (outgoing_init(&outgoing, m->channel, 0, request, reason) != 0) {
         log_write(m->front->host->log, KANAL_LOG_WARN, "media", m->channel->id.ptr, "a media recipe was refused: %s", reason);
         refuse(m, 502, "media_unavailable", "the channel cannot fetch this file");
         return;

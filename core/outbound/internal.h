@@ -46,6 +46,7 @@ struct report {
     int scope;                     /* KANAL_SCOPE_… */
     kanal_str provider_code, provider_message, detail;
     const char *next;              /* of unknown */
+    kanal_str expires;             /* of expired */
     yyjson_val *agent;             /* who acted for the company, as the command says; or NULL */
     yyjson_val *command;           /* of accepted: the whole command */
 };

@@ -241,6 +241,8 @@ static void end_failed(struct job *job, const char *type, const char *code, int 
     report->code = code;
     report->scope = scope;
     report->detail = detail;
+    if (strcmp(type, "message.expired") == 0)
+        report->expires = kanal_json_text_at(job->command, "expires");
     report->provider_code = kanal_buffer_view(&job->provider_code);
     report->provider_message = kanal_buffer_view(&job->provider_message);
     job->is_dead = 1;

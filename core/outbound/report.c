@@ -68,6 +68,7 @@ static void write_data(const struct report *report, struct kanal_buffer *out)
         write_error(&json, report);
     if (report->next)
         kanal_json_member_text(&json, "next", report->next);
+    member_nonempty(&json, "expires", report->expires, 64);
     if (report->command)
         copy_member(&json, report->command, "to");
     if (report->agent) {

@@ -248,6 +248,7 @@ Test(access, tls_under_load_and_stalled, .timeout = 60)
     cr_assert_eq(seen, sent);
 
     nats_pause(&f.nats);
+    out.subject = KANAL_LIT("nobody.listens");
     out.payload.len = 100000;
     for (int i = 0; i < 400 && r == 0; i++) {
         uint64_t turn = clock_ms();

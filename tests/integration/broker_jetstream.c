@@ -224,6 +224,28 @@ Test(jetstream, stored_messages_without_direct, .timeout = 30)
     read_them(0);
 }
 
+/* What was known of a stream is forgotten when it does not hold any more. */
+Test(jetstream, a_stream_that_is_gone, .timeout = 30)
+{
+    struct fixture f;
+    struct broker_out out = text_out("$JS.API.STREAM.DELETE.EVENTS", "");
+    struct noted n = { 0 };
+
+    fixture_up(&f, NULL);
+    cr_assert_eq(make_stream(&f, "EVENTS", "events.>"), KANAL_OK);
+    broker_request(f.broker, &out, 0, note_reply, &n);
+    cr_assert(run_until(&f.loop, &n.calls, 1, 2000));
+    n.calls = 0;
+    js_get_sequence(f.broker, "EVENTS", 1, note_message, &n);
+    cr_assert(run_until(&f.loop, &n.calls, 1, 6000));
+    cr_assert_eq(n.status, KANAL_E_TIMEOUT, "no answer at all is what the server gives");
+    n.calls = 0;
+    js_get_sequence(f.broker, "EVENTS", 1, note_message, &n);
+    cr_assert(run_until(&f.loop, &n.calls, 1, 1000));
+    cr_assert_eq(n.status, KANAL_E_NOT_FOUND);
+    fixture_down(&f);
+}
+
 struct seen_message {
     int calls;
     int64_t time_ms;
@@ -499,6 +521,24 @@ Test(jetstream, a_pull_goes_on_after_a_stall, .timeout = 60)
     fill(&f, 0, 1000);
     cr_assert(run_until(&f.loop, &r.count, 1000, 5000), "%d", r.count);
     cr_assert(r.in_order && r.redelivered == 0);
+    js_pull_stop(r.pull);
+    fixture_down(&f);
+}
+
+/* Requests for messages end after 15 s; the pull does not. */
+Test(jetstream, a_pull_outlives_its_requests, .timeout = 60)
+{
+    struct fixture f;
+    static struct reader r;
+
+    fixture_up(&f, NULL);
+    cr_assert_eq(make_stream(&f, "EVENTS", "events.>"), KANAL_OK);
+    consumer(&f, &reader_consumer, 0, KANAL_OK);
+    pull(&f, &r, 256, 1024);
+    run_for(&f.loop, 16500);
+    fill(&f, 0, 1000);
+    cr_assert(run_until(&f.loop, &r.count, 1000, 1000), "%d", r.count);
+    cr_assert(r.in_order && r.redelivered == 0 && r.errors == 0);
     js_pull_stop(r.pull);
     fixture_down(&f);
 }

@@ -462,7 +462,43 @@ Test(object, reading_pauses_resumes_and_can_be_cancelled, .timeout = 60)
     fixture_down(&f);
 }
 
-/* A chunk was changed by somebody: the digest shows it. */
+static void copy_text(void *user, kanal_status status, const struct js_message *m)
+{
+    cr_assert_eq(status, KANAL_OK);
+    snprintf(user, 4096, "%.*s", (int)m->payload.len, m->payload.ptr);
+}
+
+/* The digest does not fit: somebody has changed something. */
+Test(object, a_wrong_digest_is_found, .timeout = 60)
+{
+    struct fixture f;
+    kanal_field rollup = { KANAL_LIT("Nats-Rollup"), KANAL_LIT("sub") };
+    struct broker_out out = text_out("$O.media.M.YQ==", "");
+    struct noted n = { 0 };
+    char *data = pattern(200000), meta[4096] = "", *digest;
+    struct got g;
+
+    fixture_up(&f, NULL);
+    make_store(&f);
+    store(&f, "a", data, 200000);
+    js_get_last(f.broker, "OBJ_media", out.subject, copy_text, meta);
+    run_for(&f.loop, 200);
+    digest = strstr(meta, "SHA-256=");
+    cr_assert_not_null(digest);
+    digest[10] = digest[10] == 'A' ? 'B' : 'A';
+    out.payload = kanal_str_c(meta);
+    out.headers = &rollup;
+    out.header_count = 1;
+    js_publish(f.broker, &out, kanal_str_of(NULL, 0), JS_ANY_SEQUENCE, 0, note_ack, &n);
+    cr_assert(run_until(&f.loop, &n.calls, 1, 3000));
+    cr_assert_eq(n.status, KANAL_OK, "%s", n.text);
+    g = fetch(&f, "a");
+    cr_assert(g.bytes == 200000 && g.status == KANAL_E_REJECTED, "%d", g.status);
+    free(data);
+    fixture_down(&f);
+}
+
+/* A chunk is gone. */
 Test(object, damage_is_found, .timeout = 60)
 {
     struct fixture f;

@@ -226,17 +226,42 @@ static int check(const struct channel *channel, const kanal_http_request *reques
     return 0;
 }
 
-static void copy_parts(struct http_draft *draft, const kanal_http_request *request)
+/* What may be streamed into a form: from a granted host; from the gateway itself; or a URL that stands in the delivery which the request is
+ * made for, since a consumer may name media anywhere on the public internet, and a plugin may not. */
+static int source_granted(const struct channel *channel, kanal_op cause, kanal_str url, int *ret_may_be_private)
+{
+    struct kanal_url parsed, own;
+    if (kanal_url_parse(url, &parsed) != 0)
+        return 0;
+    *ret_may_be_private = channel->egress_by_operator;
+    if (egress_granted(channel, &parsed))
+        return 1;
+    *ret_may_be_private = 1;
+    if (kanal_url_parse(channel->host->envelope.base_url, &own) == 0 && kanal_str_equal_nocase(own.host, parsed.host) &&
+        kanal_str_equal(own.port, parsed.port) && kanal_str_starts(parsed.path, "/m/"))
+        return 1;
+    *ret_may_be_private = 0;
+    const struct op *op = op_find(channel->host->ops, channel, cause);
+    const kanal_delivery *delivery = op && op->kind == OP_DELIVER ? op->argument : NULL;
+    return delivery && url.len > 0 && memmem(delivery->data.ptr, delivery->data.len, url.ptr, url.len) != NULL;
+}
+
+static int copy_parts(struct http_draft *draft, kanal_op cause, const kanal_http_request *request, char reason[256])
 {
     for (size_t i = 0; i < request->part_count; i++) {
         const kanal_part *part = &request->parts[i];
+        int may_be_private = 0;
+        if (part->source_url.len > 0 && !source_granted(draft->channel, cause, part->source_url, &may_be_private))
+            return refuse(reason, KANAL_E_DENIED, "a part's source_url is of no granted host and not in the delivery");
         draft->parts[i] = (struct http_out_part){ .name = part->name, .filename = part->filename, .content_type = part->content_type,
-                                                  .data = part->data, .source_url = part->source_url, .max_bytes = SOURCE_BYTES_MAX };
+                                                  .data = part->data, .source_url = part->source_url, .max_bytes = SOURCE_BYTES_MAX,
+                                                  .allow_user = may_be_private ? draft->channel : NULL };
     }
     draft->out.part_count = request->part_count;
+    return 0;
 }
 
-int outgoing_init(struct outgoing *outgoing, struct channel *channel, const kanal_http_request *request, char reason[256])
+int outgoing_init(struct outgoing *outgoing, struct channel *channel, kanal_op cause, const kanal_http_request *request, char reason[256])
 {
     struct http_draft *draft = calloc(1, sizeof *draft);
     if (!draft)
@@ -250,7 +275,8 @@ int outgoing_init(struct outgoing *outgoing, struct channel *channel, const kana
     kanal_buffer_str(&draft->body, request->body);
     for (size_t i = 0; i < request->header_count; i++)
         add_header(draft, request->headers[i].name, request->headers[i].value);
-    copy_parts(draft, request);
+    if ((status = copy_parts(draft, cause, request, reason)) != 0)
+        goto fail;
     for (size_t i = 0; i < request->secret_count; i++)
         if ((status = add_secret(draft, &request->secrets[i], &draft->values[i], reason)) != 0)
             goto fail;
@@ -296,7 +322,6 @@ kanal_op service_http_send(const kanal_host *host, kanal_op cause, const kanal_h
 {
     struct channel *channel = host->impl;
     struct op *op = channel_op(channel, OP_RESPONSE);
-    (void)cause;
     if (!op)
         return 0;
     op->callback.response = done;
@@ -304,7 +329,7 @@ kanal_op service_http_send(const kanal_host *host, kanal_op cause, const kanal_h
     kanal_op id = op->id;
     char reason[256];
     struct outgoing outgoing = { .out = NULL };
-    kanal_status status = channel->ops > CHANNEL_OPS_MAX ? KANAL_E_BUSY : outgoing_init(&outgoing, channel, request, reason);
+    kanal_status status = channel->ops > CHANNEL_OPS_MAX ? KANAL_E_BUSY : outgoing_init(&outgoing, channel, cause, request, reason);
     if (status != KANAL_OK) {
         if (status != KANAL_E_BUSY)
             log_write(channel->host->log, KANAL_LOG_WARN, "http", channel->id.ptr, "a request of the plugin was refused: %s", reason);

@@ -48,7 +48,7 @@ struct outgoing { /* a granted request, its secrets filled in; release wipes it 
     struct http_out *out;
 };
 kanal_op service_http_send(const kanal_host *, kanal_op cause, const kanal_http_request *, kanal_response_fn *, void *user);
-int outgoing_init(struct outgoing *, struct channel *, const kanal_http_request *, char reason[256]);
+int outgoing_init(struct outgoing *, struct channel *, kanal_op cause, const kanal_http_request *, char reason[256]);
 void outgoing_release(struct outgoing *);
 /* blob.c, websocket.c: extensions */
 const void *extension_blob(void);
