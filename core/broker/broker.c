@@ -182,8 +182,10 @@ void broker_shut(struct broker *b)
 
 void broker_free(struct broker *b)
 {
-    if (!b)
+    /* Twice is fine as long as the loop has not turned: a callback may free what its caller is about to free. */
+    if (!b || b->freed)
         return;
+    b->freed = 1;
     broker_shut(b);
     broker_link_close(b->link);
     b->link = NULL;

@@ -14,6 +14,7 @@
 #include "pump.h"
 
 #define CONNECT_DEADLINE_MS 10000 /* a TLS handshake of cnats has no limit of its own */
+#define ABANDON_MS 2500           /* how long an attempt that nobody wants any more is waited for */
 #define PUMP_FULL_BYTES 262144u
 #define PUMP_RETRY_MS 5
 
@@ -204,6 +205,9 @@ static int start_polling(struct broker_link *link)
     return uv_poll_start(&link->poll, UV_READABLE, poll_cb);
 }
 
+static void close_handles(struct broker_link *link);
+static void close_connection(struct broker_link *link);
+
 static void async_cb(uv_async_t *async)
 {
     struct broker_link *link = async->data;
@@ -212,11 +216,16 @@ static void async_cb(uv_async_t *async)
     pthread_mutex_lock(&link->lock);
     finished = link->finished;
     pthread_mutex_unlock(&link->lock);
-    if (!finished || link->joined || link->closed)
+    if (!finished || link->joined)
         return;
     pthread_join(link->thread, NULL);
     link->joined = 1;
     uv_timer_stop(&link->timer);
+    if (link->closed) {
+        close_connection(link);
+        close_handles(link);
+        return;
+    }
     if (link->status == NATS_OK && start_polling(link) != 0) {
         link->status = NATS_ERR;
         snprintf(link->reason, sizeof link->reason, "cannot poll the socket");
@@ -402,23 +411,8 @@ static void close_connection(struct broker_link *link)
     link->nc = NULL;
 }
 
-void broker_link_close(struct broker_link *link)
+static void close_handles(struct broker_link *link)
 {
-    if (!link || link->closed)
-        return;
-    link->closed = 1;
-    if (!link->joined) {
-        pthread_mutex_lock(&link->lock);
-        link->abandoned = !link->finished;
-        pthread_mutex_unlock(&link->lock);
-        if (link->abandoned)
-            pthread_detach(link->thread);
-        else
-            pthread_join(link->thread, NULL);
-        link->joined = !link->abandoned;
-    }
-    if (link->joined)
-        close_connection(link);
     if (link->polling) {
         link->polling = 0;
         uv_poll_stop(&link->poll);
@@ -426,6 +420,34 @@ void broker_link_close(struct broker_link *link)
     }
     uv_close((uv_handle_t *)&link->timer, handle_closed);
     uv_close((uv_handle_t *)&link->async, handle_closed);
+}
+
+static void abandon_cb(uv_timer_t *timer)
+{
+    struct broker_link *link = timer->data;
+
+    pthread_mutex_lock(&link->lock);
+    link->abandoned = !link->finished;
+    pthread_mutex_unlock(&link->lock);
+    if (!link->abandoned)
+        return; /* async_cb() comes */
+    pthread_detach(link->thread);
+    link->joined = 1;
+    close_handles(link);
+}
+
+void broker_link_close(struct broker_link *link)
+{
+    if (!link || link->closed)
+        return;
+    link->closed = 1;
+    if (link->joined) {
+        close_connection(link);
+        close_handles(link);
+        return;
+    }
+    /* The thread still connects. It is waited for, by the loop: a process that ends meanwhile would take OpenSSL away from under it. */
+    uv_timer_start(&link->timer, abandon_cb, ABANDON_MS, 0);
 }
 
 int broker_link_open(struct broker_link **ret_link, uv_loop_t *loop, struct broker_access *access,

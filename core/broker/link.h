@@ -28,7 +28,8 @@ struct broker_link_events {
 /* Exactly one of connected() and failed() follows, never inside the call. 0 or KANAL_E_INTERNAL. */
 int broker_link_open(struct broker_link **ret_link, uv_loop_t *, struct broker_access *, const struct broker_server *,
                      const struct broker_link_events *, void *user);
-/* No callback comes any more. Does not wait, what is unsent is dropped. Destroy the subscriptions before. NULL is fine. */
+/* No callback comes any more; what is unsent is dropped. Does not wait, but the loop stays alive until an attempt to connect has
+ * ended (2.5 s at most). Destroy the subscriptions before. NULL is fine. */
 void broker_link_close(struct broker_link *);
 
 /* After connected(), else NULL. */

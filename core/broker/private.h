@@ -64,7 +64,7 @@ struct broker {
     uint32_t buffer_bytes, ping_ms;
     size_t unsent_bytes;      /* estimate of what waits in the client's buffer; exact after each write */
     int linked;               /* the link is up */
-    int was_up, closing, draining, buffer_full;
+    int was_up, closing, freed, draining, buffer_full;
     int deaf; /* shut: who asks now is not there any more when the answer comes, so none does */
     uint32_t attempts, refusals; /* since the last time up */
     uint64_t ping_sent, ping_answered; /* numbers of echo messages */

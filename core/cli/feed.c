@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "broker/pull.h"
 #include "broker/topology.h"
 #include "cli/api.h"
 #include "kanal/sdk/json.h"
@@ -406,12 +405,31 @@ static int is_others(const struct message *m)
     return 0;
 }
 
-/* Where a stored event stands; 0, or -1: it is none. */
-static int place_of(const struct message *m, struct js_delivered *ret)
-{
-    kanal_str reply = kanal_str_c(natsMsg_GetReply(m->msg));
+/* Where a stored event stands in its stream. */
+struct place {
+    int64_t sequence, time_ns, pending;
+};
 
-    return reply.len > 0 ? js_ack_parse(reply, ret) : -1;
+/* From its reply subject, "$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<consumer's>.<time>.<pending>", with domain and account
+ * before the stream and perhaps one token more at the end. 0, or -1: it is none. */
+static int place_of(const struct message *m, struct place *ret)
+{
+    kanal_str rest = kanal_str_c(natsMsg_GetReply(m->msg)), tokens[13];
+    size_t count = 0, first;
+
+    if (!rest.ptr || !kanal_str_starts(rest, "$JS.ACK."))
+        return -1;
+    for (; rest.len > 0 && count < 13; count++) {
+        const char *dot = memchr(rest.ptr, '.', rest.len);
+
+        tokens[count] = kanal_str_of(rest.ptr, dot ? (size_t)(dot - rest.ptr) : rest.len);
+        rest = kanal_str_from(rest, tokens[count].len + 1);
+    }
+    first = count == 9 ? 4 : 6;
+    if (count < first + 5 || kanal_str_int(tokens[first + 1], &ret->sequence) != 0 ||
+        kanal_str_int(tokens[first + 3], &ret->time_ns) != 0 || kanal_str_int(tokens[first + 4], &ret->pending) != 0)
+        return -1;
+    return 0;
 }
 
 /* What the server says instead of a message: there is none now (404), nothing came for the length of the request (408) … */
@@ -472,23 +490,23 @@ static void sort_in(struct feed *feed)
 static struct source *oldest(struct feed *feed)
 {
     struct source *best = NULL;
-    int64_t best_ms = 0;
+    int64_t best_ns = 0;
     int behind = 0;
 
     for (size_t i = 0; i < feed->source_count; i++)
         behind |= feed->sources[i].behind;
     for (size_t i = 0; i < feed->source_count; i++) {
         struct source *s = &feed->sources[i];
-        struct js_delivered place = { .time_ms = INT64_MAX };
+        struct place place = { .time_ns = INT64_MAX };
 
         if (s->behind && !s->queue.first)
             return NULL;
         if (!s->queue.first || (behind && !s->stream[0]))
             continue;
         (void)place_of(s->queue.first, &place);
-        if (!best || place.time_ms < best_ms) {
+        if (!best || place.time_ns < best_ns) {
             best = s;
-            best_ms = place.time_ms;
+            best_ns = place.time_ns;
         }
     }
     return best;
@@ -501,10 +519,10 @@ static struct message *take_event(struct feed *feed)
 
     while ((source = oldest(feed))) {
         struct message *m = queue_take(&source->queue);
-        struct js_delivered place;
+        struct place place;
 
         if (source->stream[0] && place_of(m, &place) == 0) {
-            source->last_sequence = place.stream_sequence;
+            source->last_sequence = (uint64_t)place.sequence;
             if (place.pending == 0)
                 source->behind = 0;
         }

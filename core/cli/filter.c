@@ -159,7 +159,7 @@ static int find_branch(kanal_str prefix, const kanal_str *tokens, size_t count, 
                        struct kanal_buffer *error)
 {
     if (!kanal_str_equal(tokens[0], prefix)) {
-        say(error, "subjects begin with '", prefix, "'");
+        say(error, "subjects begin with ", prefix, "");
         return KANAL_E_INVALID;
     }
     for (size_t i = 0; count > 1 && i < sizeof branches / sizeof *branches; i++)

@@ -94,7 +94,8 @@ struct http_socket_events {
     void (*close)(void *user, struct http_socket *, uint16_t code, kanal_str reason);
 };
 /* Instead of http_respond(), for an exchange whose request is_websocket. Text messages are checked to be UTF-8; a message over
- * max_message closes with 1009; pings each 30 s, closed when two stay unanswered; TCP_NODELAY. */
+ * max_message closes with 1009; pings each 30 s, closed when two stay unanswered; TCP_NODELAY. open() comes later, or close()
+ * alone if the client is gone. NULL: out of memory, the exchange was answered with 503; or it was no upgrade to accept. */
 struct http_socket *http_upgrade(struct http_exchange *, uint32_t max_message, const struct http_socket_events *,
                                  void *user);
 /* 0; KANAL_E_BUSY: more than 1 MiB waits, the socket is closed with 1013; KANAL_E_NOT_FOUND: it is closing. */

@@ -503,7 +503,7 @@ static void grow_recipients(struct outbound *o)
         return;
     o->recipients = table;
     o->recipient_slots = slots;
-    for (size_t i = 0; i < old_slots; i++)
+    for (size_t i = 0; old && i < old_slots; i++)
         while (old[i]) {
             struct recipient *recipient = old[i];
             old[i] = recipient->next;
@@ -576,13 +576,13 @@ void lanes_start(struct outbound *o)
 
 void lanes_free(struct outbound *o)
 {
-    while (o->jobs) {
-        struct job *job = o->jobs;
+    for (struct job *job = o->jobs, *next; job; job = next) {
+        next = job->next;
         if (job->op)
             channel_forget(job->op);
-        job_unlink(job);
         job_free(job);
     }
+    o->jobs = NULL;
     for (size_t i = 0; i < o->recipient_slots; i++)
         while (o->recipients[i]) {
             struct recipient *recipient = o->recipients[i];

@@ -71,7 +71,7 @@ void parts_write(yyjson_val *command, const struct part_range *range, struct kan
 {
     /* These are the core's business, not the provider's. */
     static const char *const skipped[] = { "id", "type", "to", "content", "class", "purpose", "expires", "at", "reference", "variants",
-                                           "route", "adapt", "on_unknown", "conversation", "traceparent", "agent", "message", "reply_to", NULL };
+                                           "route", "adapt", "on_unknown", "conversation", "traceparent", "message", "reply_to", NULL };
     struct kanal_json json;
     size_t index, max;
     yyjson_val *key, *value;
