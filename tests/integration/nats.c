@@ -52,7 +52,8 @@ int free_port(void)
 
 static int accepts(int port)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
                                    .sin_port = htons((uint16_t)port) };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int ok = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
@@ -66,8 +67,9 @@ void nats_reconfigure(struct nats_server *s, const char *extra)
     FILE *f = fopen(s->config, "we");
 
     cr_assert_not_null(f);
-    fprintf(f, "listen: 127.0.0.1:%d\nserver_name: test\njetstream { store_dir: \"%s\" }\nlog_file: \"%s/log\"\n",
-            s->port, s->dir, s->dir);
+    fprintf(
+        f, "listen: 127.0.0.1:%d\nserver_name: test\njetstream { store_dir: \"%s\" }\nlog_file: \"%s/log\"\n",
+        s->port, s->dir, s->dir);
     for (const char *p = extra ? extra : ""; *p; p++) {
         if (p[0] == '%' && p[1] == 'd') {
             fputs(s->dir, f);
