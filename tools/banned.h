@@ -8,5 +8,6 @@
 #include <strings.h>
 #include <time.h>
 #include <wchar.h>
-#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets strtok localtime gmtime ctime asctime atoi atol atof
+#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets strtok localtime gmtime ctime asctime \
+    atoi atol atof
 #endif

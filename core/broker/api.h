@@ -14,9 +14,9 @@
 
 struct js_answer {
     kanal_status status; /* KANAL_OK; why there is none; _REJECTED or _BUSY: root holds an error */
-    yyjson_val *root; /* the answer, borrowed; NULL without one */
-    int64_t err_code; /* the server's, or 0 */
-    kanal_str reason; /* the server's words, or ours */
+    yyjson_val *root;    /* the answer, borrowed; NULL without one */
+    int64_t err_code;    /* the server's, or 0 */
+    kanal_str reason;    /* the server's words, or ours */
 };
 typedef void js_api_fn(void *user, const struct js_answer *);
 

@@ -23,7 +23,8 @@ void grant_set_password(struct grant *grant, const unsigned char *random, size_t
 
 static void fill(const struct grant *grant, struct subjects *s)
 {
-    snprintf(s->publish[0], sizeof s->publish[0], "$JS.API.CONSUMER.MSG.NEXT.%s.%s", grant->stream, grant->name);
+    snprintf(s->publish[0], sizeof s->publish[0], "$JS.API.CONSUMER.MSG.NEXT.%s.%s", grant->stream,
+             grant->name);
     snprintf(s->publish[1], sizeof s->publish[1], "$JS.API.CONSUMER.INFO.%s.%s", grant->stream, grant->name);
     snprintf(s->publish[2], sizeof s->publish[2], "$JS.ACK.%s.%s.>", grant->stream, grant->name);
     snprintf(s->inbox_prefix, sizeof s->inbox_prefix, "_INBOX_%s", grant->name);
@@ -46,7 +47,8 @@ void grant_write_text(const struct grant *grant, struct kanal_buffer *out)
     line(out, "", grant->stream, " reads:\n");
     for (size_t i = 0; i < grant->filter_count; i++)
         line(out, "#   ", grant->filters[i], "\n");
-    line(out, "# Its reader is a pull consumer with the inbox prefix ", s.inbox_prefix, ". For nats-server's configuration:\n");
+    line(out, "# Its reader is a pull consumer with the inbox prefix ", s.inbox_prefix,
+         ". For nats-server's configuration:\n");
     kanal_buffer_text(out, "authorization {\n  users: [\n    {\n");
     line(out, "      user: \"", grant->name, "\"\n");
     line(out, "      password: \"", grant->password, "\"\n");

@@ -35,8 +35,13 @@ static void make_streams(struct broker_of_test *b, const char *user, const char 
 {
     struct fixture f;
     struct broker_options options = { .user = user, .password = password };
-    struct topology_options topology = { .prefix = "kanal", .replicas = 1, .events_ms = 86400000, .activity_ms = 86400000,
-                                         .raw_ms = 86400000, .dead_ms = 86400000, .media_ms = 86400000 };
+    struct topology_options topology = { .prefix = "kanal",
+                                         .replicas = 1,
+                                         .events_ms = 86400000,
+                                         .activity_ms = 86400000,
+                                         .raw_ms = 86400000,
+                                         .dead_ms = 86400000,
+                                         .media_ms = 86400000 };
     int done = 0;
 
     fixture_init(&f);
@@ -75,7 +80,8 @@ void cli_disconnect(struct broker_of_test *b)
 
 void cli_up(struct broker_of_test *b, const char *extra, const char *user, const char *password)
 {
-    static const char *const variables[] = { "KANAL_CREDS", "KANAL_USER", "KANAL_PASSWORD", "KANAL_TOKEN", "NO_COLOR" };
+    static const char *const variables[] = { "KANAL_CREDS", "KANAL_USER", "KANAL_PASSWORD", "KANAL_TOKEN",
+                                             "NO_COLOR" };
 
     memset(b, 0, sizeof *b);
     nats_start(&b->nats, extra);
@@ -113,19 +119,26 @@ uint64_t cli_stored(struct broker_of_test *b, const char *stream)
     return count;
 }
 
-const struct cli_event *cli_message_received(const char *channel, const char *address, const char *text, int number)
+const struct cli_event *cli_message_received(const char *channel, const char *address, const char *text,
+                                             int number)
 {
     static struct cli_event event;
 
-    snprintf(event.subject, sizeof event.subject, "kanal.events.telegram.%s.message.received.a_deswgqzqbqbo2uj4pbkjd2g2wy", channel);
-    snprintf(event.json, sizeof event.json,
-             "{\"specversion\":\"1.0\",\"id\":\"e_%026d\",\"type\":\"message.received\",\"source\":\"urn:kanal:kanal:%s\","
-             "\"subject\":\"a_deswgqzqbqbo2uj4pbkjd2g2wy\",\"time\":\"2026-11-21T20:53:05.000Z\",\"recordedtime\":"
-             "\"2026-11-21T20:53:05.412Z\",\"datacontenttype\":\"application/json\",\"dataschema\":"
-             "\"urn:kanal:schema:message.received:1\",\"data\":{\"channel\":{\"id\":\"%s\",\"plugin\":\"telegram\"},\"customer\":"
-             "{\"id\":\"c_deswgqzqbqbo2uj4pbkjd2g2wy\",\"node\":\"a_deswgqzqbqbo2uj4pbkjd2g2wy\",\"address\":\"%s\",\"name\":\"Anna\"},"
-             "\"message\":{\"id\":\"e_%026d\",\"external_id\":\"%d\",\"content\":[{\"type\":\"text\",\"text\":\"%s\"}]}}}",
-             number, channel, channel, address, number, number, text);
+    snprintf(event.subject, sizeof event.subject,
+             "kanal.events.telegram.%s.message.received.a_deswgqzqbqbo2uj4pbkjd2g2wy", channel);
+    snprintf(
+        event.json, sizeof event.json,
+        "{\"specversion\":\"1.0\",\"id\":\"e_%026d\",\"type\":\"message.received\",\"source\":\"urn:kanal:"
+        "kanal:%s\","
+        "\"subject\":\"a_deswgqzqbqbo2uj4pbkjd2g2wy\",\"time\":\"2026-11-21T20:53:05.000Z\",\"recordedtime\":"
+        "\"2026-11-21T20:53:05.412Z\",\"datacontenttype\":\"application/json\",\"dataschema\":"
+        "\"urn:kanal:schema:message.received:1\",\"data\":{\"channel\":{\"id\":\"%s\",\"plugin\":"
+        "\"telegram\"},\"customer\":"
+        "{\"id\":\"c_deswgqzqbqbo2uj4pbkjd2g2wy\",\"node\":\"a_deswgqzqbqbo2uj4pbkjd2g2wy\",\"address\":\"%"
+        "s\",\"name\":\"Anna\"},"
+        "\"message\":{\"id\":\"e_%026d\",\"external_id\":\"%d\",\"content\":[{\"type\":\"text\",\"text\":\"%"
+        "s\"}]}}}",
+        number, channel, channel, address, number, number, text);
     return &event;
 }
 
@@ -255,8 +268,8 @@ void child_expect(struct child *c, const char *text)
 
     while (!strstr(or_empty(c->output), text) && read_more(c, until_ms))
         ;
-    cr_assert_not_null(strstr(or_empty(c->output), text), "\"%s\" does not come; output: %s\nerrors: %s", text, or_empty(c->output),
-                       or_empty(c->errors));
+    cr_assert_not_null(strstr(or_empty(c->output), text), "\"%s\" does not come; output: %s\nerrors: %s",
+                       text, or_empty(c->output), or_empty(c->errors));
 }
 
 void child_expect_error(struct child *c, const char *text)
@@ -265,8 +278,8 @@ void child_expect_error(struct child *c, const char *text)
 
     while (!strstr(or_empty(c->errors), text) && read_more(c, until_ms))
         ;
-    cr_assert_not_null(strstr(or_empty(c->errors), text), "\"%s\" does not come; output: %s\nerrors: %s", text, or_empty(c->output),
-                       or_empty(c->errors));
+    cr_assert_not_null(strstr(or_empty(c->errors), text), "\"%s\" does not come; output: %s\nerrors: %s",
+                       text, or_empty(c->output), or_empty(c->errors));
 }
 
 int child_wait(struct child *c)

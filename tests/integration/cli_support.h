@@ -31,7 +31,8 @@ uint64_t cli_stored(struct broker_of_test *, const char *stream);
 struct cli_event {
     char subject[256], json[2048];
 };
-const struct cli_event *cli_message_received(const char *channel, const char *address, const char *text, int number);
+const struct cli_event *cli_message_received(const char *channel, const char *address, const char *text,
+                                             int number);
 
 /* A running `kanal`. */
 struct child {
@@ -39,7 +40,7 @@ struct child {
     int out, err;          /* pipes */
     char *output, *errors; /* what came so far, NUL-ended */
     size_t output_bytes, error_bytes;
-    int code;              /* after child_wait() */
+    int code; /* after child_wait() */
 };
 /* words: NULL-ended, without "kanal". input: for its standard input, or NULL. */
 void child_start(struct child *, const char *const *words, const char *input);

@@ -10,7 +10,8 @@ static const char *json_of(const char *text, int number)
     return cli_message_received("shop", "telegram:1", text, number)->json;
 }
 
-static void publish(struct broker_of_test *b, const char *channel, const char *address, const char *text, int number)
+static void publish(struct broker_of_test *b, const char *channel, const char *address, const char *text,
+                    int number)
 {
     const struct cli_event *event = cli_message_received(channel, address, text, number);
 
@@ -31,11 +32,15 @@ Test(tail, shows_what_comes, .timeout = 60)
     child_expect_error(&c, "listening at nats://127.0.0.1:");
     publish(&b, "shop", "telegram:3527065", "hello there", 2);
     child_expect(&c, " shop telegram:3527065 Anna message.received  hello there\n");
-    cli_publish(&b, ACTIVITY, "{\"type\":\"activity.tracked\",\"time\":\"2026-11-21T20:53:05.000Z\",\"data\":{\"channel\":{\"id\":\"site\"},"
-                              "\"activity\":{\"name\":\"Product Added\",\"properties\":{\"sku\":\"k1\"}}}}");
+    cli_publish(&b, ACTIVITY,
+                "{\"type\":\"activity.tracked\",\"time\":\"2026-11-21T20:53:05.000Z\",\"data\":{\"channel\":{"
+                "\"id\":\"site\"},"
+                "\"activity\":{\"name\":\"Product Added\",\"properties\":{\"sku\":\"k1\"}}}}");
     child_expect(&c, " site activity.tracked  Product Added {\"sku\":\"k1\"}\n");
-    cr_assert_eq(natsConnection_PublishString(b.connection, TYPING, "{\"type\":\"typing.started\",\"time\":\"2026-11-21T20:53:05.000Z\","
-                                                                    "\"data\":{\"channel\":{\"id\":\"shop\"},\"typing\":{\"kind\":\"text\"}}}"),
+    cr_assert_eq(natsConnection_PublishString(
+                     b.connection, TYPING,
+                     "{\"type\":\"typing.started\",\"time\":\"2026-11-21T20:53:05.000Z\","
+                     "\"data\":{\"channel\":{\"id\":\"shop\"},\"typing\":{\"kind\":\"text\"}}}"),
                  NATS_OK);
     child_expect(&c, " shop typing.started  typing={\"kind\":\"text\"}\n");
     publish(&b, "shop", "telegram:1", "last", 3);
@@ -54,15 +59,19 @@ Test(tail, json_is_what_was_stored, .timeout = 60)
 
     cli_up(&b, NULL, NULL, NULL);
     publish(&b, "shop", "telegram:1", "one \\u001b \xd0\x90", 1);
-    cli_publish(&b, "kanal.events.telegram.shop.message.received._", "{ \"type\" :\n \"x\", \"a\": \"\xc2\x9b" "31m\" }");
+    cli_publish(&b, "kanal.events.telegram.shop.message.received._",
+                "{ \"type\" :\n \"x\", \"a\": \"\xc2\x9b"
+                "31m\" }");
     cli_publish(&b, "kanal.events.telegram.shop.message.received._", "no json \033[2J");
     cr_expect_eq(RUN(&c, "tail", "--since", "all", "--no-live", "--json"), 0, "%s", c.errors);
-    snprintf(expected, sizeof expected, "%s\n{ \"type\" : \"x\", \"a\": \"\\u009b31m\" }\n", json_of("one \\u001b \xd0\x90", 1));
+    snprintf(expected, sizeof expected, "%s\n{ \"type\" : \"x\", \"a\": \"\\u009b31m\" }\n",
+             json_of("one \\u001b \xd0\x90", 1));
     cr_expect_str_eq(c.output, expected);
     cr_expect_not_null(strstr(c.errors, "a message of 12 bytes that is not JSON"), "%s", c.errors);
     child_release(&c);
     cr_expect_eq(RUN(&c, "tail", "--since", "all", "--no-live"), 0, "%s", c.errors);
-    cr_expect_not_null(strstr(c.output, "message.received._  not JSON: no json \\u001b[2J\n"), "%s", c.output);
+    cr_expect_not_null(strstr(c.output, "message.received._  not JSON: no json \\u001b[2J\n"), "%s",
+                       c.output);
     child_release(&c);
     cli_down(&b);
 }
@@ -203,19 +212,31 @@ Test(tail, shows_only_what_is_asked_for, .timeout = 60)
     publish(&b, "shop", "telegram:1", "shop-1", 1);
     publish(&b, "shop", "telegram:2", "shop-2", 2);
     publish(&b, "other", "telegram:1", "other-1", 3);
-    cli_publish(&b, "kanal.events.telegram.shop.message.sent._", "{\"type\":\"message.sent\",\"time\":\"2026-11-21T20:53:05Z\",\"data\":{\"channel\":{\"id\":\"shop\"}}}");
+    cli_publish(&b, "kanal.events.telegram.shop.message.sent._",
+                "{\"type\":\"message.sent\",\"time\":\"2026-11-21T20:53:05Z\",\"data\":{\"channel\":{\"id\":"
+                "\"shop\"}}}");
 
     cr_expect_eq(RUN(&c, "tail", "--since", "all", "--no-live", "--channel", "shop"), 0, "%s", c.errors);
-    cr_expect(strstr(c.output, "shop-1") && strstr(c.output, "shop-2") && strstr(c.output, "message.sent") && !strstr(c.output, "other-1"), "%s", c.output);
+    cr_expect(strstr(c.output, "shop-1") && strstr(c.output, "shop-2") && strstr(c.output, "message.sent") &&
+                  !strstr(c.output, "other-1"),
+              "%s", c.output);
     child_release(&c);
-    cr_expect_eq(RUN(&c, "tail", "--since", "all", "--no-live", "--type", "message.received", "--address", "Telegram:1"), 0, "%s", c.errors);
-    cr_expect(strstr(c.output, "shop-1") && !strstr(c.output, "shop-2") && !strstr(c.output, "message.sent") && strstr(c.output, "other-1"), "%s", c.output);
+    cr_expect_eq(RUN(&c, "tail", "--since", "all", "--no-live", "--type", "message.received", "--address",
+                     "Telegram:1"),
+                 0, "%s", c.errors);
+    cr_expect(strstr(c.output, "shop-1") && !strstr(c.output, "shop-2") &&
+                  !strstr(c.output, "message.sent") && strstr(c.output, "other-1"),
+              "%s", c.output);
     child_release(&c);
-    cr_expect_eq(RUN(&c, "tail", "--since", "all", "--no-live", "--type", "message.*", "--channel", "other", "--channel", "none"), 0, "%s", c.errors);
+    cr_expect_eq(RUN(&c, "tail", "--since", "all", "--no-live", "--type", "message.*", "--channel", "other",
+                     "--channel", "none"),
+                 0, "%s", c.errors);
     cr_expect(!strstr(c.output, "shop-1") && strstr(c.output, "other-1"), "%s", c.output);
     child_release(&c);
     /* Overlapping filters: each event once. */
-    cr_expect_eq(RUN(&c, "tail", "--since", "all", "--no-live", "kanal.events.*.shop.>", "kanal.events.telegram.*.message.received.*"), 0, "%s", c.errors);
+    cr_expect_eq(RUN(&c, "tail", "--since", "all", "--no-live", "kanal.events.*.shop.>",
+                     "kanal.events.telegram.*.message.received.*"),
+                 0, "%s", c.errors);
     cr_expect_eq(cli_count("shop-1", c.output), 1, "%s", c.output);
     cr_expect_eq(cli_count("shop-2", c.output), 1, "%s", c.output);
     cr_expect_eq(cli_count("other-1", c.output), 1, "%s", c.output);
@@ -225,7 +246,9 @@ Test(tail, shows_only_what_is_asked_for, .timeout = 60)
     for (int i = 0; i < 3; i++)
         publish(&b, "shop", "telegram:1", i == 0 ? "first" : i == 1 ? "second" : "third", 10 + i);
     cr_expect_eq(child_wait(&c), 0);
-    cr_expect(cli_count("first", c.output) == 1 && cli_count("second", c.output) == 1 && cli_count("third", c.output) == 1, "%s", c.output);
+    cr_expect(cli_count("first", c.output) == 1 && cli_count("second", c.output) == 1 &&
+                  cli_count("third", c.output) == 1,
+              "%s", c.output);
     child_release(&c);
     cli_down(&b);
 }
@@ -326,7 +349,8 @@ Test(tail, wrong_words, .timeout = 60)
     cli_up(&b, NULL, NULL, NULL);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         cr_expect_eq(cli_run(&c, wrong[i].words, NULL), 2, "%s: %d", wrong[i].words[1], c.code);
-        cr_expect_not_null(strstr(c.errors, wrong[i].says), "%s does not say \"%s\"", c.errors, wrong[i].says);
+        cr_expect_not_null(strstr(c.errors, wrong[i].says), "%s does not say \"%s\"", c.errors,
+                           wrong[i].says);
         cr_expect_str_eq(c.output, "");
         child_release(&c);
     }
@@ -341,8 +365,10 @@ Test(tail, is_refused, .timeout = 60)
     struct broker_of_test b;
     struct child c;
 
-    cli_up(&b, "authorization { users: [ { user: boss, password: b }, { user: poor, password: p, permissions: { publish: \"x\", subscribe: "
-               "[ \"_INBOX.>\", \"kanal.events.*.shop.>\" ] } } ] }",
+    cli_up(&b,
+           "authorization { users: [ { user: boss, password: b }, { user: poor, password: p, permissions: { "
+           "publish: \"x\", subscribe: "
+           "[ \"_INBOX.>\", \"kanal.events.*.shop.>\" ] } } ] }",
            "boss", "b");
     cr_expect_eq(RUN(&c, "tail"), 4, "%s", c.errors);
     cr_expect_not_null(strstr(c.errors, "refuses these credentials"), "%s", c.errors);

@@ -21,7 +21,7 @@ export async function createAnswerer(chatUrl, natsUrl = 'nats://127.0.0.1:4222')
   void listen(`${PREFIX}.live.>`);
   await connection.flush();
 
-  function until(find, what, ms = 10000) {
+  function until(find, what, ms = 20000) {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => done(() => reject(new Error(`waited ${ms} ms in vain for ${what}`))), ms);
       const done = (end) => {
