@@ -248,7 +248,8 @@ Test(jetstream, a_stream_that_is_gone, .timeout = 30)
     n.calls = 0;
     js_get_sequence(f.broker, "EVENTS", 1, note_message, &n);
     cr_assert(run_until(&f.loop, &n.calls, 1, 6000));
-    cr_assert_eq(n.status, KANAL_E_TIMEOUT, "no answer at all is what the server gives");
+    /* 2.9 gives no answer at all, 2.10 says that nobody is there. */
+    cr_assert(n.status == KANAL_E_TIMEOUT || n.status == KANAL_E_NOT_FOUND, "%d", n.status);
     n.calls = 0;
     js_get_sequence(f.broker, "EVENTS", 1, note_message, &n);
     cr_assert(run_until(&f.loop, &n.calls, 1, 1000));
