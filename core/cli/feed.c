@@ -15,6 +15,7 @@
 #define EXPIRES_MS 30000 /* of one request for messages */
 #define LATE_MS 5000     /* the server forgot to say that the request is over */
 #define FORGOTTEN_S 60   /* a consumer that nobody asks */
+#define RESUBSCRIBE_MS 2000
 #define RETRY_MS 1000
 #define CLOSE_S 3
 #define LOOK_EVERY 64
@@ -584,6 +585,8 @@ static enum feed_result on_change(struct feed *feed, enum client_event event, st
     for (size_t i = 0; i < feed->source_count; i++)
         feed->sources[i].consumer[0] = '\0';
     feed->retry_ms = client_now_ms();
+    /* cnats tells of the connection before the server has our subscriptions again: what came until then would be lost unsaid. */
+    natsConnection_FlushTimeout(client->connection, RESUBSCRIBE_MS);
     natsConnection_GetConnectedUrl(client->connection, url, sizeof url);
     snprintf(item->text, sizeof item->text, "connected again, to %s%s", url,
              feed->plain ? "; what came meanwhile was not shown (--since would)" : "");
