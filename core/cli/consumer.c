@@ -1,7 +1,8 @@
 /* `kanal consumer`: durables for those who read events, and the permissions that let them read these and nothing else.
  *
  * Permissions on subjects do not protect a stream: whoever may create a consumer, or use STREAM.MSG.GET, reads all of it. So the
- * operator makes the durable, and its reader may ask for the messages of that one, look at it, and acknowledge. */
+ * operator makes the durable, and its reader may ask for the messages of that one, look at it, and acknowledge; and from an
+ * account of its own, see grant.h. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #define FILTERS 16u
 #define MARK "made by kanal consumer add" /* the description of ours */
 #define ACK_WAIT_MS 30000
+#define GATEWAY_ACCOUNT "KANAL"
 #define NS_PER_MS INT64_C(1000000)
 
 struct options {
@@ -29,7 +31,8 @@ struct options {
     size_t filter_count;
     const char *stream; /* "events" …; NULL: as the filters say */
     int64_t ack_wait_ms, max_deliver;
-    int all, json, force;
+    const char *account; /* the gateway's, at the broker */
+    int all, json, force, shared_account;
 };
 
 struct consumer {
@@ -48,6 +51,8 @@ enum {
     OPTION_MAX_DELIVER,
     OPTION_SINCE,
     OPTION_FORCE,
+    OPTION_ACCOUNT,
+    OPTION_SHARED_ACCOUNT,
     OPTION_JSON
 };
 
@@ -56,6 +61,8 @@ static const struct option long_options[] = { { "filter", required_argument, NUL
                                               { "ack-wait", required_argument, NULL, OPTION_ACK_WAIT },
                                               { "max-deliver", required_argument, NULL, OPTION_MAX_DELIVER },
                                               { "since", required_argument, NULL, OPTION_SINCE },
+                                              { "account", required_argument, NULL, OPTION_ACCOUNT },
+                                              { "shared-account", no_argument, NULL, OPTION_SHARED_ACCOUNT },
                                               { "force", no_argument, NULL, OPTION_FORCE },
                                               { "json", no_argument, NULL, OPTION_JSON },
                                               CLIENT_LONG };
@@ -83,6 +90,13 @@ static int read_stream(struct consumer *c, const char *value)
     return cli_usage(c->command, "--stream: expected events, activity or facts, found '%s'", value);
 }
 
+static int name_valid(const char *name)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+
+    return n > 0 && n <= 32 && name[n] == '\0';
+}
+
 static int read_option(struct consumer *c, int option, const char *value)
 {
     struct options *o = &c->options;
@@ -107,6 +121,17 @@ static int read_option(struct consumer *c, int option, const char *value)
         if (o->all || strcmp(value, "new") == 0)
             return CLI_OK;
         return cli_usage(c->command, "--since: expected new or all, found '%s'", value);
+    case OPTION_ACCOUNT:
+        o->account = value;
+        return name_valid(value)
+                   ? CLI_OK
+                   : cli_usage(
+                         c->command,
+                         "--account: an account's name is 1 to 32 of A-Z, a-z, 0-9, _ and -, found '%s'",
+                         value);
+    case OPTION_SHARED_ACCOUNT:
+        o->shared_account = 1;
+        return CLI_OK;
     case OPTION_FORCE:
         o->force = 1;
         return CLI_OK;
@@ -118,13 +143,6 @@ static int read_option(struct consumer *c, int option, const char *value)
             return cli_usage(c->command, "--server: at most %u of them", CLIENT_SERVERS);
         return option == '?' ? cli_usage(c->command, "unknown option") : CLI_OK;
     }
-}
-
-static int name_valid(const char *name)
-{
-    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
-
-    return n > 0 && n <= 32 && name[n] == '\0';
 }
 
 static int fail(const struct consumer *c, const struct api_failure *failure)
@@ -300,6 +318,7 @@ static int print_grant(const struct consumer *c)
 {
     struct grant grant = { .name = c->name,
                            .stream = c->stream,
+                           .account = c->options.shared_account ? NULL : c->options.account,
                            .filters = c->options.filters,
                            .filter_count = c->options.filter_count };
     struct kanal_buffer out = { 0 };
@@ -547,6 +566,10 @@ static int run_action(struct consumer *c, char **arguments, int count)
     if (action->run == add && c->options.filter_count == 0)
         return cli_usage(c->command, "--filter is missing: '%s.events.>' would be everything",
                          c->options.client.prefix ? c->options.client.prefix : "kanal");
+    if (c->name && !c->options.shared_account && strcmp(c->name, c->options.account) == 0)
+        return cli_usage(c->command,
+                         "the reader's account takes its name, and '%s' is the gateway's: choose another",
+                         c->name);
     code = client_open(&c->client, &c->options.client, c->command);
     if (code == CLI_OK)
         code = action->run(c);
@@ -556,7 +579,9 @@ static int run_action(struct consumer *c, char **arguments, int count)
 
 static int run(const struct cli_command *command, int argc, char **argv)
 {
-    struct consumer c = { .command = command, .options = { .ack_wait_ms = ACK_WAIT_MS, .max_deliver = -1 } };
+    struct consumer c = { .command = command,
+                          .options = {
+                              .ack_wait_ms = ACK_WAIT_MS, .max_deliver = -1, .account = GATEWAY_ACCOUNT } };
     int code = CLI_OK;
 
     for (int option;
@@ -584,10 +609,17 @@ const struct cli_command command_consumer = {
             "      --since WHEN     new: what comes from now on (default), or all: what is stored too\n"
             "      --ack-wait TIME  not acknowledged for so long, it comes again (30s)\n"
             "      --max-deliver N  it comes at most so often (for ever)\n"
+            "      --account NAME   the gateway's account at the broker (KANAL)\n"
+            "      --shared-account print permissions for a reader in the gateway's account: only for "
+            "readers that are trusted\n"
+            "                       as the gateway is\n"
             "      --force          remove a durable that was not made by `kanal consumer add`\n"
             "      --json           JSON instead of text; for add: the permissions\n\n" CLIENT_HELP "\n"
             "The user that runs this needs the gateway's rights at the broker. The printed user gets a new "
-            "random password.\n"
+            "random password, and an\n"
+            "account of its own: permissions alone would not keep a hostile reader from having the broker's "
+            "answers, which\n"
+            "it may direct to any subject, delete a stream.\n"
             "Exit code 0: done; 1: the broker refused, or one of that name is there, made otherwise; 2: "
             "wrong words; 3: the\n"
             "configuration is wrong; 4: no broker.\n",

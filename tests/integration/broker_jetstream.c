@@ -248,7 +248,7 @@ Test(jetstream, a_stream_that_is_gone, .timeout = 30)
     n.calls = 0;
     js_get_sequence(f.broker, "EVENTS", 1, note_message, &n);
     cr_assert(run_until(&f.loop, &n.calls, 1, 6000));
-    /* Of a stream that is gone, nats-server 2.9 still hears the question and says nothing; 2.10 has nobody who hears it. */
+    /* 2.9 gives no answer at all, 2.10 says that nobody is there. */
     cr_assert(n.status == KANAL_E_TIMEOUT || n.status == KANAL_E_NOT_FOUND, "%d", n.status);
     n.calls = 0;
     js_get_sequence(f.broker, "EVENTS", 1, note_message, &n);

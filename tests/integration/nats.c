@@ -82,7 +82,8 @@ void nats_reconfigure(struct nats_server *s, const char *extra)
     fclose(f);
 }
 
-static void run(struct nats_server *s)
+/* 0, or -1: it ended (somebody may have taken the port since it was found free). */
+static int try_to_run(struct nats_server *s)
 {
     pid_t parent = getpid();
 
@@ -96,11 +97,24 @@ static void run(struct nats_server *s)
         execlp(nats_binary(), "nats-server", "-c", s->config, (char *)NULL);
         _exit(127);
     }
-    for (int i = 0; i < 1000 && !accepts(s->port); i++) {
-        cr_assert(waitpid(s->pid, NULL, WNOHANG) == 0, "nats-server ended: see %s/log", s->dir);
+    for (int i = 0; i < 1000; i++) {
+        int answers = accepts(s->port);
+
+        if (waitpid(s->pid, NULL, WNOHANG) != 0) {
+            s->pid = 0;
+            return -1;
+        }
+        if (answers)
+            return 0;
         poll(NULL, 0, 10);
     }
-    cr_assert(accepts(s->port), "nats-server does not accept connections");
+    cr_assert_fail("nats-server does not accept connections");
+    return -1;
+}
+
+static void run(struct nats_server *s)
+{
+    cr_assert_eq(try_to_run(s), 0, "nats-server ended: see %s/log", s->dir);
 }
 
 void nats_start(struct nats_server *s, const char *extra)
@@ -109,10 +123,14 @@ void nats_start(struct nats_server *s, const char *extra)
     snprintf(s->dir, sizeof s->dir, "%s/kanal-test-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
     cr_assert_not_null(mkdtemp(s->dir));
     snprintf(s->config, sizeof s->config, "%s/nats.conf", s->dir);
-    s->port = free_port();
-    snprintf(s->url, sizeof s->url, "nats://127.0.0.1:%d", s->port);
-    nats_reconfigure(s, extra);
-    run(s);
+    for (int i = 0; i < 3; i++) {
+        s->port = free_port();
+        snprintf(s->url, sizeof s->url, "nats://127.0.0.1:%d", s->port);
+        nats_reconfigure(s, extra);
+        if (try_to_run(s) == 0)
+            return;
+    }
+    cr_assert_fail("nats-server does not start: see %s/log", s->dir);
 }
 
 static void end(struct nats_server *s, int signal)
