@@ -161,8 +161,9 @@ export async function run(args, { input, env } = {}) {
   let stdout = '', stderr = '';
   child.stdout.on('data', (data) => { stdout += data; });
   child.stderr.on('data', (data) => { stderr += data; });
+  child.stdin.on('error', () => {}); // it need not read it
   child.stdin.end(input ?? '');
-  const code = await new Promise((resolve) => child.once('exit', resolve));
+  const code = await new Promise((resolve) => child.once('close', resolve)); // its output has come, too
   return { code, stdout, stderr };
 }
 
