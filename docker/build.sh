@@ -110,6 +110,7 @@ for plugin in echo telegram webchat webform; do
     inside kanal plugins | grep -q "^$plugin" || fail "the plugin $plugin is not there"
 done
 inside kanal plugins /plugins | grep -q '^echo' || fail 'a plugin on the volume /plugins is not found'
+umount "$root/plugins" # its id is the image's own echo's
 inside kanal check -c /etc/kanal/kanal.yaml
 
 # ---- It runs --------------------------------------------------------------------------------------------------------------
