@@ -8,6 +8,8 @@
 #include <strings.h>
 #include <time.h>
 #include <wchar.h>
+#ifndef __clang__ /* whose headers make macros of some of them, which it will not poison */
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets strtok localtime gmtime ctime asctime \
     atoi atol atof
+#endif
 #endif

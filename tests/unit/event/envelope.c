@@ -34,6 +34,7 @@ static int write_as(int is_core, const kanal_event *event)
     int status = envelope_write(&envelope, &context, &source, event, NOW);
     yyjson_doc_free(document);
     document = status == 0 ? kanal_json_parse(kanal_buffer_view(&envelope.json)) : NULL;
+    kanal_buffer_byte(&envelope.json, 0); /* for strstr() */
     if (status == 0)
         cr_assert_not_null(document);
     return status;
