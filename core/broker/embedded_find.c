@@ -16,7 +16,8 @@ static int fail(const char *path, int error, char reason[256])
         snprintf(reason, 256, "no gateway with a nats-server of its own runs: there is no %.150s", path);
         return KANAL_E_NOT_FOUND;
     }
-    snprintf(reason, 256, "cannot read %.120s: %.60s; only the user that runs the gateway may", path, strerror(error));
+    snprintf(reason, 256, "cannot read %.120s: %.60s; only the user that runs the gateway may", path,
+             strerror(error));
     return KANAL_E_DENIED;
 }
 
@@ -31,7 +32,8 @@ static int check_lock(const char *data_dir, char reason[256])
     if (fd < 0)
         return fail(path, errno, reason);
     if (flock(fd, LOCK_SH | LOCK_NB) == 0) {
-        snprintf(reason, 256, "no gateway runs on %.150s (its lock is free); start it with `kanal run`", data_dir);
+        snprintf(reason, 256, "no gateway runs on %.150s (its lock is free); start it with `kanal run`",
+                 data_dir);
         r = KANAL_E_NOT_FOUND;
     }
     close(fd);
@@ -75,13 +77,17 @@ int broker_embedded_find(const char *data_dir, struct broker_embedded_access *re
     /* As embedded.c writes it. */
     listen = strstr(content, "listen: \"127.0.0.1:");
     access = strstr(content, "authorization { user: ");
-    if (listen && access && sscanf(listen, "listen: \"127.0.0.1:%5d\"", &port) == 1 && port > 0 && port < 65536 &&
-        sscanf(access, "authorization { user: %32[a-z], password: \"%64[0-9a-f]\"", found.user, found.password) == 2) {
+    if (listen && access && sscanf(listen, "listen: \"127.0.0.1:%5d\"", &port) == 1 && port > 0 &&
+        port < 65536 &&
+        sscanf(access, "authorization { user: %32[a-z], password: \"%64[0-9a-f]\"", found.user,
+               found.password) == 2) {
         snprintf(found.url, sizeof found.url, "nats://127.0.0.1:%d", port);
         *ret_access = found;
         reason[0] = '\0';
     } else {
-        snprintf(reason, 256, "%.120s/nats/nats.conf is not what this kanal writes: is the gateway of another version?", data_dir);
+        snprintf(reason, 256,
+                 "%.120s/nats/nats.conf is not what this kanal writes: is the gateway of another version?",
+                 data_dir);
         r = KANAL_E_INVALID;
     }
     explicit_bzero(content, sizeof content);

@@ -22,7 +22,7 @@
 
 int client_option(struct client_options *o, int c, const char *value)
 {
-    const char **member = c == 'c'                        ? &o->config
+    const char **member = c == 'c'                      ? &o->config
                           : c == CLIENT_OPTION_CREDS    ? &o->creds
                           : c == CLIENT_OPTION_NKEY     ? &o->nkey
                           : c == CLIENT_OPTION_USER     ? &o->user
@@ -177,7 +177,8 @@ static int find_broker(struct opening *o)
     if (code != CLI_OK)
         return code;
     if (options->prefix && !prefix_valid(options->prefix))
-        return cli_usage(o->command, "--prefix: expected a letter and up to 31 of a-z, 0-9, _ and -, found '%s'",
+        return cli_usage(o->command,
+                         "--prefix: expected a letter and up to 31 of a-z, 0-9, _ and -, found '%s'",
                          options->prefix);
     has_credentials = take_credentials(o);
     if (!path && o->broker.url_count == 0 && !options->data_dir && access(CLI_CONFIG_DEFAULT, F_OK) == 0)
@@ -191,7 +192,11 @@ static int find_broker(struct opening *o)
     if (options->prefix)
         snprintf(o->client->prefix, sizeof o->client->prefix, "%s", options->prefix);
     if (o->broker.url_count == 0)
-        return complain(o, CLI_BROKER, "no broker is named: use --server URL, KANAL_SERVER, or -c FILE (there is no " CLI_CONFIG_DEFAULT " here)", NULL);
+        return complain(
+            o, CLI_BROKER,
+            "no broker is named: use --server URL, KANAL_SERVER, or -c FILE (there is no " CLI_CONFIG_DEFAULT
+            " here)",
+            NULL);
     return CLI_OK;
 }
 
@@ -229,7 +234,8 @@ static void on_closed(natsConnection *connection, void *user)
     note(client, &client->closed);
 }
 
-static void on_error(natsConnection *connection, natsSubscription *subscription, natsStatus status, void *user)
+static void on_error(natsConnection *connection, natsSubscription *subscription, natsStatus status,
+                     void *user)
 {
     struct client *client = user;
     const char *text = NULL;
@@ -283,7 +289,8 @@ static natsStatus set_ways(struct opening *o, natsOptions *options, const char *
     return s;
 }
 
-static natsStatus connect_to(struct opening *o, const struct broker_server *servers, size_t count, size_t first)
+static natsStatus connect_to(struct opening *o, const struct broker_server *servers, size_t count,
+                             size_t first)
 {
     const char *urls[CLIENT_SERVERS];
     natsOptions *options = NULL;
@@ -352,7 +359,8 @@ static int prepare_waiting(struct client *client)
     return nats_SetMessageDeliveryPoolSize(1) == NATS_OK ? 0 : -1;
 }
 
-int client_open(struct client *client, const struct client_options *options, const struct cli_command *command)
+int client_open(struct client *client, const struct client_options *options,
+                const struct cli_command *command)
 {
     struct opening o = { .command = command, .options = options, .client = client };
     char reason[256], name[64];
@@ -440,7 +448,8 @@ static int take_change(struct client *client)
 enum client_event client_wait(struct client *client, int64_t timeout_ms)
 {
     int64_t until = client_now_ms() + (timeout_ms > 0 ? timeout_ms : 0);
-    struct pollfd fds[] = { { .fd = client->signal_fd, .events = POLLIN }, { .fd = client->wake_fd, .events = POLLIN } };
+    struct pollfd fds[] = { { .fd = client->signal_fd, .events = POLLIN },
+                            { .fd = client->wake_fd, .events = POLLIN } };
 
     for (;;) {
         int change = take_change(client);

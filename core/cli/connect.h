@@ -42,49 +42,51 @@ enum {
 
 #define CLIENT_SHORT "c:s:h"
 /* Stand in a command's struct option[] and its help. */
-#define CLIENT_LONG                                                                                                    \
-    { "config", required_argument, NULL, 'c' }, { "server", required_argument, NULL, 's' },                            \
-        { "creds", required_argument, NULL, CLIENT_OPTION_CREDS },                                                     \
-        { "nkey", required_argument, NULL, CLIENT_OPTION_NKEY }, { "user", required_argument, NULL, CLIENT_OPTION_USER }, \
-        { "tls-ca", required_argument, NULL, CLIENT_OPTION_TLS_CA },                                                   \
-        { "tls-cert", required_argument, NULL, CLIENT_OPTION_TLS_CERT },                                               \
-        { "tls-key", required_argument, NULL, CLIENT_OPTION_TLS_KEY },                                                 \
-        { "prefix", required_argument, NULL, CLIENT_OPTION_PREFIX },                                                   \
-        { "data-dir", required_argument, NULL, CLIENT_OPTION_DATA_DIR }, { "help", no_argument, NULL, 'h' },           \
-    {                                                                                                                  \
-        0                                                                                                              \
+#define CLIENT_LONG                                                                                          \
+    { "config", required_argument, NULL, 'c' }, { "server", required_argument, NULL, 's' },                  \
+        { "creds", required_argument, NULL, CLIENT_OPTION_CREDS },                                           \
+        { "nkey", required_argument, NULL, CLIENT_OPTION_NKEY },                                             \
+        { "user", required_argument, NULL, CLIENT_OPTION_USER },                                             \
+        { "tls-ca", required_argument, NULL, CLIENT_OPTION_TLS_CA },                                         \
+        { "tls-cert", required_argument, NULL, CLIENT_OPTION_TLS_CERT },                                     \
+        { "tls-key", required_argument, NULL, CLIENT_OPTION_TLS_KEY },                                       \
+        { "prefix", required_argument, NULL, CLIENT_OPTION_PREFIX },                                         \
+        { "data-dir", required_argument, NULL, CLIENT_OPTION_DATA_DIR }, { "help", no_argument, NULL, 'h' }, \
+    {                                                                                                        \
+        0                                                                                                    \
     }
-#define CLIENT_HELP                                                                                                    \
-    "Broker:\n"                                                                                                        \
-    "  -c, --config FILE    take broker, credentials and prefix from here (kanal.yaml, if it is there)\n"              \
-    "  -s, --server URL     this broker: nats://host:4222; may be repeated (or KANAL_SERVER)\n"                        \
-    "      --creds FILE     credentials: JWT and key (or KANAL_CREDS)\n"                                               \
-    "      --nkey FILE      credentials: an nkey seed\n"                                                               \
-    "      --user NAME      credentials: a user; the password comes from KANAL_PASSWORD\n"                             \
-    "      --tls-ca FILE    trust this authority; --tls-cert FILE and --tls-key FILE: show this certificate\n"         \
-    "      --prefix WORD    first token of all subjects (kanal)\n"                                                     \
+#define CLIENT_HELP                                                                                          \
+    "Broker:\n"                                                                                              \
+    "  -c, --config FILE    take broker, credentials and prefix from here (kanal.yaml, if it is there)\n"    \
+    "  -s, --server URL     this broker: nats://host:4222; may be repeated (or KANAL_SERVER)\n"              \
+    "      --creds FILE     credentials: JWT and key (or KANAL_CREDS)\n"                                     \
+    "      --nkey FILE      credentials: an nkey seed\n"                                                     \
+    "      --user NAME      credentials: a user; the password comes from KANAL_PASSWORD\n"                   \
+    "      --tls-ca FILE    trust this authority; --tls-cert FILE and --tls-key FILE: show this "            \
+    "certificate\n"                                                                                          \
+    "      --prefix WORD    first token of all subjects (kanal)\n"                                           \
     "      --data-dir DIR   of the running gateway, whose own nats-server is used\n"
 
 /* 1: c was one of the above and is noted; 0: it is the command's own; -1: too many servers. */
 int client_option(struct client_options *, int c, const char *value);
 
 enum client_event {
-    CLIENT_WOKEN,       /* client_wake(), or what changed is in the queue of whoever waits */
+    CLIENT_WOKEN, /* client_wake(), or what changed is in the queue of whoever waits */
     CLIENT_TIMEOUT,
     CLIENT_INTERRUPTED, /* SIGINT or SIGTERM */
     CLIENT_LOST,        /* the connection broke; libnats tries again for ever */
     CLIENT_BACK,
-    CLIENT_CLOSED       /* for good: the credentials are refused */
+    CLIENT_CLOSED /* for good: the credentials are refused */
 };
 
 struct client {
     natsConnection *connection;
     char prefix[33];
-    char server[280];             /* without credentials */
+    char server[280]; /* without credentials */
     int wake_fd, signal_fd;
     pthread_mutex_t lock;
-    int lost, back, closed;       /* changes that were not told yet */
-    char violation[256];          /* the server's last words about missing permissions */
+    int lost, back, closed; /* changes that were not told yet */
+    char violation[256];    /* the server's last words about missing permissions */
     struct broker_access *access;
     struct config *config;
 };

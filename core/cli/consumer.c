@@ -1,7 +1,8 @@
 /* `kanal consumer`: durables for those who read events, and the permissions that let them read these and nothing else.
  *
  * Permissions on subjects do not protect a stream: whoever may create a consumer, or use STREAM.MSG.GET, reads all of it. So the
- * operator makes the durable, and its reader may ask for the messages of that one, look at it, and acknowledge. */
+ * operator makes the durable, and its reader may ask for the messages of that one, look at it, and acknowledge; and from an
+ * account of its own, see grant.h. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #define FILTERS 16u
 #define MARK "made by kanal consumer add" /* the description of ours */
 #define ACK_WAIT_MS 30000
+#define GATEWAY_ACCOUNT "KANAL"
 #define NS_PER_MS INT64_C(1000000)
 
 struct options {
@@ -29,7 +31,8 @@ struct options {
     size_t filter_count;
     const char *stream; /* "events" …; NULL: as the filters say */
     int64_t ack_wait_ms, max_deliver;
-    int all, json, force;
+    const char *account; /* the gateway's, at the broker */
+    int all, json, force, shared_account;
 };
 
 struct consumer {
@@ -41,13 +44,25 @@ struct consumer {
     char stream[64];
 };
 
-enum { OPTION_FILTER = CLIENT_OPTION_OWN, OPTION_STREAM, OPTION_ACK_WAIT, OPTION_MAX_DELIVER, OPTION_SINCE, OPTION_FORCE, OPTION_JSON };
+enum {
+    OPTION_FILTER = CLIENT_OPTION_OWN,
+    OPTION_STREAM,
+    OPTION_ACK_WAIT,
+    OPTION_MAX_DELIVER,
+    OPTION_SINCE,
+    OPTION_FORCE,
+    OPTION_ACCOUNT,
+    OPTION_SHARED_ACCOUNT,
+    OPTION_JSON
+};
 
 static const struct option long_options[] = { { "filter", required_argument, NULL, OPTION_FILTER },
                                               { "stream", required_argument, NULL, OPTION_STREAM },
                                               { "ack-wait", required_argument, NULL, OPTION_ACK_WAIT },
                                               { "max-deliver", required_argument, NULL, OPTION_MAX_DELIVER },
                                               { "since", required_argument, NULL, OPTION_SINCE },
+                                              { "account", required_argument, NULL, OPTION_ACCOUNT },
+                                              { "shared-account", no_argument, NULL, OPTION_SHARED_ACCOUNT },
                                               { "force", no_argument, NULL, OPTION_FORCE },
                                               { "json", no_argument, NULL, OPTION_JSON },
                                               CLIENT_LONG };
@@ -75,6 +90,13 @@ static int read_stream(struct consumer *c, const char *value)
     return cli_usage(c->command, "--stream: expected events, activity or facts, found '%s'", value);
 }
 
+static int name_valid(const char *name)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+
+    return n > 0 && n <= 32 && name[n] == '\0';
+}
+
 static int read_option(struct consumer *c, int option, const char *value)
 {
     struct options *o = &c->options;
@@ -85,11 +107,13 @@ static int read_option(struct consumer *c, int option, const char *value)
     case OPTION_STREAM:
         return read_stream(c, value);
     case OPTION_ACK_WAIT:
-        if (config_duration_parse(kanal_str_c(value), &o->ack_wait_ms) == 0 && o->ack_wait_ms >= 100 && o->ack_wait_ms <= INT64_C(86400000))
+        if (config_duration_parse(kanal_str_c(value), &o->ack_wait_ms) == 0 && o->ack_wait_ms >= 100 &&
+            o->ack_wait_ms <= INT64_C(86400000))
             return CLI_OK;
         return cli_usage(c->command, "--ack-wait: expected a duration from 100ms to 1d, found '%s'", value);
     case OPTION_MAX_DELIVER:
-        if (kanal_str_int(kanal_str_c(value), &o->max_deliver) == 0 && o->max_deliver > 0 && o->max_deliver < 1000000)
+        if (kanal_str_int(kanal_str_c(value), &o->max_deliver) == 0 && o->max_deliver > 0 &&
+            o->max_deliver < 1000000)
             return CLI_OK;
         return cli_usage(c->command, "--max-deliver: expected a number from 1, found '%s'", value);
     case OPTION_SINCE:
@@ -97,6 +121,17 @@ static int read_option(struct consumer *c, int option, const char *value)
         if (o->all || strcmp(value, "new") == 0)
             return CLI_OK;
         return cli_usage(c->command, "--since: expected new or all, found '%s'", value);
+    case OPTION_ACCOUNT:
+        o->account = value;
+        return name_valid(value)
+                   ? CLI_OK
+                   : cli_usage(
+                         c->command,
+                         "--account: an account's name is 1 to 32 of A-Z, a-z, 0-9, _ and -, found '%s'",
+                         value);
+    case OPTION_SHARED_ACCOUNT:
+        o->shared_account = 1;
+        return CLI_OK;
     case OPTION_FORCE:
         o->force = 1;
         return CLI_OK;
@@ -110,18 +145,13 @@ static int read_option(struct consumer *c, int option, const char *value)
     }
 }
 
-static int name_valid(const char *name)
-{
-    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
-
-    return n > 0 && n <= 32 && name[n] == '\0';
-}
-
 static int fail(const struct consumer *c, const struct api_failure *failure)
 {
     if (failure->error == API_STREAM_NOT_FOUND)
-        fprintf(stderr, "kanal consumer: there is no stream %s at %s: has a gateway with the prefix '%s' run there?\n", c->stream,
-                c->client.server, c->client.prefix);
+        fprintf(
+            stderr,
+            "kanal consumer: there is no stream %s at %s: has a gateway with the prefix '%s' run there?\n",
+            c->stream, c->client.server, c->client.prefix);
     else
         fprintf(stderr, "kanal consumer: %s\n", failure->reason);
     return failure->code;
@@ -141,22 +171,33 @@ static int check_filters(struct consumer *c)
         enum filter_branch branch = FILTER_EVENTS;
 
         if (filter_check(kanal_str_c(c->client.prefix), filter, &branch, &error) != 0)
-            code = cli_usage(c->command, "--filter '%s': %.*s", o->filters[i], (int)error.len, error.data ? error.data : "");
+            code = cli_usage(c->command, "--filter '%s': %.*s", o->filters[i], (int)error.len,
+                             error.data ? error.data : "");
         else if (!filter_branch_stream(branch))
-            code = cli_usage(c->command, "--filter '%s': live events are not kept in a stream; subscribe to them, with permission for that subject", o->filters[i]);
+            code = cli_usage(c->command,
+                             "--filter '%s': live events are not kept in a stream; subscribe to them, with "
+                             "permission for that subject",
+                             o->filters[i]);
         else if (o->stream && strcmp(o->stream, filter_branch_name(branch)) != 0)
             code = cli_usage(c->command, "--filter '%s' is not of --stream %s", o->filters[i], o->stream);
         else if (i > 0 && branch != c->branch)
             code = cli_usage(c->command, "a durable reads one stream: add another for '%s'", o->filters[i]);
         else if (filter_is_slow(filter))
-            code = cli_usage(c->command, "--filter '%s' names a single customer behind wildcards: on a large stream that stalls the broker. Name plugin, channel and type too, or ask kanal.api.customer-timeline", o->filters[i]);
+            code = cli_usage(
+                c->command,
+                "--filter '%s' names a single customer behind wildcards: on a large stream that stalls the "
+                "broker. Name plugin, channel and type too, or ask kanal.api.customer-timeline",
+                o->filters[i]);
         for (size_t k = 0; k < i && code == CLI_OK; k++)
             if (filter_overlaps(kanal_str_c(o->filters[k]), filter))
-                code = cli_usage(c->command, "the filters '%s' and '%s' overlap: an event would come twice", o->filters[k], o->filters[i]);
+                code = cli_usage(c->command, "the filters '%s' and '%s' overlap: an event would come twice",
+                                 o->filters[k], o->filters[i]);
         c->branch = branch;
     }
     kanal_buffer_release(&error);
-    topology_stream_name(c->client.prefix, filter_branch_stream(c->branch) ? filter_branch_stream(c->branch) : "EVENTS", c->stream);
+    topology_stream_name(c->client.prefix,
+                         filter_branch_stream(c->branch) ? filter_branch_stream(c->branch) : "EVENTS",
+                         c->stream);
     return code;
 }
 
@@ -192,7 +233,7 @@ static int has_filter(yyjson_val *config, kanal_str filter)
     if (kanal_str_equal(kanal_json_text_at(config, "filter_subject"), filter))
         return 1;
     if (yyjson_is_arr(list))
-        yyjson_arr_foreach(list, i, max, item)
+        yyjson_arr_foreach (list, i, max, item)
             if (kanal_str_equal(kanal_json_text(item), filter))
                 return 1;
     return 0;
@@ -221,7 +262,9 @@ static int check_existing(const struct consumer *c, yyjson_val *info)
         kanal_json_int_at(config, "max_deliver", -1) == o->max_deliver &&
         kanal_str_is(kanal_json_text_at(config, "deliver_policy"), o->all ? "all" : "new"))
         return CLI_OK;
-    fprintf(stderr, "kanal consumer: %s has a consumer '%s' already, made otherwise; it was left as it is. Take another name, or remove it first (then it starts anew)\n",
+    fprintf(stderr,
+            "kanal consumer: %s has a consumer '%s' already, made otherwise; it was left as it is. Take "
+            "another name, or remove it first (then it starts anew)\n",
             c->stream, c->name);
     return CLI_FAILED;
 }
@@ -241,7 +284,8 @@ static int check_created(struct consumer *c, yyjson_val *info)
     if (has_filters(c, kanal_json_at(info, "config")))
         return CLI_OK;
     remove_again(c);
-    fprintf(stderr, "kanal consumer: this server takes one filter for a durable (several need nats-server 2.10 or newer), so nothing was made. "
+    fprintf(stderr, "kanal consumer: this server takes one filter for a durable (several need nats-server "
+                    "2.10 or newer), so nothing was made. "
                     "Add one durable for each --filter, with names of their own\n");
     return CLI_FAILED;
 }
@@ -272,7 +316,11 @@ static int create(struct consumer *c)
 
 static int print_grant(const struct consumer *c)
 {
-    struct grant grant = { .name = c->name, .stream = c->stream, .filters = c->options.filters, .filter_count = c->options.filter_count };
+    struct grant grant = { .name = c->name,
+                           .stream = c->stream,
+                           .account = c->options.shared_account ? NULL : c->options.account,
+                           .filters = c->options.filters,
+                           .filter_count = c->options.filter_count };
     struct kanal_buffer out = { 0 };
     unsigned char random[20];
 
@@ -296,7 +344,8 @@ static int add(struct consumer *c)
     int code;
 
     if (c->options.filter_count == 0)
-        return cli_usage(c->command, "--filter is missing: '%s.events.>' would be everything", c->client.prefix);
+        return cli_usage(c->command, "--filter is missing: '%s.events.>' would be everything",
+                         c->client.prefix);
     code = check_filters(c);
     if (code != CLI_OK)
         return code;
@@ -337,8 +386,9 @@ static int for_each(struct consumer *c, enum filter_branch branch, each_fn *each
         total = kanal_json_int_at(yyjson_doc_get_root(answer), "total", 0);
         offset = yyjson_arr_size(list) > 0 ? offset + (int64_t)yyjson_arr_size(list) : total;
         if (yyjson_is_arr(list))
-            yyjson_arr_foreach(list, i, max, info)
-                if (code == CLI_OK && kanal_json_text_at(kanal_json_at(info, "config"), "durable_name").len > 0)
+            yyjson_arr_foreach (list, i, max, info)
+                if (code == CLI_OK &&
+                    kanal_json_text_at(kanal_json_at(info, "config"), "durable_name").len > 0)
                     code = each(c, info, user);
         yyjson_doc_free(answer);
     }
@@ -352,7 +402,7 @@ static void append_filters(struct kanal_buffer *out, yyjson_val *config)
 
     terminal_text(out, kanal_json_text_at(config, "filter_subject"));
     if (yyjson_is_arr(list))
-        yyjson_arr_foreach(list, i, max, item) {
+        yyjson_arr_foreach (list, i, max, item) {
             kanal_buffer_text(out, i > 0 ? " " : "");
             terminal_text(out, kanal_json_text(item));
         }
@@ -366,10 +416,13 @@ static int list_text(struct consumer *c, yyjson_val *info, void *user)
     (void)user;
     append_filters(&filters, config);
     terminal_text(&name, kanal_json_text_at(config, "durable_name"));
-    printf("%-20.*s %-16s %10lld waiting %8lld unacknowledged %8lld again  %.*s%s\n", (int)name.len, name.data ? name.data : "", c->stream,
-           (long long)kanal_json_int_at(info, "num_pending", 0), (long long)kanal_json_int_at(info, "num_ack_pending", 0),
-           (long long)kanal_json_int_at(info, "num_redelivered", 0), (int)filters.len, filters.data ? filters.data : "",
-           kanal_str_is(kanal_json_text_at(config, "description"), MARK) ? "" : "  (not made by kanal consumer)");
+    printf("%-20.*s %-16s %10lld waiting %8lld unacknowledged %8lld again  %.*s%s\n", (int)name.len,
+           name.data ? name.data : "", c->stream, (long long)kanal_json_int_at(info, "num_pending", 0),
+           (long long)kanal_json_int_at(info, "num_ack_pending", 0),
+           (long long)kanal_json_int_at(info, "num_redelivered", 0), (int)filters.len,
+           filters.data ? filters.data : "",
+           kanal_str_is(kanal_json_text_at(config, "description"), MARK) ? ""
+                                                                         : "  (not made by kanal consumer)");
     kanal_buffer_release(&filters);
     kanal_buffer_release(&name);
     return CLI_OK;
@@ -460,12 +513,16 @@ static int remove_it(struct consumer *c)
     if (code != CLI_OK)
         return code;
     if (found.count != 1) {
-        fprintf(stderr, "kanal consumer: %s '%s'%s\n", found.count ? "several streams have a consumer" : "there is no consumer", c->name,
+        fprintf(stderr, "kanal consumer: %s '%s'%s\n",
+                found.count ? "several streams have a consumer" : "there is no consumer", c->name,
                 found.count ? ": say which with --stream" : "; see `kanal consumer list`");
         return CLI_FAILED;
     }
     if (!found.is_ours && !c->options.force) {
-        fprintf(stderr, "kanal consumer: '%s' was not made by `kanal consumer add`; --force removes it all the same\n", c->name);
+        fprintf(
+            stderr,
+            "kanal consumer: '%s' was not made by `kanal consumer add`; --force removes it all the same\n",
+            c->name);
         return CLI_FAILED;
     }
     snprintf(subject, sizeof subject, "CONSUMER.DELETE.%s.%s", found.stream, c->name);
@@ -475,7 +532,8 @@ static int remove_it(struct consumer *c)
     if (code == CLI_OK && c->options.json)
         printf("{\"name\":\"%s\",\"stream\":\"%s\",\"removed\":true}\n", c->name, found.stream);
     else if (code == CLI_OK)
-        printf("%s of %s is removed; take its user out of the broker's configuration too\n", c->name, found.stream);
+        printf("%s of %s is removed; take its user out of the broker's configuration too\n", c->name,
+               found.stream);
     return code;
 }
 
@@ -496,7 +554,8 @@ static int run_action(struct consumer *c, char **arguments, int count)
         if (strcmp(actions[i].name, arguments[0]) == 0)
             action = &actions[i];
     if (!action)
-        return cli_usage(c->command, "expected add, list or remove%s%s", count > 0 ? ", found " : "", count > 0 ? arguments[0] : "");
+        return cli_usage(c->command, "expected add, list or remove%s%s", count > 0 ? ", found " : "",
+                         count > 0 ? arguments[0] : "");
     if (count < 1 + action->needs_name)
         return cli_usage(c->command, "NAME is missing");
     if (count > 1 + action->needs_name)
@@ -505,7 +564,12 @@ static int run_action(struct consumer *c, char **arguments, int count)
     if (c->name && !name_valid(c->name))
         return cli_usage(c->command, "a name is 1 to 32 of A-Z, a-z, 0-9, _ and -, found '%s'", c->name);
     if (action->run == add && c->options.filter_count == 0)
-        return cli_usage(c->command, "--filter is missing: '%s.events.>' would be everything", c->options.client.prefix ? c->options.client.prefix : "kanal");
+        return cli_usage(c->command, "--filter is missing: '%s.events.>' would be everything",
+                         c->options.client.prefix ? c->options.client.prefix : "kanal");
+    if (c->name && !c->options.shared_account && strcmp(c->name, c->options.account) == 0)
+        return cli_usage(c->command,
+                         "the reader's account takes its name, and '%s' is the gateway's: choose another",
+                         c->name);
     code = client_open(&c->client, &c->options.client, c->command);
     if (code == CLI_OK)
         code = action->run(c);
@@ -515,10 +579,13 @@ static int run_action(struct consumer *c, char **arguments, int count)
 
 static int run(const struct cli_command *command, int argc, char **argv)
 {
-    struct consumer c = { .command = command, .options = { .ack_wait_ms = ACK_WAIT_MS, .max_deliver = -1 } };
+    struct consumer c = { .command = command,
+                          .options = {
+                              .ack_wait_ms = ACK_WAIT_MS, .max_deliver = -1, .account = GATEWAY_ACCOUNT } };
     int code = CLI_OK;
 
-    for (int option; code == CLI_OK && (option = getopt_long(argc, argv, CLIENT_SHORT, long_options, NULL)) != -1;) {
+    for (int option;
+         code == CLI_OK && (option = getopt_long(argc, argv, CLIENT_SHORT, long_options, NULL)) != -1;) {
         if (option == 'h') {
             cli_help(command);
             return CLI_OK;
@@ -530,19 +597,31 @@ static int run(const struct cli_command *command, int argc, char **argv)
 
 const struct cli_command command_consumer = {
     .name = "consumer",
-    .arguments = "add NAME --filter SUBJECT [OPTION …]\n       kanal consumer list [OPTION …]\n       kanal consumer remove NAME [OPTION …]",
-    .summary = "Makes a durable for a reader of events, and prints the permissions that let it read these and nothing else.",
+    .arguments = "add NAME --filter SUBJECT [OPTION …]\n       kanal consumer list [OPTION …]\n       kanal "
+                 "consumer remove NAME [OPTION …]",
+    .summary = "Makes a durable for a reader of events, and prints the permissions that let it read these "
+               "and nothing else.",
     .help = "  NAME                 of the durable, and of the user in the permissions\n"
-            "      --filter SUBJECT what it reads: 'kanal.events.*.*.message.received.*'; may be repeated on nats-server 2.10\n"
+            "      --filter SUBJECT what it reads: 'kanal.events.*.*.message.received.*'; may be repeated on "
+            "nats-server 2.10\n"
             "                       and newer (older ones take one for a durable)\n"
             "      --stream S       events, activity or facts; only to be sure, or to choose (list, remove)\n"
             "      --since WHEN     new: what comes from now on (default), or all: what is stored too\n"
             "      --ack-wait TIME  not acknowledged for so long, it comes again (30s)\n"
             "      --max-deliver N  it comes at most so often (for ever)\n"
+            "      --account NAME   the gateway's account at the broker (KANAL)\n"
+            "      --shared-account print permissions for a reader in the gateway's account: only for "
+            "readers that are trusted\n"
+            "                       as the gateway is\n"
             "      --force          remove a durable that was not made by `kanal consumer add`\n"
             "      --json           JSON instead of text; for add: the permissions\n\n" CLIENT_HELP "\n"
-            "The user that runs this needs the gateway's rights at the broker. The printed user gets a new random password.\n"
-            "Exit code 0: done; 1: the broker refused, or one of that name is there, made otherwise; 2: wrong words; 3: the\n"
+            "The user that runs this needs the gateway's rights at the broker. The printed user gets a new "
+            "random password, and an\n"
+            "account of its own: permissions alone would not keep a hostile reader from having the broker's "
+            "answers, which\n"
+            "it may direct to any subject, delete a stream.\n"
+            "Exit code 0: done; 1: the broker refused, or one of that name is there, made otherwise; 2: "
+            "wrong words; 3: the\n"
             "configuration is wrong; 4: no broker.\n",
     .run = run,
 };

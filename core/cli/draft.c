@@ -42,7 +42,8 @@ static int set_verb(struct draft *command, kanal_str verb, struct kanal_buffer *
 {
     const char *dot = verb.len > 0 ? memchr(verb.ptr, '.', verb.len) : NULL;
 
-    if (!dot || verb.len >= sizeof command->verb || dot == verb.ptr || memchr(dot + 1, '.', verb.len - (size_t)(dot - verb.ptr) - 1))
+    if (!dot || verb.len >= sizeof command->verb || dot == verb.ptr ||
+        memchr(dot + 1, '.', verb.len - (size_t)(dot - verb.ptr) - 1))
         return say(error, "a verb is two words: message.send");
     memcpy(command->verb, verb.ptr, verb.len);
     command->verb[verb.len] = '\0';
@@ -67,7 +68,8 @@ static int write_to(struct kanal_json *json, const struct draft_words *words, st
     else if (address_normalise(kanal_str_c(words->address), &address) == 0)
         kanal_json_member_str(json, "address", kanal_buffer_view(&address));
     else
-        r = say(error, "the address is none: a URI with percent-encoded parts is expected (telegram:3527065, tel:+79161234567), "
+        r = say(error, "the address is none: a URI with percent-encoded parts is expected (telegram:3527065, "
+                       "tel:+79161234567), "
                        "or a customer (c_…), or a conversation (v_…)");
     kanal_json_object_end(json);
     kanal_buffer_release(&address);
@@ -158,7 +160,8 @@ int draft_make(struct draft *command, const struct draft_words *words, struct ka
 
 /* ---- From JSON ---- */
 
-int draft_read(struct draft *command, kanal_str text, const struct draft_words *words, struct kanal_buffer *error)
+int draft_read(struct draft *command, kanal_str text, const struct draft_words *words,
+               struct kanal_buffer *error)
 {
     yyjson_doc *document = text.len <= DRAFT_BYTES ? kanal_json_parse(text) : NULL;
     yyjson_val *root = yyjson_doc_get_root(document), *key, *value;
@@ -170,16 +173,21 @@ int draft_read(struct draft *command, kanal_str text, const struct draft_words *
     *command = (struct draft){ 0 };
     if (!yyjson_is_obj(root)) {
         yyjson_doc_free(document);
-        return say(error, text.len > DRAFT_BYTES ? "the command is larger than 512 KiB" : "a command is one JSON object");
+        return say(error, text.len > DRAFT_BYTES ? "the command is larger than 512 KiB"
+                                                 : "a command is one JSON object");
     }
-    r = set_verb(command, words->verb ? kanal_str_c(words->verb) : verb.len > 0 ? verb : KANAL_LIT("message.send"), error);
+    r = set_verb(command,
+                 words->verb    ? kanal_str_c(words->verb)
+                 : verb.len > 0 ? verb
+                                : KANAL_LIT("message.send"),
+                 error);
     if (r == 0)
         r = set_id(command, words->id ? kanal_str_c(words->id) : id, error);
     command->is_routed = kanal_json_at(root, "route") || kanal_json_at(root, "variants");
     kanal_json_init(&json, &command->json);
     kanal_json_object(&json);
     kanal_json_member_text(&json, "id", command->id);
-    yyjson_obj_foreach(root, i, max, key, value) {
+    yyjson_obj_foreach (root, i, max, key, value) {
         if (yyjson_equals_str(key, "id"))
             continue;
         kanal_json_key_str(&json, kanal_json_text(key));
@@ -214,7 +222,8 @@ int draft_check(const struct draft *command, struct kanal_buffer *error)
     size_t wrong = SIZE_MAX;
 
     snprintf(definition, sizeof definition, "#/$defs/command.%s", command->verb);
-    if (json_schema_new(&schema, kanal_str_of((const char *)contract_schema, contract_schema_len), error) == 0)
+    if (json_schema_new(&schema, kanal_str_of((const char *)contract_schema, contract_schema_len), error) ==
+        0)
         wrong = json_schema_check_at(schema, definition, yyjson_doc_get_root(document), on_violation, error);
     if (wrong == SIZE_MAX)
         say(error, "this kanal knows no such verb; proto/subjects.md lists them");

@@ -12,7 +12,7 @@ struct draft_words {
     const char *id;      /* NULL: of the JSON, else a random one */
     const char *address; /* telegram:1; c_… is a customer, v_… a conversation; NULL with chat */
     const char *chat, *text, *reply_to, *reference;
-    int64_t expires_ms;  /* 0: never */
+    int64_t expires_ms;              /* 0: never */
     const char *buttons[DRAFT_LIST]; /* TEXT or TEXT=PAYLOAD */
     size_t button_count;
     struct draft_media {
@@ -23,7 +23,7 @@ struct draft_words {
 
 struct draft {
     char id[129], verb[65];
-    int is_routed;            /* it may go by another channel than the one it was sent to */
+    int is_routed; /* it may go by another channel than the one it was sent to */
     struct kanal_buffer json;
 };
 

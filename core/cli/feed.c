@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "broker/pull.h"
 #include "broker/topology.h"
 #include "cli/api.h"
 #include "kanal/sdk/json.h"
@@ -13,13 +12,14 @@
 #include "kanal/sdk/time.h"
 
 #define BATCH 256
-#define EXPIRES_MS 30000      /* of one request for messages */
-#define LATE_MS 5000          /* the server forgot to say that the request is over */
-#define FORGOTTEN_S 60        /* a consumer that nobody asks */
+#define EXPIRES_MS 30000 /* of one request for messages */
+#define LATE_MS 5000     /* the server forgot to say that the request is over */
+#define FORGOTTEN_S 60   /* a consumer that nobody asks */
+#define RESUBSCRIBE_MS 2000
 #define RETRY_MS 1000
 #define CLOSE_S 3
 #define LOOK_EVERY 64
-#define WAITING_MAX 100000u   /* plain messages that wait for being shown */
+#define WAITING_MAX 100000u /* plain messages that wait for being shown */
 
 struct message {
     struct message *next;
@@ -45,11 +45,11 @@ struct source {
     natsSubscription *subscription; /* a plain one, or our inbox */
     char stream[64], consumer[64];  /* "": none was made yet */
     char inbox[64];
-    uint32_t generation;            /* of the consumer; messages of earlier ones are dropped */
-    uint64_t last_sequence;         /* handed over; 0: none */
-    int behind;                     /* stored events are still to come */
-    int64_t asked;                  /* messages that were asked for and did not come yet */
-    int64_t late_ms;                /* then the request counts as lost */
+    uint32_t generation;    /* of the consumer; messages of earlier ones are dropped */
+    uint64_t last_sequence; /* handed over; 0: none */
+    int behind;             /* stored events are still to come */
+    int64_t asked;          /* messages that were asked for and did not come yet */
+    int64_t late_ms;        /* then the request counts as lost */
     struct queue queue;
 };
 
@@ -60,10 +60,10 @@ struct feed {
     int64_t since_ms;
     int stored_only, plain; /* plain: no streams */
     uint32_t turns;
-    int64_t retry_ms;       /* when consumers that could not be made are tried again; 0: all are there */
+    int64_t retry_ms; /* when consumers that could not be made are tried again; 0: all are there */
     pthread_mutex_t lock;
     pthread_cond_t completed;
-    struct queue incoming;  /* guarded by lock, as are: */
+    struct queue incoming; /* guarded by lock, as are: */
     uint64_t dropped;
     size_t inlets;
     natsMsg *shown;
@@ -232,7 +232,8 @@ static int make_consumer(struct source *source, struct api_failure *failure)
         return failure->code;
     name = kanal_json_text_at(yyjson_doc_get_root(answer), "name");
     snprintf(source->consumer, sizeof source->consumer, "%.*s", (int)name.len, name.ptr ? name.ptr : "");
-    source->behind = feed->stored_only || kanal_json_int_at(yyjson_doc_get_root(answer), "num_pending", 0) > 0;
+    source->behind =
+        feed->stored_only || kanal_json_int_at(yyjson_doc_get_root(answer), "num_pending", 0) > 0;
     yyjson_doc_free(answer);
     source->asked = 0;
     s = natsInbox_Create(&inbox);
@@ -254,14 +255,16 @@ static void ask(struct source *source, int64_t now_ms)
     struct feed *feed = source->feed;
     char subject[256], body[96];
 
-    if (!source->consumer[0] || source->queue.count >= BATCH || (source->asked > 0 && now_ms < source->late_ms))
+    if (!source->consumer[0] || source->queue.count >= BATCH ||
+        (source->asked > 0 && now_ms < source->late_ms))
         return;
     snprintf(subject, sizeof subject, "$JS.API.CONSUMER.MSG.NEXT.%s.%s", source->stream, source->consumer);
     if (feed->stored_only)
         snprintf(body, sizeof body, "{\"batch\":%d,\"no_wait\":true}", BATCH);
     else
         snprintf(body, sizeof body, "{\"batch\":%d,\"expires\":%d000000}", BATCH, EXPIRES_MS);
-    if (natsConnection_PublishRequestString(feed->client->connection, subject, source->inbox, body) != NATS_OK)
+    if (natsConnection_PublishRequestString(feed->client->connection, subject, source->inbox, body) !=
+        NATS_OK)
         return;
     source->asked = BATCH;
     source->late_ms = now_ms + (feed->stored_only ? 0 : EXPIRES_MS) + LATE_MS;
@@ -287,13 +290,15 @@ static int open_stored(struct source *source, char *reason)
     struct api_failure failure;
     int code;
 
-    topology_stream_name(source->feed->client->prefix, filter_branch_stream(source->what->branch), source->stream);
+    topology_stream_name(source->feed->client->prefix, filter_branch_stream(source->what->branch),
+                         source->stream);
     code = make_consumer(source, &failure);
     if (code == CLI_OK)
         return CLI_OK;
     if (failure.error == API_STREAM_NOT_FOUND)
-        snprintf(reason, API_REASON, "there is no stream %s at %.200s: has a gateway with the prefix '%s' run there?", source->stream,
-                 source->feed->client->server, source->feed->client->prefix);
+        snprintf(reason, API_REASON,
+                 "there is no stream %s at %.200s: has a gateway with the prefix '%s' run there?",
+                 source->stream, source->feed->client->server, source->feed->client->prefix);
     else
         snprintf(reason, API_REASON, "cannot read %s: %.300s", source->stream, failure.reason);
     return code;
@@ -312,7 +317,8 @@ static int settle(struct feed *feed, char *reason)
     }
     if (s == NATS_OK)
         return CLI_OK;
-    snprintf(reason, API_REASON, "the broker at %s does not answer: %s", feed->client->server, natsStatus_GetText(s));
+    snprintf(reason, API_REASON, "the broker at %s does not answer: %s", feed->client->server,
+             natsStatus_GetText(s));
     return CLI_BROKER;
 }
 
@@ -406,12 +412,32 @@ static int is_others(const struct message *m)
     return 0;
 }
 
-/* Where a stored event stands; 0, or -1: it is none. */
-static int place_of(const struct message *m, struct js_delivered *ret)
-{
-    kanal_str reply = kanal_str_c(natsMsg_GetReply(m->msg));
+/* Where a stored event stands in its stream. */
+struct place {
+    int64_t sequence, time_ns, pending;
+};
 
-    return reply.len > 0 ? js_ack_parse(reply, ret) : -1;
+/* From its reply subject, "$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<consumer's>.<time>.<pending>", with domain and account
+ * before the stream and perhaps one token more at the end. 0, or -1: it is none. */
+static int place_of(const struct message *m, struct place *ret)
+{
+    kanal_str rest = kanal_str_c(natsMsg_GetReply(m->msg)), tokens[13];
+    size_t count = 0, first;
+
+    if (!rest.ptr || !kanal_str_starts(rest, "$JS.ACK."))
+        return -1;
+    for (; rest.len > 0 && count < 13; count++) {
+        const char *dot = memchr(rest.ptr, '.', rest.len);
+
+        tokens[count] = kanal_str_of(rest.ptr, dot ? (size_t)(dot - rest.ptr) : rest.len);
+        rest = kanal_str_from(rest, tokens[count].len + 1);
+    }
+    first = count == 9 ? 4 : 6;
+    if (count < first + 5 || kanal_str_int(tokens[first + 1], &ret->sequence) != 0 ||
+        kanal_str_int(tokens[first + 3], &ret->time_ns) != 0 ||
+        kanal_str_int(tokens[first + 4], &ret->pending) != 0)
+        return -1;
+    return 0;
 }
 
 /* What the server says instead of a message: there is none now (404), nothing came for the length of the request (408) … */
@@ -472,23 +498,23 @@ static void sort_in(struct feed *feed)
 static struct source *oldest(struct feed *feed)
 {
     struct source *best = NULL;
-    int64_t best_ms = 0;
+    int64_t best_ns = 0;
     int behind = 0;
 
     for (size_t i = 0; i < feed->source_count; i++)
         behind |= feed->sources[i].behind;
     for (size_t i = 0; i < feed->source_count; i++) {
         struct source *s = &feed->sources[i];
-        struct js_delivered place = { .time_ms = INT64_MAX };
+        struct place place = { .time_ns = INT64_MAX };
 
         if (s->behind && !s->queue.first)
             return NULL;
         if (!s->queue.first || (behind && !s->stream[0]))
             continue;
         (void)place_of(s->queue.first, &place);
-        if (!best || place.time_ms < best_ms) {
+        if (!best || place.time_ns < best_ns) {
             best = s;
-            best_ms = place.time_ms;
+            best_ns = place.time_ns;
         }
     }
     return best;
@@ -501,10 +527,10 @@ static struct message *take_event(struct feed *feed)
 
     while ((source = oldest(feed))) {
         struct message *m = queue_take(&source->queue);
-        struct js_delivered place;
+        struct place place;
 
         if (source->stream[0] && place_of(m, &place) == 0) {
-            source->last_sequence = place.stream_sequence;
+            source->last_sequence = (uint64_t)place.sequence;
             if (place.pending == 0)
                 source->behind = 0;
         }
@@ -552,14 +578,18 @@ static enum feed_result on_change(struct feed *feed, enum client_event event, st
         const char *words = NULL;
 
         natsConnection_GetLastError(client->connection, &words);
-        snprintf(item->text, sizeof item->text, "the connection to the broker is closed for good: %s", words ? words : "");
+        snprintf(item->text, sizeof item->text, "the connection to the broker is closed for good: %s",
+                 words ? words : "");
         return FEED_FAILED;
     }
     for (size_t i = 0; i < feed->source_count; i++)
         feed->sources[i].consumer[0] = '\0';
     feed->retry_ms = client_now_ms();
+    /* cnats tells of the connection before the server has our subscriptions again: what came until then would be lost unsaid. */
+    natsConnection_FlushTimeout(client->connection, RESUBSCRIBE_MS);
     natsConnection_GetConnectedUrl(client->connection, url, sizeof url);
-    snprintf(item->text, sizeof item->text, "connected again, to %s%s", url, feed->plain ? "; what came meanwhile was not shown (--since would)" : "");
+    snprintf(item->text, sizeof item->text, "connected again, to %s%s", url,
+             feed->plain ? "; what came meanwhile was not shown (--since would)" : "");
     return FEED_NOTICE;
 }
 
@@ -573,7 +603,8 @@ static int say_dropped(struct feed *feed, struct feed_item *item)
     pthread_mutex_unlock(&feed->lock);
     if (dropped == 0)
         return 0;
-    snprintf(item->text, sizeof item->text, "%llu events came faster than they could be shown and were left out",
+    snprintf(item->text, sizeof item->text,
+             "%llu events came faster than they could be shown and were left out",
              (unsigned long long)dropped);
     return 1;
 }

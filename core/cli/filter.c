@@ -98,10 +98,9 @@ static int last_valid(enum filter_branch branch, kanal_str token)
 
 static int in_branch(const struct event_type *type, enum filter_branch branch)
 {
-    return branch == FILTER_FACTS ||
-           type->class == (branch == FILTER_EVENTS     ? EVENT_STORED
-                           : branch == FILTER_ACTIVITY ? EVENT_ACTIVITY
-                                                       : EVENT_LIVE);
+    return branch == FILTER_FACTS || type->class == (branch == FILTER_EVENTS     ? EVENT_STORED
+                                                     : branch == FILTER_ACTIVITY ? EVENT_ACTIVITY
+                                                                                 : EVENT_LIVE);
 }
 
 /* Is there a type whose tokens these can be? */
@@ -127,7 +126,8 @@ static void say(struct kanal_buffer *error, const char *before, kanal_str token,
 }
 
 /* Splits; at most TOKENS + 1 are kept. Every token is plain characters or a wildcard in its place. */
-static int split(kanal_str filter, kanal_str tokens[TOKENS + 1], size_t *ret_count, struct kanal_buffer *error)
+static int split(kanal_str filter, kanal_str tokens[TOKENS + 1], size_t *ret_count,
+                 struct kanal_buffer *error)
 {
     size_t count = 0;
     kanal_str rest = filter;
@@ -155,11 +155,11 @@ static int split(kanal_str filter, kanal_str tokens[TOKENS + 1], size_t *ret_cou
     return 0;
 }
 
-static int find_branch(kanal_str prefix, const kanal_str *tokens, size_t count, enum filter_branch *ret_branch,
-                       struct kanal_buffer *error)
+static int find_branch(kanal_str prefix, const kanal_str *tokens, size_t count,
+                       enum filter_branch *ret_branch, struct kanal_buffer *error)
 {
     if (!kanal_str_equal(tokens[0], prefix)) {
-        say(error, "subjects begin with '", prefix, "'");
+        say(error, "subjects begin with ", prefix, "");
         return KANAL_E_INVALID;
     }
     for (size_t i = 0; count > 1 && i < sizeof branches / sizeof *branches; i++)
@@ -177,7 +177,8 @@ static kanal_str token_at(const kanal_str *tokens, size_t count, size_t i)
     return i < count && !kanal_str_is(tokens[i], ">") ? tokens[i] : KANAL_LIT("*");
 }
 
-static int check_tokens(enum filter_branch branch, const kanal_str *tokens, size_t count, struct kanal_buffer *error)
+static int check_tokens(enum filter_branch branch, const kanal_str *tokens, size_t count,
+                        struct kanal_buffer *error)
 {
     kanal_str plugin = token_at(tokens, count, 2), channel = token_at(tokens, count, 3);
     kanal_str object = token_at(tokens, count, 4), verb = token_at(tokens, count, 5);
@@ -202,7 +203,8 @@ static int check_tokens(enum filter_branch branch, const kanal_str *tokens, size
     return KANAL_E_INVALID;
 }
 
-int filter_check(kanal_str prefix, kanal_str filter, enum filter_branch *ret_branch, struct kanal_buffer *error)
+int filter_check(kanal_str prefix, kanal_str filter, enum filter_branch *ret_branch,
+                 struct kanal_buffer *error)
 {
     kanal_str tokens[TOKENS + 1];
     size_t count = 0;

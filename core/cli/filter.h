@@ -20,7 +20,8 @@ int filter_overlaps(kanal_str a, kanal_str b);
 
 /* Can it match an event of the prefix, <prefix>.<branch>.<plugin>.<channel>.<object>.<verb>.<node or bucket>? 0, or KANAL_E_INVALID
  * and what is wrong with it appended to error, for a person. */
-int filter_check(kanal_str prefix, kanal_str filter, enum filter_branch *ret_branch, struct kanal_buffer *error);
+int filter_check(kanal_str prefix, kanal_str filter, enum filter_branch *ret_branch,
+                 struct kanal_buffer *error);
 /* Of a checked filter: it names a node or bucket behind wildcards. On a large stream such a consumer costs the broker seconds
  * and a gigabyte (a million messages), so no durable is made of it. */
 int filter_is_slow(kanal_str filter);

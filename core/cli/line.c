@@ -70,7 +70,8 @@ static void word(struct kanal_buffer *out, const char *before, kanal_str text, c
     kanal_buffer_text(out, after);
 }
 
-static void word_at(struct kanal_buffer *out, const char *before, yyjson_val *object, const char *key, const char *after)
+static void word_at(struct kanal_buffer *out, const char *before, yyjson_val *object, const char *key,
+                    const char *after)
 {
     word(out, before, kanal_json_text_at(object, key), after);
 }
@@ -120,7 +121,7 @@ static void write_options(struct kanal_buffer *out, yyjson_val *part)
 
     word_at(out, "", part, "text", "");
     if (options)
-        yyjson_arr_foreach(options, i, max, option)
+        yyjson_arr_foreach (options, i, max, option)
             write_option(out, option);
 }
 
@@ -155,7 +156,7 @@ void line_content(struct kanal_buffer *out, yyjson_val *content)
     size_t i, max;
 
     if (yyjson_is_arr(content))
-        yyjson_arr_foreach(content, i, max, part)
+        yyjson_arr_foreach (content, i, max, part)
             write_part(out, part);
 }
 
@@ -188,7 +189,7 @@ static void summarise_reaction(struct kanal_buffer *out, yyjson_val *data)
     if (yyjson_arr_size(reactions) == 0)
         kanal_buffer_text(out, "no reaction any more");
     if (yyjson_is_arr(reactions))
-        yyjson_arr_foreach(reactions, i, max, reaction)
+        yyjson_arr_foreach (reactions, i, max, reaction)
             word_at(out, "", reaction, "emoji", "");
     word_at(out, "to message ", kanal_json_at(data, "message"), "external_id", "");
 }
@@ -241,13 +242,14 @@ static void summarise_form(struct kanal_buffer *out, yyjson_val *data)
 
     word_at(out, "", form, "id", ":");
     if (yyjson_is_arr(fields))
-        yyjson_arr_foreach(fields, i, max, field)
+        yyjson_arr_foreach (fields, i, max, field)
             write_field(out, field);
 }
 
 static void summarise_activity(struct kanal_buffer *out, yyjson_val *data)
 {
-    yyjson_val *activity = kanal_json_at(data, "activity"), *properties = kanal_json_at(activity, "properties");
+    yyjson_val *activity = kanal_json_at(data, "activity"),
+               *properties = kanal_json_at(activity, "properties");
 
     word_at(out, "", activity, "name", "");
     word_at(out, "", kanal_json_at(data, "page"), "url", "");
@@ -263,7 +265,7 @@ static void summarise_health(struct kanal_buffer *out, yyjson_val *data)
     size_t i, max;
 
     if (yyjson_is_arr(reasons))
-        yyjson_arr_foreach(reasons, i, max, reason)
+        yyjson_arr_foreach (reasons, i, max, reason)
             line_error(out, reason);
 }
 
@@ -276,7 +278,7 @@ static void summarise_rest(struct kanal_buffer *out, yyjson_val *data)
 
     if (!yyjson_is_obj(data))
         return;
-    yyjson_obj_foreach(data, i, max, key, value) {
+    yyjson_obj_foreach (data, i, max, key, value) {
         int skip = 0;
 
         for (size_t n = 0; n < sizeof shown / sizeof *shown; n++)
@@ -346,7 +348,8 @@ static int write_event(struct kanal_buffer *out, yyjson_val *event, const struct
     struct kanal_buffer summary = { 0 };
     int64_t ms;
 
-    if (type.len == 0 || !yyjson_is_obj(data) || kanal_time_parse_rfc3339(kanal_json_text_at(event, "time"), &ms) != 0)
+    if (type.len == 0 || !yyjson_is_obj(data) ||
+        kanal_time_parse_rfc3339(kanal_json_text_at(event, "time"), &ms) != 0)
         return -1;
     write_time(out, ms, style);
     paint(out, style, CYAN);
@@ -366,7 +369,8 @@ static int write_event(struct kanal_buffer *out, yyjson_val *event, const struct
     return 0;
 }
 
-void line_write(struct kanal_buffer *out, kanal_str subject, kanal_str payload, const struct line_style *style)
+void line_write(struct kanal_buffer *out, kanal_str subject, kanal_str payload,
+                const struct line_style *style)
 {
     yyjson_doc *document = kanal_json_parse(payload);
     size_t start = out->len;
@@ -380,7 +384,8 @@ void line_write(struct kanal_buffer *out, kanal_str subject, kanal_str payload, 
             rest_of(out, yyjson_doc_get_root(document));
         else {
             kanal_buffer_text(out, "not JSON: ");
-            terminal_text(out, kanal_str_of(payload.ptr, payload.len < REST_BYTES ? payload.len : REST_BYTES));
+            terminal_text(out,
+                          kanal_str_of(payload.ptr, payload.len < REST_BYTES ? payload.len : REST_BYTES));
         }
     }
     yyjson_doc_free(document);

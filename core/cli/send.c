@@ -29,7 +29,7 @@ struct options {
     struct client_options client;
     struct draft_words words;
     const char *json_path;
-    int64_t wait_ms;   /* 0: not; -1: as the verb needs */
+    int64_t wait_ms; /* 0: not; -1: as the verb needs */
     enum level until;
     int unchecked, output_json;
 };
@@ -102,7 +102,10 @@ static int read_expires(struct send *s, const char *value)
     if (kanal_time_parse_rfc3339(kanal_str_c(value), &s->options.words.expires_ms) == 0)
         return CLI_OK;
     if (config_duration_parse(kanal_str_c(value), &in_ms) != 0 || in_ms > INT64_C(100) * 366 * 86400000)
-        return cli_usage(s->cli, "--expires: expected a duration such as 10m, or a time such as 2026-11-21T20:00:00Z; found '%s'", value);
+        return cli_usage(
+            s->cli,
+            "--expires: expected a duration such as 10m, or a time such as 2026-11-21T20:00:00Z; found '%s'",
+            value);
     s->options.words.expires_ms = unix_ms() + in_ms;
     return CLI_OK;
 }
@@ -126,7 +129,9 @@ static int read_wait(struct send *s, const char *value)
 
 static int read_until(struct send *s, const char *value)
 {
-    static const char *const names[] = { [LEVEL_SENT] = "sent", [LEVEL_DELIVERED] = "delivered", [LEVEL_READ] = "read" };
+    static const char *const names[] = {
+        [LEVEL_SENT] = "sent", [LEVEL_DELIVERED] = "delivered", [LEVEL_READ] = "read"
+    };
 
     for (size_t i = LEVEL_SENT; i <= LEVEL_READ; i++)
         if (strcmp(names[i], value) == 0) {
@@ -285,8 +290,11 @@ static int read_arguments(struct send *s, char **arguments, int count)
         return cli_usage(s->cli, "'%s' cannot be a channel's id", s->channel);
     if (count > places)
         return cli_usage(s->cli, "unexpected argument '%s'%s", arguments[places],
-                         o->json_path ? " beside --json" : places == 3 ? " (is TEXT quoted?)" : "");
-    if (o->json_path && (has_media || o->words.button_count > 0 || o->words.chat || o->words.reply_to || o->words.reference || o->words.expires_ms))
+                         o->json_path  ? " beside --json"
+                         : places == 3 ? " (is TEXT quoted?)"
+                                       : "");
+    if (o->json_path && (has_media || o->words.button_count > 0 || o->words.chat || o->words.reply_to ||
+                         o->words.reference || o->words.expires_ms))
         return cli_usage(s->cli, "--json is a whole command: of the others only --verb and --id go with it");
     if (o->json_path)
         return read_file(s, o->json_path);
@@ -337,12 +345,19 @@ static int publish_failed(struct send *s, natsStatus status, const char *subject
         return CLI_FAILED;
     }
     if (status == NATS_NO_RESPONDERS) {
-        fprintf(stderr, "kanal send: no stream at %s takes %s: has a gateway with the prefix '%s' run there?\n", s->client.server, subject, s->client.prefix);
+        fprintf(stderr,
+                "kanal send: no stream at %s takes %s: has a gateway with the prefix '%s' run there?\n",
+                s->client.server, subject, s->client.prefix);
         return CLI_FAILED;
     }
     fprintf(stderr, "kanal send: %s: %s%s\n", subject, words ? words : natsStatus_GetText(status),
-            status == NATS_TIMEOUT ? "; it may have been stored: send it again with the same --id, and it counts once" : "");
-    return status == NATS_TIMEOUT || status == NATS_CONNECTION_CLOSED || status == NATS_CONNECTION_DISCONNECTED ? CLI_BROKER : CLI_FAILED;
+            status == NATS_TIMEOUT
+                ? "; it may have been stored: send it again with the same --id, and it counts once"
+                : "");
+    return status == NATS_TIMEOUT || status == NATS_CONNECTION_CLOSED ||
+                   status == NATS_CONNECTION_DISCONNECTED
+               ? CLI_BROKER
+               : CLI_FAILED;
 }
 
 static int tell_stored(const struct send *s, const char *subject, const jsPubAck *ack)
@@ -386,7 +401,8 @@ static int publish(struct send *s, int *ret_repeated)
         status = natsMsg_Create(&message, subject, NULL, s->command.json.data, (int)s->command.json.len);
     if (status == NATS_OK)
         status = js_PublishMsg(&ack, js, message, &options, NULL);
-    code = status == NATS_OK ? tell_stored(s, subject, ack) : publish_failed(s, status, subject, nats_GetLastError(NULL));
+    code = status == NATS_OK ? tell_stored(s, subject, ack)
+                             : publish_failed(s, status, subject, nats_GetLastError(NULL));
     *ret_repeated = ack && ack->Duplicate;
     jsPubAck_Destroy(ack);
     natsMsg_Destroy(message);
@@ -402,10 +418,15 @@ static int open_feed(struct send *s, int64_t since_ms, struct feed **ret_feed)
     struct feed_source sources[2] = { { .branch = FILTER_EVENTS }, { .branch = FILTER_EVENTS } };
     int anywhere = s->command.is_routed || strcmp(s->channel, "any") == 0, code;
     char filters[2][160], reason[API_REASON];
-    struct feed_options options = { .sources = sources, .source_count = anywhere ? 1 : 2, .since_ms = since_ms };
+    struct feed_options options = { .sources = sources,
+                                    .source_count = anywhere ? 1 : 2,
+                                    .since_ms = since_ms };
 
     for (size_t i = 0; i < 2; i++) {
-        snprintf(filters[i], sizeof filters[i], "%s.events.*.%s.message.*.*", s->client.prefix, i == 1 ? "_" : anywhere ? "*" : s->channel);
+        snprintf(filters[i], sizeof filters[i], "%s.events.*.%s.message.*.*", s->client.prefix,
+                 i == 1     ? "_"
+                 : anywhere ? "*"
+                            : s->channel);
         sources[i].filter = kanal_str_c(filters[i]);
     }
     /* feed keeps views of the filters. */
@@ -461,8 +482,8 @@ static int say_failed(struct send *s, kanal_str type, yyjson_val *data)
 {
     kanal_buffer_clear(&s->line);
     line_error(&s->line, kanal_json_at(data, "error"));
-    fprintf(stderr, "kanal send: %s: %.*s%s%.*s\n", s->command.id, (int)type.len, type.ptr, s->line.len ? ": " : "", (int)s->line.len,
-            s->line.len ? s->line.data : "");
+    fprintf(stderr, "kanal send: %s: %.*s%s%.*s\n", s->command.id, (int)type.len, type.ptr,
+            s->line.len ? ": " : "", (int)s->line.len, s->line.len ? s->line.data : "");
     return CLI_FAILED;
 }
 
@@ -478,7 +499,8 @@ static int judge(struct send *s, const struct feed_item *item)
     if (kanal_str_is(kanal_json_text_at(message, "id"), s->command.id)) {
         print_event(s, item);
         s->is_accepted = 1;
-        if (kanal_str_is(type, "message.failed") || kanal_str_is(type, "message.expired") || kanal_str_is(type, "message.cancelled"))
+        if (kanal_str_is(type, "message.failed") || kanal_str_is(type, "message.expired") ||
+            kanal_str_is(type, "message.cancelled"))
             code = say_failed(s, type, data);
         else if (has_arrived(s, message, level_of(type)))
             code = CLI_OK;
@@ -512,7 +534,8 @@ static int follow(struct send *s, struct feed *feed)
         case FEED_TIMEOUT:
         case FEED_DONE:
             fprintf(stderr, "kanal send: %s within %lld s; it is kept and goes on\n",
-                    s->is_accepted ? "the gateway has taken it, but not brought it there" : "no gateway took it",
+                    s->is_accepted ? "the gateway has taken it, but not brought it there"
+                                   : "no gateway took it",
                     (long long)(s->options.wait_ms / 1000));
             return CLI_TIMEOUT;
         }
@@ -593,25 +616,32 @@ const struct cli_command command_send = {
     .arguments = "[OPTION …] CHANNEL ADDRESS TEXT\n       kanal send [OPTION …] CHANNEL --json FILE",
     .summary = "Sends a message or any other command, and tells what becomes of it.",
     .help = "  CHANNEL              the channel's id, or any: Kanal chooses\n"
-            "  ADDRESS              telegram:3527065, tel:+79161234567; or a customer (c_…), or a conversation (v_…)\n"
+            "  ADDRESS              telegram:3527065, tel:+79161234567; or a customer (c_…), or a "
+            "conversation (v_…)\n"
             "  TEXT                 - is standard input; -- before a TEXT that begins with -\n"
             "      --chat ID        to this chat of the provider (a group), instead of ADDRESS\n"
             "      --button B       a button: TEXT or TEXT=PAYLOAD; may be repeated\n"
-            "      --image URL      a picture; --video URL, --audio URL and --file URL likewise; TEXT is then its caption\n"
+            "      --image URL      a picture; --video URL, --audio URL and --file URL likewise; TEXT is "
+            "then its caption\n"
             "      --reply-to ID    answers the message with this id of the provider\n"
             "      --reference R    your own mark, repeated in every event about it\n"
             "      --expires WHEN   not after that: 10m (from now), or a time (2026-11-21T20:00:00Z)\n"
             "      --json FILE      a whole command as JSON; - is standard input\n"
-            "      --verb VERB      with --json: message.edit, typing.start … (the command's type, else message.send)\n"
+            "      --verb VERB      with --json: message.edit, typing.start … (the command's type, else "
+            "message.send)\n"
             "      --id ID          the command's id, instead of a random one; sent twice, it counts once\n"
             "      --no-check       do not check it against the contract before it is sent\n"
-            "      --wait[=TIME]    wait for the end so long: seconds, or 2m (30; only message.send, .edit, .delete and\n"
+            "      --wait[=TIME]    wait for the end so long: seconds, or 2m (30; only message.send, .edit, "
+            ".delete and\n"
             "                       .react tell their end, for other verbs nothing is waited for)\n"
             "      --no-wait        end when the broker has stored it\n"
             "      --until STEP     what is waited for: sent, delivered or read (sent)\n"
-            "      --output FORM    text, or json: an object for the command, then its events, one a line\n\n" CLIENT_HELP "\n"
-            "Exit code 0: sent (with --no-wait: stored); 1: it failed, or the broker refused it; 2: wrong words, or a command\n"
-            "that breaks the contract: nothing was sent; 3: the configuration is wrong; 4: no broker; 5: it was stored, but its\n"
+            "      --output FORM    text, or json: an object for the command, then its events, one a "
+            "line\n\n" CLIENT_HELP "\n"
+            "Exit code 0: sent (with --no-wait: stored); 1: it failed, or the broker refused it; 2: wrong "
+            "words, or a command\n"
+            "that breaks the contract: nothing was sent; 3: the configuration is wrong; 4: no broker; 5: it "
+            "was stored, but its\n"
             "end did not come in time.\n",
     .run = run,
 };

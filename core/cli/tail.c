@@ -43,7 +43,16 @@ struct tail {
     struct line_style style;
 };
 
-enum { OPTION_CHANNEL = CLIENT_OPTION_OWN, OPTION_TYPE, OPTION_ADDRESS, OPTION_SINCE, OPTION_COUNT, OPTION_NO_LIVE, OPTION_TIMEOUT, OPTION_JSON };
+enum {
+    OPTION_CHANNEL = CLIENT_OPTION_OWN,
+    OPTION_TYPE,
+    OPTION_ADDRESS,
+    OPTION_SINCE,
+    OPTION_COUNT,
+    OPTION_NO_LIVE,
+    OPTION_TIMEOUT,
+    OPTION_JSON
+};
 
 static const struct option long_options[] = { { "channel", required_argument, NULL, OPTION_CHANNEL },
                                               { "type", required_argument, NULL, OPTION_TYPE },
@@ -76,7 +85,10 @@ static int read_since(struct tail *t, const char *text)
     if (kanal_time_parse_rfc3339(kanal_str_c(text), &t->options.since_ms) == 0 && t->options.since_ms > 0)
         return CLI_OK;
     if (config_duration_parse(kanal_str_c(text), &ago_ms) != 0)
-        return cli_usage(t->command, "--since: expected a duration such as 10m, a time such as 2026-11-21T20:00:00Z, or all; found '%s'", text);
+        return cli_usage(t->command,
+                         "--since: expected a duration such as 10m, a time such as 2026-11-21T20:00:00Z, or "
+                         "all; found '%s'",
+                         text);
     t->options.since_ms = ago_ms < unix_ms() ? unix_ms() - ago_ms : 0;
     return CLI_OK;
 }
@@ -102,7 +114,10 @@ static int read_option(struct tail *t, int c, const char *value)
         return read_choice(t, "--type", o->types, &o->type_count, value);
     case OPTION_ADDRESS:
         if (address_normalise(kanal_str_c(value), &t->address) != 0)
-            return cli_usage(t->command, "--address: '%s' is no address: a URI with percent-encoded parts is expected, like telegram:3527065", value);
+            return cli_usage(t->command,
+                             "--address: '%s' is no address: a URI with percent-encoded parts is expected, "
+                             "like telegram:3527065",
+                             value);
         return CLI_OK;
     case OPTION_SINCE:
         return read_since(t, value);
@@ -165,11 +180,16 @@ static int add_type(struct tail *t, kanal_str channel, const char *pattern)
             continue;
         found = 1;
         snprintf(rest, sizeof rest, "%s.*", type->name);
-        code = add_filter(t, type->class == EVENT_STORED ? FILTER_EVENTS : type->class == EVENT_ACTIVITY ? FILTER_ACTIVITY : FILTER_LIVE,
+        code = add_filter(t,
+                          type->class == EVENT_STORED     ? FILTER_EVENTS
+                          : type->class == EVENT_ACTIVITY ? FILTER_ACTIVITY
+                                                          : FILTER_LIVE,
                           channel, kanal_str_c(rest));
     }
     if (!found)
-        return cli_usage(t->command, "--type: there is no event '%s'; message.received and message.* would be right", pattern);
+        return cli_usage(t->command,
+                         "--type: there is no event '%s'; message.received and message.* would be right",
+                         pattern);
     return code;
 }
 
@@ -237,7 +257,8 @@ static int is_wanted(const struct tail *t, const struct feed_item *item)
     if (t->address.len == 0)
         return 1;
     document = kanal_json_parse(item->payload);
-    address = kanal_json_text_at(kanal_json_at(kanal_json_at(yyjson_doc_get_root(document), "data"), "customer"), "address");
+    address = kanal_json_text_at(
+        kanal_json_at(kanal_json_at(yyjson_doc_get_root(document), "data"), "customer"), "address");
     wanted = kanal_str_equal(address, kanal_buffer_view(&t->address));
     yyjson_doc_free(document);
     return wanted;
@@ -252,7 +273,8 @@ static int show(struct tail *t, const struct feed_item *item)
         line_write(&t->line, item->subject, item->payload, &t->style);
     } else if (terminal_json(&t->line, item->payload) != 0) {
         terminal_text(&t->line, item->subject);
-        fprintf(stderr, "kanal tail: %.*s: a message of %zu bytes that is not JSON\n", (int)t->line.len, t->line.data, item->payload.len);
+        fprintf(stderr, "kanal tail: %.*s: a message of %zu bytes that is not JSON\n", (int)t->line.len,
+                t->line.data, item->payload.len);
         return 0;
     }
     kanal_buffer_byte(&t->line, '\n');
@@ -295,7 +317,8 @@ static int follow(struct tail *t, struct feed *feed)
         case FEED_TIMEOUT:
             if (!o->count)
                 return CLI_OK;
-            fprintf(stderr, "kanal tail: %lld of %lld events came in time\n", (long long)shown, (long long)o->count);
+            fprintf(stderr, "kanal tail: %lld of %lld events came in time\n", (long long)shown,
+                    (long long)o->count);
             return CLI_TIMEOUT;
         case FEED_INTERRUPTED:
         case FEED_DONE:
@@ -306,7 +329,9 @@ static int follow(struct tail *t, struct feed *feed)
 
 static int tail_run(struct tail *t, char **arguments, int count)
 {
-    struct feed_options feed_options = { .sources = t->sources, .since_ms = t->options.since_ms, .stored_only = t->options.stored_only };
+    struct feed_options feed_options = { .sources = t->sources,
+                                         .since_ms = t->options.since_ms,
+                                         .stored_only = t->options.stored_only };
     struct feed *feed = NULL;
     char reason[API_REASON];
     int code;
@@ -365,17 +390,21 @@ const struct cli_command command_tail = {
     .name = "tail",
     .arguments = "[OPTION …] [FILTER …]",
     .summary = "Prints each event as it arrives.",
-    .help = "  FILTER               subjects to show: 'kanal.events.*.shop-telegram.>'; may be repeated. Without one:\n"
-            "                       kanal.events.>, kanal.activity.> and kanal.live.>\n"
-            "      --channel ID     only of this channel; may be repeated\n"
-            "      --type TYPE      only of this type: message.received, or message.*; may be repeated\n"
-            "      --address ADDR   only of this customer: telegram:3527065\n"
-            "      --since WHEN     first what is stored since then: 10m (ago), a time (2026-11-21T20:00:00Z), or all\n"
-            "      --no-live        end with what is stored (with --since)\n"
-            "      --count N        end after N events\n"
-            "      --timeout TIME   end after so long: 30s\n"
-            "      --json           one event a line, as it is stored\n\n" CLIENT_HELP "\n"
-            "Exit code 0: ended by --count, --no-live, --timeout, SIGINT or SIGTERM; 1: the broker refused; 2: wrong words;\n"
-            "3: the configuration is wrong; 4: no broker; 5: fewer than --count events came within --timeout.\n",
+    .help =
+        "  FILTER               subjects to show: 'kanal.events.*.shop-telegram.>'; may be repeated. Without "
+        "one:\n"
+        "                       kanal.events.>, kanal.activity.> and kanal.live.>\n"
+        "      --channel ID     only of this channel; may be repeated\n"
+        "      --type TYPE      only of this type: message.received, or message.*; may be repeated\n"
+        "      --address ADDR   only of this customer: telegram:3527065\n"
+        "      --since WHEN     first what is stored since then: 10m (ago), a time (2026-11-21T20:00:00Z), "
+        "or all\n"
+        "      --no-live        end with what is stored (with --since)\n"
+        "      --count N        end after N events\n"
+        "      --timeout TIME   end after so long: 30s\n"
+        "      --json           one event a line, as it is stored\n\n" CLIENT_HELP "\n"
+        "Exit code 0: ended by --count, --no-live, --timeout, SIGINT or SIGTERM; 1: the broker refused; 2: "
+        "wrong words;\n"
+        "3: the configuration is wrong; 4: no broker; 5: fewer than --count events came within --timeout.\n",
     .run = run,
 };

@@ -9,7 +9,11 @@
 /* The character at p (at least one byte is left) and its length; 0: not valid UTF-8. */
 static size_t decode(const unsigned char *p, size_t left, uint32_t *ret_code)
 {
-    size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+    size_t len = p[0] < 0x80                   ? 1
+                 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+                 : (p[0] & 0xf0) == 0xe0       ? 3
+                 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+                                               : 0;
     uint32_t code = len == 1 ? p[0] : p[0] & (0x7fu >> len);
 
     if (len == 0 || len > left)
@@ -28,8 +32,8 @@ static size_t decode(const unsigned char *p, size_t left, uint32_t *ret_code)
 
 static int is_harmful(uint32_t code)
 {
-    return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x61c || code == 0x200e || code == 0x200f ||
-           (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x61c || code == 0x200e ||
+           code == 0x200f || (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
 
 static void append_escaped(struct kanal_buffer *out, uint32_t code)

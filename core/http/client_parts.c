@@ -237,7 +237,8 @@ static int add_part(struct http_call *call, const struct http_out_part *out, uns
     return 0;
 }
 
-static int open_source(struct http_source *source, const struct http_out *parent, const struct http_out_part *part)
+static int open_source(struct http_source *source, const struct http_out *parent,
+                       const struct http_out_part *part)
 {
     static const struct http_stream_sink sink = { on_source_head, on_source_data };
     struct http_out out = { .method = KANAL_LIT("GET"),

@@ -8,7 +8,8 @@
 #define METRIC_LABELS_MAX 4
 #define METRIC_SERIES_MAX 10000
 
-static const double bucket_bounds[] = { 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60 };
+static const double bucket_bounds[] = { 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                        0.25,   0.5,   1,      2.5,   5,    10,    30,   60 };
 #define BUCKETS (sizeof bucket_bounds / sizeof *bucket_bounds)
 
 struct series {
@@ -73,8 +74,8 @@ void metrics_free(struct metrics *metrics)
     free(metrics);
 }
 
-struct metric_family *metrics_family(struct metrics *metrics, enum metric_kind kind, const char *name, const char *help,
-                                     const char *const *labels)
+struct metric_family *metrics_family(struct metrics *metrics, enum metric_kind kind, const char *name,
+                                     const char *help, const char *const *labels)
 {
     for (struct metric_family *family = metrics->first; family; family = family->next)
         if (strcmp(family->name, name) == 0)
@@ -97,7 +98,8 @@ struct metric_family *metrics_family(struct metrics *metrics, enum metric_kind k
     return family;
 }
 
-static int same_values(const struct metric_family *family, const struct series *series, const kanal_str *values)
+static int same_values(const struct metric_family *family, const struct series *series,
+                       const kanal_str *values)
 {
     for (size_t i = 0; i < family->label_count; i++)
         if (!kanal_str_equal(values[i], kanal_str_of(series->values[i], series->lens[i])))
@@ -191,8 +193,8 @@ static void write_number(struct kanal_buffer *out, double number)
 }
 
 /* Label values: backslash, quote and newline are escaped. */
-static void write_labels(struct kanal_buffer *out, const struct metric_family *family, const struct series *series,
-                         const char *le)
+static void write_labels(struct kanal_buffer *out, const struct metric_family *family,
+                         const struct series *series, const char *le)
 {
     if (family->label_count == 0 && !le)
         return;
@@ -217,8 +219,8 @@ static void write_labels(struct kanal_buffer *out, const struct metric_family *f
     kanal_buffer_byte(out, '}');
 }
 
-static void write_sample(struct kanal_buffer *out, const struct metric_family *family, const struct series *series,
-                         const char *suffix, const char *le, double value)
+static void write_sample(struct kanal_buffer *out, const struct metric_family *family,
+                         const struct series *series, const char *suffix, const char *le, double value)
 {
     kanal_buffer_text(out, family->name);
     kanal_buffer_text(out, suffix);
@@ -228,7 +230,8 @@ static void write_sample(struct kanal_buffer *out, const struct metric_family *f
     kanal_buffer_byte(out, '\n');
 }
 
-static void write_histogram(struct kanal_buffer *out, const struct metric_family *family, const struct series *series)
+static void write_histogram(struct kanal_buffer *out, const struct metric_family *family,
+                            const struct series *series)
 {
     uint64_t cumulative = 0;
     for (size_t i = 0; i < BUCKETS; i++) {

@@ -29,9 +29,12 @@ int outbound_new(struct outbound **ret_outbound, const struct outbound_options *
     snprintf(o->prefix, sizeof o->prefix, "%s", options->prefix);
     topology_stream_name(o->prefix, "COMMANDS", o->commands_stream);
     topology_stream_name(o->prefix, "LANES", o->lanes_stream);
-    o->commands = metrics_family(metrics, METRIC_COUNTER, "kanal_commands_total", "Commands taken in, or why they were refused.", by_result);
-    o->deliveries = metrics_family(metrics, METRIC_COUNTER, "kanal_deliveries_total", "Outcomes of attempts at a provider message.", by_outcome);
-    o->dead = metrics_family(metrics, METRIC_COUNTER, "kanal_dead_letters_total", "Commands that ended as dead letters.", by_code);
+    o->commands = metrics_family(metrics, METRIC_COUNTER, "kanal_commands_total",
+                                 "Commands taken in, or why they were refused.", by_result);
+    o->deliveries = metrics_family(metrics, METRIC_COUNTER, "kanal_deliveries_total",
+                                   "Outcomes of attempts at a provider message.", by_outcome);
+    o->dead = metrics_family(metrics, METRIC_COUNTER, "kanal_dead_letters_total",
+                             "Commands that ended as dead letters.", by_code);
     uv_timer_init(o->host->loop, o->clock);
     o->clock->data = o;
     *ret_outbound = o;

@@ -114,7 +114,8 @@ Test(connection, a_full_window_is_busy, .timeout = 30)
 Test(connection, bad_input_is_refused, .timeout = 30)
 {
     struct fixture f;
-    static const char *const subjects[] = { "", "a b", "a..b", ".a", "a.", "a.*", "a.>", "a\r\nPUB x 0", "a\tb" };
+    static const char *const subjects[] = { "",    "a b", "a..b",         ".a",  "a.",
+                                            "a.*", "a.>", "a\r\nPUB x 0", "a\tb" };
     kanal_field header = { KANAL_LIT("Name"), KANAL_LIT("a\r\nOther: b") };
     struct broker_out out = text_out("a", "");
     struct broker_subscription *s;
@@ -412,7 +413,8 @@ static void fill(struct fixture *f)
     cr_assert(sent > 80 && sent < 1500, "%d", sent);
     cr_assert(longest < 500, "%d ms", (int)longest);
     cr_assert_eq(f->state, BROKER_STALLED, "a full buffer counts as away");
-    cr_assert(clock_ms() - begin < 3500, "%d ms: found by the buffer, not by the pings", (int)(clock_ms() - begin));
+    cr_assert(clock_ms() - begin < 3500, "%d ms: found by the buffer, not by the pings",
+              (int)(clock_ms() - begin));
     nats_resume(&f->nats);
     cr_assert(run_until_state(f, BROKER_UP, 3000), "%s", f->reason);
     cr_assert_eq(f->downs, 0);

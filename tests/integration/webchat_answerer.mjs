@@ -1,13 +1,12 @@
 // The other side of the browser test against a real gateway: an independent NATS client that knows proto/ only.
-//   KANAL_NATS_URL  the broker, default nats://127.0.0.1:4222;  KANAL_PREFIX  default kanal
 import { randomUUID } from 'node:crypto';
 import { connect, JSONCodec } from 'nats';
 
-const PREFIX = process.env.KANAL_PREFIX || 'kanal';
+const PREFIX = 'kanal';
 
-export async function createAnswerer(chatUrl) {
+export async function createAnswerer(chatUrl, natsUrl = 'nats://127.0.0.1:4222') {
   const channel = new URL(chatUrl).pathname.split('/').filter(Boolean).pop();
-  const connection = await connect({ servers: process.env.KANAL_NATS_URL || 'nats://127.0.0.1:4222' });
+  const connection = await connect({ servers: natsUrl });
   const codec = JSONCodec();
   const events = [];
   const waiting = new Set();
@@ -18,11 +17,11 @@ export async function createAnswerer(chatUrl) {
       for (const check of waiting) check();
     }
   };
-  void listen(`${PREFIX}.events.*.${channel}.>`);
-  void listen(`${PREFIX}.live.*.${channel}.>`);
+  void listen(`${PREFIX}.events.>`);
+  void listen(`${PREFIX}.live.>`);
   await connection.flush();
 
-  function until(find, what, ms = 10000) {
+  function until(find, what, ms = 20000) {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => done(() => reject(new Error(`waited ${ms} ms in vain for ${what}`))), ms);
       const done = (end) => {
@@ -67,6 +66,7 @@ export async function createAnswerer(chatUrl) {
     typing: (visitor) => command('typing.start', visitor, {}),
     read: (visitor, external_id) => command('message.read', visitor, { message: { external_id } }),
     receipt: (visitor, kind, external_id) => until(() => of(visitor, `message.${kind}`).find((event) => event.data.message.external_id === external_id), `message.${kind}`),
+    submitted: (visitor) => until(() => of(visitor, 'form.submitted')[0], 'form.submitted'),
     typed: (visitor) => until(() => of(visitor, 'typing.started')[0], 'typing.started'),
     close: () => connection.close(),
   };

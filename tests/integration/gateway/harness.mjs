@@ -1,6 +1,6 @@
 // Starts real servers for a test and ends exactly those: a nats-server, a kanal, a stand-in of a provider. Ports are free ones.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync, existsSync, readdirSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync, readdirSync, statSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -87,7 +87,10 @@ export class Nats {
     await until('nats-server is ready', () => this.child.lines.some((line) => line.includes('Server is ready')));
   }
   kill(signal = 'SIGKILL') { return stop(this.child, signal); }
-  pause() { this.child.kill('SIGSTOP'); }
+  async pause() {
+    this.child.kill('SIGSTOP');
+    await until('nats-server stands still', () => /^State:\s+T/m.test(readFileSync(`/proc/${this.child.pid}/status`, 'utf8')));
+  }
   resume() { this.child.kill('SIGCONT'); }
   client() { return connect({ servers: this.url, maxReconnectAttempts: -1, reconnectTimeWait: 200 }); }
 }
