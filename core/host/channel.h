@@ -16,6 +16,7 @@
 
 struct host;
 struct http_exchange;
+struct outlet;
 
 enum channel_state {
     CHANNEL_NEW,
@@ -49,6 +50,7 @@ struct channel {
     int64_t last_in_ms, last_out_ms;
     size_t ops, http;        /* under way */
     int64_t paused_until_ms; /* loop time: the provider wants no deliveries until then */
+    struct outlet *outlet;   /* outbound/lanes.c's: what waits for its turn; or NULL */
     uint32_t start_attempts, provision_attempts;
     uint64_t health_changes; /* for dedupe keys of channel.up and .down */
     int health_untold;       /* the last change could not be stored: the broker was away */

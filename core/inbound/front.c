@@ -1,7 +1,5 @@
 #include "inbound/front.h"
 
-#include <stdio.h>
-
 #include "host/services/services.h"
 #include "inbound/internal.h"
 #include "kanal/sdk/base64.h"
@@ -26,9 +24,8 @@ struct inbound {
 
 void front_count(struct front *front, const struct channel *channel, int code)
 {
-    char text[12];
-    snprintf(text, sizeof text, "%d", code);
-    kanal_str values[] = { channel ? channel->id : KANAL_LIT("_"), kanal_str_c(text) };
+    char text[3] = { (char)('0' + code / 100 % 10), (char)('0' + code / 10 % 10), (char)('0' + code % 10) };
+    kanal_str values[] = { channel ? channel->id : KANAL_LIT("_"), kanal_str_of(text, sizeof text) };
     metric_series(front->requests, values)->value++;
 }
 

@@ -16,6 +16,7 @@ struct series {
     struct metric metric; /* first: a metric is its series. Of a histogram: the sum */
     struct series *next;
     char *values[METRIC_LABELS_MAX];
+    size_t lens[METRIC_LABELS_MAX];
     uint64_t count;
     uint64_t *buckets; /* of a histogram: BUCKETS of them, not cumulative */
 };
@@ -28,6 +29,7 @@ struct metric_family {
     const char *const *labels;
     size_t label_count;
     struct series *first;
+    struct series *recent; /* the last one asked for: on the hot path it is the one as a rule */
 };
 
 struct metrics {
@@ -100,7 +102,7 @@ static int same_values(const struct metric_family *family, const struct series *
                        const kanal_str *values)
 {
     for (size_t i = 0; i < family->label_count; i++)
-        if (!kanal_str_is(values[i], series->values[i]))
+        if (!kanal_str_equal(values[i], kanal_str_of(series->values[i], series->lens[i])))
             return 0;
     return 1;
 }
@@ -110,9 +112,11 @@ static struct series *series_new(const struct metric_family *family, const kanal
     struct series *series = calloc(1, sizeof *series);
     if (!series)
         return NULL;
-    for (size_t i = 0; i < family->label_count; i++)
+    for (size_t i = 0; i < family->label_count; i++) {
         if (!(series->values[i] = kanal_str_dup(values[i])))
             goto fail;
+        series->lens[i] = values[i].len;
+    }
     if (family->kind == METRIC_HISTOGRAM && !(series->buckets = calloc(BUCKETS, sizeof *series->buckets)))
         goto fail;
     return series;
@@ -123,10 +127,14 @@ fail:
 
 struct metric *metric_series(struct metric_family *family, const kanal_str *values)
 {
+    if (family->recent && same_values(family, family->recent, values))
+        return &family->recent->metric;
     struct series **link = &family->first;
     for (; *link; link = &(*link)->next)
-        if (same_values(family, *link, values))
+        if (same_values(family, *link, values)) {
+            family->recent = *link;
             return &(*link)->metric;
+        }
     struct metrics *metrics = family->owner;
     struct series *series = metrics->series_count < METRIC_SERIES_MAX ? series_new(family, values) : NULL;
     if (!series)
@@ -162,6 +170,7 @@ void metrics_forget(struct metrics *metrics, kanal_str first_label_value)
 {
     for (struct metric_family *family = metrics->first; family; family = family->next) {
         struct series **link = &family->first;
+        family->recent = NULL;
         while (*link) {
             struct series *series = *link;
             if (family->label_count > 0 && kanal_str_is(first_label_value, series->values[0])) {

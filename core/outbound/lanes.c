@@ -15,10 +15,15 @@
 #define WORKING_TICKS 200u /* of 100 ms: every 20 s the broker hears that what we hold is being worked on */
 #define LANE_WINDOW 1024u
 
-enum job_state { JOB_QUEUED, JOB_WAITING, JOB_DELIVERING, JOB_REPORTING };
+/* Deliveries of one channel under way at once: as many as the HTTP client opens connections to one host. What is beyond waits here, where its
+ * deadline does not run yet and it costs nothing; in libcurl each waiting request is walked over whenever another ends. */
+#define CHANNEL_PARALLEL 64u
+
+enum job_state { JOB_QUEUED, JOB_READY, JOB_WAITING, JOB_DELIVERING, JOB_REPORTING };
 
 struct job {
     struct job *next_in_lane;
+    struct job *next_ready;  /* in its outlet */
     struct job *prev, *next; /* all jobs */
     struct shard *shard;
     struct js_token token;
@@ -45,6 +50,12 @@ struct job {
     size_t storing;
     kanal_status stored;
     uint64_t started_ns;
+};
+
+/* What a channel delivers, and what waits for its turn. */
+struct outlet {
+    uint32_t delivering;
+    struct job *first, **last;
 };
 
 /* One recipient of one channel, while there is something for it. */
@@ -105,6 +116,40 @@ static void recipient_drop(struct outbound *o, struct recipient *recipient)
     o->recipient_count--;
     free(recipient->key);
     free(recipient);
+}
+
+/* ---- Outlets ---- */
+
+static struct outlet *outlet_get(struct channel *channel)
+{
+    struct outlet *outlet = channel->outlet;
+    if (!outlet && (outlet = calloc(1, sizeof *outlet))) {
+        outlet->last = &outlet->first;
+        channel->outlet = outlet;
+    }
+    return outlet;
+}
+
+static void outlet_push(struct outlet *outlet, struct job *job)
+{
+    job->state = JOB_READY;
+    job->next_ready = NULL;
+    *outlet->last = job;
+    outlet->last = &job->next_ready;
+}
+
+/* A delivery of the channel has ended: others have their turn. */
+static void outlet_go_on(struct outlet *outlet)
+{
+    outlet->delivering--;
+    while (outlet->first && outlet->delivering < CHANNEL_PARALLEL) {
+        struct job *job = outlet->first;
+        outlet->first = job->next_ready;
+        if (!outlet->first)
+            outlet->last = &outlet->first;
+        job->state = JOB_QUEUED;
+        run(job);
+    }
 }
 
 /* ---- Jobs ---- */
@@ -352,11 +397,8 @@ static const char *known_code(kanal_str code, const char *otherwise)
     return otherwise;
 }
 
-static void on_answered(struct op *op, const void *answer)
+static void settle_answer(struct job *job, const kanal_result *result)
 {
-    struct job *job = op->owner;
-    const kanal_result *result = answer;
-    job->op = NULL;
     if (!result || !KANAL_HAS(result, reason)) {
         unknown(job, "interrupted"); /* the channel stopped with the request under way */
         return;
@@ -382,6 +424,15 @@ static void on_answered(struct op *op, const void *answer)
         end_failed(job, "message.failed", known_code(result->code, "provider_rejected"), scope,
                    (kanal_str){ 0 });
     }
+}
+
+static void on_answered(struct op *op, const void *answer)
+{
+    struct job *job = op->owner;
+    struct outlet *outlet = job->channel->outlet;
+    job->op = NULL;
+    settle_answer(job, answer);
+    outlet_go_on(outlet);
 }
 
 /* ---- Attempts ---- */
@@ -435,6 +486,7 @@ static void deliver(struct job *job)
         wait_ms(job, NOT_UP_MS);
         return;
     }
+    job->channel->outlet->delivering++;
     job->state = JOB_DELIVERING;
     job->due_ms = loop_ms(job->shard->outbound) + ATTEMPT_MS;
 }
@@ -449,6 +501,8 @@ static void run(struct job *job)
     int64_t wait = job->channel->paused_until_ms - loop_ms(o);
     if (wait > 0)
         wait_ms(job, wait);
+    else if (job->channel->outlet->delivering >= CHANNEL_PARALLEL)
+        outlet_push(job->channel->outlet, job);
     else
         deliver(job);
 }
@@ -460,9 +514,11 @@ static void job_due(struct job *job)
     } else if (job->state == JOB_WAITING) {
         run(job);
     } else if (job->state == JOB_DELIVERING) {
+        struct outlet *outlet = job->channel->outlet;
         channel_forget(job->op);
         job->op = NULL;
         unknown(job, "timeout");
+        outlet_go_on(outlet);
     }
 }
 
@@ -474,7 +530,7 @@ void lanes_tick(struct outbound *o)
         next = job->next;
         if (working)
             js_settle(job->shard->pull, &job->token, JS_WORKING);
-        if (job->state != JOB_QUEUED && job->due_ms <= now)
+        if (job->state > JOB_READY && job->due_ms <= now)
             job_due(job);
     }
     check_drained(o);
@@ -497,7 +553,8 @@ static int job_read(struct job *job, const struct js_delivered *delivered)
     job->document = kanal_json_parse(delivered->payload);
     job->command = yyjson_doc_get_root(job->document);
     job->command_id = kanal_json_text_at(job->command, "id");
-    if (!job->channel || job->command_id.len == 0 || verb.len == 0 || verb.len >= sizeof job->verb)
+    if (!job->channel || !outlet_get(job->channel) || job->command_id.len == 0 || verb.len == 0 ||
+        verb.len >= sizeof job->verb)
         return -1;
     memcpy(job->verb, verb.ptr, verb.len);
     yyjson_val *to = kanal_json_at(job->command, "to");
@@ -621,4 +678,8 @@ void lanes_free(struct outbound *o)
             free(recipient);
         }
     free(o->recipients);
+    for (struct channel *channel = o->host->first_channel; channel; channel = channel->next) {
+        free(channel->outlet);
+        channel->outlet = NULL;
+    }
 }

@@ -26,7 +26,6 @@ int outbound_new(struct outbound **ret_outbound, const struct outbound_options *
     struct metrics *metrics = options->host->metrics;
     o->host = options->host;
     o->broker = options->host->broker;
-    o->contract = options->contract;
     snprintf(o->prefix, sizeof o->prefix, "%s", options->prefix);
     topology_stream_name(o->prefix, "COMMANDS", o->commands_stream);
     topology_stream_name(o->prefix, "LANES", o->lanes_stream);
@@ -42,11 +41,12 @@ int outbound_new(struct outbound **ret_outbound, const struct outbound_options *
     return 0;
 }
 
-void outbound_start(struct outbound *o)
+void outbound_start(struct outbound *o, const struct json_schema *contract)
 {
     if (o->started)
         return;
     o->started = 1;
+    o->contract = contract;
     uv_timer_start(o->clock, on_tick, TICK_MS, TICK_MS);
     lanes_start(o);
     intake_start(o);
