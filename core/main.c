@@ -3,12 +3,14 @@
 
 #include "cli/cli.h"
 
-static const struct cli_command *const commands[] = { &command_run,  &command_check,    &command_plugins, &command_tail,
-                                                      &command_send, &command_consumer, &command_version };
+static const struct cli_command *const commands[] = { &command_run,    &command_check,  &command_plugins,
+                                                      &command_tail,   &command_send,   &command_consumer,
+                                                      &command_health, &command_version };
 
 static void usage(FILE *out)
 {
-    fprintf(out, "kanal is an omnichannel gateway: channels in, one schema on NATS out, and back.\n\nusage: kanal COMMAND [OPTIONS]\n\n");
+    fprintf(out, "kanal is an omnichannel gateway: channels in, one schema on NATS out, and back.\n\nusage: "
+                 "kanal COMMAND [OPTIONS]\n\n");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(out, "\n`kanal COMMAND --help` tells more; the manual is kanal(1).\n");

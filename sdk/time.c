@@ -272,13 +272,13 @@ static int parse_asctime_date(kanal_str text, struct moment *ret)
 
 static kanal_status parse_http_date(kanal_str text, int64_t now_ms, int64_t *ret_ms)
 {
-    struct moment imf = { 0 }, rfc850 = { 0 }, asctime = { 0 };
+    struct moment imf = { 0 }, rfc850 = { 0 }, old = { 0 };
     if (parse_imf_date(text, &imf))
         return ms_from_moment(&imf, ret_ms);
     if (parse_rfc850_date(text, now_ms, &rfc850))
         return ms_from_moment(&rfc850, ret_ms);
-    if (parse_asctime_date(text, &asctime))
-        return ms_from_moment(&asctime, ret_ms);
+    if (parse_asctime_date(text, &old))
+        return ms_from_moment(&old, ret_ms);
     return KANAL_E_INVALID;
 }
 

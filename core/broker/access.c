@@ -229,8 +229,9 @@ natsStatus broker_access_options(const struct broker_access *a, const struct bro
         s = natsOptions_SetURL(options, server->url);
     if (s == NATS_OK)
         s = natsOptions_SetName(options, a->name ? a->name : "kanal");
-    /* Reconnecting is ours: cnats holds the connection's lock while it tries, so that any call of the loop would wait for it,
-     * and afterwards sends what was published meanwhile, although that had been reported as failed. */
+    /* Reconnecting is ours: cnats holds the connection's lock while it tries, so that any call of the loop
+     * would wait for it, and afterwards sends what was published meanwhile, although that had been
+     * reported as failed. */
     if (s == NATS_OK)
         s = natsOptions_SetAllowReconnect(options, false);
     if (s == NATS_OK)

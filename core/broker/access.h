@@ -15,8 +15,9 @@ struct broker_access *broker_access_retain(struct broker_access *);
 void broker_access_release(struct broker_access *); /* NULL is fine */
 /* [any thread] True if a connection to this server is encrypted. */
 int broker_access_is_tls(const struct broker_access *, const struct broker_server *);
-/* [any thread] Options for one connection without reconnects of cnats' own; natsOptions_Destroy() them. Reads the TLS files
- * (milliseconds): not for the loop. */
-natsStatus broker_access_options(const struct broker_access *, const struct broker_server *, natsOptions **ret_options);
+/* [any thread] Options for one connection without reconnects of cnats' own; natsOptions_Destroy() them.
+ * Reads the TLS files (milliseconds): not for the loop. */
+natsStatus broker_access_options(const struct broker_access *, const struct broker_server *,
+                                 natsOptions **ret_options);
 
 #endif

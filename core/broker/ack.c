@@ -13,7 +13,8 @@ int js_ack_parse(kanal_str reply, struct js_delivered *ret)
     size_t n = 0, first;
     kanal_str rest = reply;
 
-    if (!kanal_str_starts(reply, "$JS.ACK.") || reply.len >= sizeof ret->token.reply)
+    if (!kanal_str_starts(reply, "$JS.ACK.") || reply.len >= sizeof ret->token.reply ||
+        memchr(reply.ptr, '\0', reply.len))
         return KANAL_E_INVALID;
     while (n < sizeof tokens / sizeof *tokens && rest.len > 0) {
         const char *dot = memchr(rest.ptr, '.', rest.len);

@@ -148,7 +148,7 @@ static int contains(yyjson_val *array, yyjson_val *wanted)
     size_t i, max;
     yyjson_val *value;
 
-    yyjson_arr_foreach(array, i, max, value)
+    yyjson_arr_foreach (array, i, max, value)
         if (kanal_str_equal(kanal_json_text(value), kanal_json_text(wanted)))
             return 1;
     return 0;
@@ -163,7 +163,7 @@ static int same(yyjson_val *actual, yyjson_val *expected)
     if (yyjson_is_arr(expected)) {
         if (yyjson_arr_size(actual) != yyjson_arr_size(expected))
             return 0;
-        yyjson_arr_foreach(expected, i, max, value)
+        yyjson_arr_foreach (expected, i, max, value)
             if (!contains(actual, value))
                 return 0;
         return 1;
@@ -181,7 +181,9 @@ int js_config_differences(yyjson_val *actual, yyjson_val *expected, struct kanal
     yyjson_val *key, *value;
     int count = 0;
 
-    yyjson_obj_foreach(expected, i, max, key, value) {
+    if (!yyjson_is_obj(expected))
+        return 0;
+    yyjson_obj_foreach (expected, i, max, key, value) {
         const char *name = yyjson_get_str(key);
         yyjson_val *found = kanal_json_at(actual, name);
 

@@ -1,4 +1,5 @@
-/* broker/api.h - requests to JetStream's JSON API ("$JS.API.…") and what its answers have in common. Private to core/broker. [loop] */
+/* broker/api.h - requests to JetStream's JSON API ("$JS.API.…") and what its answers have in common.
+ * Private to core/broker. [loop] */
 #ifndef KANAL_BROKER_API_H
 #define KANAL_BROKER_API_H
 #include "jetstream.h"
@@ -12,10 +13,10 @@
 #define JS_ERR_NO_MESSAGE_FOUND 10037
 
 struct js_answer {
-    kanal_status status;  /* KANAL_OK, or why there is no answer; KANAL_E_REJECTED or KANAL_E_BUSY: root holds an error */
-    yyjson_val *root;     /* the answer, borrowed; NULL without one */
-    int64_t err_code;     /* the server's, or 0 */
-    kanal_str reason;     /* the server's words, or ours */
+    kanal_status status; /* KANAL_OK; why there is none; _REJECTED or _BUSY: root holds an error */
+    yyjson_val *root;    /* the answer, borrowed; NULL without one */
+    int64_t err_code;    /* the server's, or 0 */
+    kanal_str reason;    /* the server's words, or ours */
 };
 typedef void js_api_fn(void *user, const struct js_answer *);
 
@@ -30,8 +31,8 @@ kanal_str js_status_reason(kanal_status);
 /* A name of a stream, bucket or consumer: one plain subject token. */
 int js_name_valid(kanal_str name);
 
-/* Appends what differs between a configuration and what was expected, member by member: "max_age is 7d, expected 400d; …".
- * Members that are absent in `actual` count as 0, false or "". Returns how many differ. */
+/* Appends what differs between a configuration and what was expected, member by member: "max_age is 7d,
+ * expected 400d; …". Members that are absent in `actual` count as 0, false or "". Returns how many differ. */
 int js_config_differences(yyjson_val *actual, yyjson_val *expected, struct kanal_buffer *out);
 
 #endif

@@ -129,8 +129,8 @@ static int add_servers(struct broker *b, const struct broker_options *o, char re
     return r;
 }
 
-int broker_new(struct broker **ret_broker, uv_loop_t *loop, const struct broker_options *o, broker_state_fn *state_changed,
-               void *user, char reason[256])
+int broker_new(struct broker **ret_broker, uv_loop_t *loop, const struct broker_options *o,
+               broker_state_fn *state_changed, void *user, char reason[256])
 {
     struct broker *b = calloc(1, sizeof *b);
     int r = KANAL_E_INTERNAL;
@@ -182,8 +182,11 @@ void broker_shut(struct broker *b)
 
 void broker_free(struct broker *b)
 {
-    if (!b)
+    /* Twice is fine as long as the loop has not turned: a callback may free what its caller is about to
+     * free. */
+    if (!b || b->freed)
         return;
+    b->freed = 1;
     broker_shut(b);
     broker_link_close(b->link);
     b->link = NULL;

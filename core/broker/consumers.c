@@ -23,7 +23,8 @@ static void done(struct call *c, kanal_status status, kanal_str reason)
     free(c);
 }
 
-void js_consumer_request(const struct js_consumer *c, enum js_deliver deliver, int ephemeral, struct kanal_buffer *out)
+void js_consumer_request(const struct js_consumer *c, enum js_deliver deliver, int ephemeral,
+                         struct kanal_buffer *out)
 {
     struct kanal_json j;
     int from_sequence = deliver == JS_DELIVER_ALL && c->start_sequence > 0;
@@ -62,14 +63,14 @@ void js_consumer_request(const struct js_consumer *c, enum js_deliver deliver, i
     kanal_json_object_end(&j);
 }
 
-void js_consumer_create(struct broker *b, const char *stream, const char *name, const char *filter, kanal_str request,
-                        js_api_fn *fn, void *user)
+void js_consumer_create(struct broker *b, const char *stream, const char *name, const char *filter,
+                        kanal_str request, js_api_fn *fn, void *user)
 {
     char subject[1024];
 
     /* Since 2.9; the filter stands in the subject so that permissions can name it. */
-    snprintf(subject, sizeof subject, "CONSUMER.CREATE.%s.%s%s%s", stream, name, filter && filter[0] ? "." : "",
-             filter ? filter : "");
+    snprintf(subject, sizeof subject, "CONSUMER.CREATE.%s.%s%s%s", stream, name,
+             filter && filter[0] ? "." : "", filter ? filter : "");
     js_api(b, subject, request, fn, user);
 }
 
@@ -137,7 +138,8 @@ static void fail_later(const struct broker_asker *asker, kanal_status status, co
     ((js_result_fn *)asker->fn)(asker->user, status, js_status_reason(status));
 }
 
-static struct call *call_new(struct broker *b, const char *stream, const char *name, js_result_fn *fn, void *user)
+static struct call *call_new(struct broker *b, const char *stream, const char *name, js_result_fn *fn,
+                             void *user)
 {
     struct broker_asker asker = { fail_later, (void (*)(void))fn, user };
     int valid = js_name_valid(kanal_str_c(stream)) && js_name_valid(kanal_str_c(name));
@@ -155,7 +157,8 @@ static struct call *call_new(struct broker *b, const char *stream, const char *n
     return c;
 }
 
-void js_consumer_ensure(struct broker *b, const struct js_consumer *consumer, int recreate, js_result_fn *fn, void *user)
+void js_consumer_ensure(struct broker *b, const struct js_consumer *consumer, int recreate, js_result_fn *fn,
+                        void *user)
 {
     struct broker_asker asker = { fail_later, (void (*)(void))fn, user };
     struct call *c = call_new(b, consumer->stream, consumer->durable, fn, user);
@@ -178,10 +181,12 @@ void js_consumer_ensure(struct broker *b, const struct js_consumer *consumer, in
 
 static void deleted(void *user, const struct js_answer *answer)
 {
-    done(user, answer->err_code == JS_ERR_CONSUMER_NOT_FOUND ? KANAL_E_NOT_FOUND : answer->status, answer->reason);
+    done(user, answer->err_code == JS_ERR_CONSUMER_NOT_FOUND ? KANAL_E_NOT_FOUND : answer->status,
+         answer->reason);
 }
 
-void js_consumer_delete(struct broker *b, const char *stream, const char *durable, js_result_fn *fn, void *user)
+void js_consumer_delete(struct broker *b, const char *stream, const char *durable, js_result_fn *fn,
+                        void *user)
 {
     struct call *c = call_new(b, stream, durable, fn, user);
 

@@ -5,8 +5,9 @@
 
 enum js_deliver { JS_DELIVER_ALL /* or from start_sequence */, JS_DELIVER_LAST_PER_SUBJECT };
 /* ephemeral: in memory, gone when nobody pulls for inactive_ms; durable is then merely its name. */
-void js_consumer_request(const struct js_consumer *, enum js_deliver, int ephemeral, struct kanal_buffer *out);
-void js_consumer_create(struct broker *, const char *stream, const char *name, const char *filter, kanal_str request,
-                        js_api_fn *, void *user);
+void js_consumer_request(const struct js_consumer *, enum js_deliver, int ephemeral,
+                         struct kanal_buffer *out);
+void js_consumer_create(struct broker *, const char *stream, const char *name, const char *filter,
+                        kanal_str request, js_api_fn *, void *user);
 
 #endif

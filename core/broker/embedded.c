@@ -26,14 +26,14 @@ struct broker_embedded {
     uv_loop_t *loop;
     broker_embedded_exit_fn *exited;
     void *user;
-    char dir[400];      /* data_dir/nats */
+    char dir[400]; /* data_dir/nats */
     char program[400];
     char url[64], password[33], name[33];
-    char words[300];    /* the last it said on its error output */
+    char words[300]; /* the last it said on its error output */
     size_t word_bytes;
     int port, lock;
-    pid_t pid;          /* 0: not running */
-    int output;         /* its error output; its end is the child's end */
+    pid_t pid;  /* 0: not running */
+    int output; /* its error output; its end is the child's end */
     uv_poll_t poll;
     uv_timer_t restart;
     int polling, handles;
@@ -150,7 +150,8 @@ static int write_config(struct broker_embedded *e, char reason[256])
             close(fd);
         return -1;
     }
-    fprintf(f, "# Written by kanal at each start.\nlisten: \"127.0.0.1:%d\"\nserver_name: \"%s\"\n", e->port, e->name);
+    fprintf(f, "# Written by kanal at each start.\nlisten: \"127.0.0.1:%d\"\nserver_name: \"%s\"\n", e->port,
+            e->name);
     fprintf(f, "authorization { user: kanal, password: \"%s\" }\njetstream { store_dir: ", e->password);
     write_quoted(f, e->dir);
     fprintf(f, " }\nlog_file: ");
@@ -241,8 +242,8 @@ static void explain(struct broker_embedded *e, int status, char reason[256])
     if (WIFSIGNALED(status))
         snprintf(reason, 256, "nats-server was ended by signal %d. %.180s", WTERMSIG(status), e->words);
     else
-        snprintf(reason, 256, "nats-server ended with code %d; see %.80s/nats.log. %.110s", WEXITSTATUS(status), e->dir,
-                 e->words);
+        snprintf(reason, 256, "nats-server ended with code %d; see %.80s/nats.log. %.110s",
+                 WEXITSTATUS(status), e->dir, e->words);
 }
 
 static int reap(struct broker_embedded *e)
@@ -261,7 +262,8 @@ static int reap(struct broker_embedded *e)
 /* True if our server (by its name) answers on the port. */
 static int answers(const struct broker_embedded *e)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
                                    .sin_port = htons((uint16_t)e->port) };
     struct pollfd p = { .events = POLLIN };
     char info[4096];
@@ -294,8 +296,8 @@ static int start(struct broker_embedded *e, char reason[256])
         if (clock_ms() >= until) {
             kill(e->pid, SIGKILL);
             reap(e);
-            snprintf(reason, 256, "nats-server does not accept connections after %d s; see %.150s/nats.log", START_MS / 1000,
-                     e->dir);
+            snprintf(reason, 256, "nats-server does not accept connections after %d s; see %.150s/nats.log",
+                     START_MS / 1000, e->dir);
             return -1;
         }
         poll(NULL, 0, 5);
@@ -373,7 +375,9 @@ static int prepare(struct broker_embedded *e, const char *data_dir, char reason[
         return -1;
     }
     if (find_program(e->program) != 0) {
-        snprintf(reason, 256, "nats-server is not installed (apt install nats-server), or name a broker in the configuration");
+        snprintf(
+            reason, 256,
+            "nats-server is not installed (apt install nats-server), or name a broker in the configuration");
         return -1;
     }
     if (make_dir(data_dir, reason) != 0 || make_dir(e->dir, reason) != 0 || take_lock(e, reason) != 0)

@@ -1,6 +1,8 @@
-/* broker/jetstream.h - streams, publishing with acknowledgement, and pull consumers, by the JSON API of JetStream.
+/* broker/jetstream.h - streams, publishing with acknowledgement, and pull consumers, by the JSON API of
+ * JetStream.
  *
- * Source of the wire forms: docs.nats.io, "JetStream wire API" and ADR-8 (KV), ADR-20 (objects). Everything is [loop]. */
+ * Source of the wire forms: docs.nats.io, "JetStream wire API" and ADR-8 (KV), ADR-20 (objects).
+ * Everything is [loop]. */
 #ifndef KANAL_BROKER_JETSTREAM_H
 #define KANAL_BROKER_JETSTREAM_H
 #include "broker.h"
@@ -11,15 +13,15 @@ struct js_ack {
     uint64_t sequence;
     int duplicate; /* an equal Nats-Msg-Id was already stored within the window */
 };
-/* KANAL_OK: stored (or a duplicate). KANAL_E_REJECTED: the server refused (reason: its words; wrong last sequence among them).
- * KANAL_E_BUSY: also when the server cannot store for the moment (no leader, no room: reason). KANAL_E_NOT_FOUND: no stream
- * takes the subject. Others as broker_request(). */
+/* KANAL_OK: stored (or a duplicate). KANAL_E_REJECTED: the server refused (reason: its words; wrong last
+ * sequence among them). KANAL_E_BUSY: also when the server cannot store for the moment (no leader, no
+ * room: reason). KANAL_E_NOT_FOUND: no stream takes the subject. Others as broker_request(). */
 typedef void js_ack_fn(void *user, kanal_status, const struct js_ack *, kanal_str reason);
 #define JS_ANY_SEQUENCE UINT64_MAX
-/* expected_last: of this subject (Nats-Expected-Last-Subject-Sequence), or JS_ANY_SEQUENCE. msg_id may be absent. headers:
- * further ones, at most 6. */
-void js_publish(struct broker *, const struct broker_out *, kanal_str msg_id, uint64_t expected_last, uint32_t timeout_ms,
-                js_ack_fn *, void *user);
+/* expected_last: of this subject (Nats-Expected-Last-Subject-Sequence), or JS_ANY_SEQUENCE. msg_id may be
+ * absent. headers: further ones, at most 6. */
+void js_publish(struct broker *, const struct broker_out *, kanal_str msg_id, uint64_t expected_last,
+                uint32_t timeout_ms, js_ack_fn *, void *user);
 
 /* ---- Streams ---- */
 
@@ -28,17 +30,18 @@ struct js_stream {
     const char *name;
     const char *const *subjects; /* NULL-ended */
     enum js_retention retention;
-    int64_t max_age_ms;          /* 0: for ever */
+    int64_t max_age_ms; /* 0: for ever */
     int64_t duplicate_window_ms;
-    int64_t max_bytes;           /* 0: unlimited */
+    int64_t max_bytes;            /* 0: unlimited */
     int32_t max_msgs_per_subject; /* 0: unlimited; KV history */
-    int32_t max_msg_size;        /* 0: the server's */
-    int32_t replicas;            /* 1, 3, 5 */
-    int memory;                  /* 1: memory storage */
+    int32_t max_msg_size;         /* 0: the server's */
+    int32_t replicas;             /* 1, 3, 5 */
+    int memory;                   /* 1: memory storage */
     int allow_direct, allow_rollup, deny_delete, deny_purge, discard_new;
 };
-/* Creates the stream, or checks the one that exists: nothing is ever changed. KANAL_OK; KANAL_E_REJECTED: it exists with another
- * configuration, or the server refused: reason lists each difference ("max_age is 7d, expected 400d") or has its words. */
+/* Creates the stream, or checks the one that exists: nothing is ever changed. KANAL_OK; KANAL_E_REJECTED:
+ * it exists with another configuration, or the server refused: reason lists each difference ("max_age is
+ * 7d, expected 400d") or has its words. */
 typedef void js_result_fn(void *user, kanal_status, kanal_str reason);
 void js_stream_ensure(struct broker *, const struct js_stream *, js_result_fn *, void *user);
 
@@ -54,27 +57,30 @@ typedef void js_message_fn(void *user, kanal_status, const struct js_message *);
 void js_get_last(struct broker *, const char *stream, kanal_str subject, js_message_fn *, void *user);
 void js_get_sequence(struct broker *, const char *stream, uint64_t sequence, js_message_fn *, void *user);
 /* The first message at or after sequence under the exact subject. */
-void js_get_next(struct broker *, const char *stream, kanal_str subject, uint64_t sequence, js_message_fn *, void *user);
+void js_get_next(struct broker *, const char *stream, kanal_str subject, uint64_t sequence, js_message_fn *,
+                 void *user);
 
 /* ---- Consumers ---- */
 
 struct js_consumer {
     const char *stream, *durable;
-    const char *filter;        /* one subject filter or NULL; several are silently ignored before 2.10 */
-    uint64_t start_sequence;   /* 0: from the first message left */
+    const char *filter;      /* one subject filter or NULL; several are silently ignored before 2.10 */
+    uint64_t start_sequence; /* 0: from the first message left */
     int64_t ack_wait_ms;
     int32_t max_ack_pending;
-    int32_t max_deliver;       /* 0: for ever */
-    int64_t inactive_ms;       /* removed after so long without a pull; 0: never */
-    int ack_none;              /* 1: no acknowledgements (a reader) */
+    int32_t max_deliver; /* 0: for ever */
+    int64_t inactive_ms; /* removed after so long without a pull; 0: never */
+    int ack_none;        /* 1: no acknowledgements (a reader) */
 };
-/* Creates it, or finds it with the same configuration. recreate: deletes it first (a lease holder that takes over must never
- * inherit un-acked messages: they come late and out of order). */
-void js_consumer_ensure(struct broker *, const struct js_consumer *, int recreate, js_result_fn *, void *user);
+/* Creates it, or finds it with the same configuration. recreate: deletes it first (a lease holder that
+ * takes over must never inherit un-acked messages: they come late and out of order). */
+void js_consumer_ensure(struct broker *, const struct js_consumer *, int recreate, js_result_fn *,
+                        void *user);
 void js_consumer_delete(struct broker *, const char *stream, const char *durable, js_result_fn *, void *user);
 
-/* A running pull: keeps requests of `batch` messages out, and asks for more when half of them came, up to `window` messages
- * handed over and not yet acknowledged. Re-asks after reconnects and after a server's 404/408/409. */
+/* A running pull: keeps requests of `batch` messages out, and asks for more when half of them came, up to
+ * `window` messages handed over and not yet acknowledged. Re-asks after reconnects and after a server's
+ * 404/408/409. */
 struct js_pull;
 struct js_delivered {
     kanal_str subject, payload;
@@ -93,15 +99,16 @@ struct js_pull_options {
     int known;       /* 1: the consumer was made just now; else it is looked up before the first pull */
 };
 /* error() tells what keeps the pull from working (consumer deleted …); it goes on trying each second. */
-int js_pull_start(struct broker *, const struct js_pull_options *, void (*message)(void *user, const struct js_delivered *),
+int js_pull_start(struct broker *, const struct js_pull_options *,
+                  void (*message)(void *user, const struct js_delivered *),
                   void (*error)(void *user, kanal_str reason), void *user, struct js_pull **ret_pull);
 /* Asks for no more; what was handed over can still be settled. */
 void js_pull_pause(struct js_pull *);
 /* NULL is fine. */
 void js_pull_stop(struct js_pull *);
 enum js_verdict { JS_ACK, JS_NAK, JS_TERM, JS_WORKING };
-/* Each message handed over needs one ACK, NAK or TERM; the pull counts them against its window. Fire and forget; a lost ack means
- * a redelivery. Not after js_pull_stop(). */
+/* Each message handed over needs one ACK, NAK or TERM; the pull counts them against its window. Fire and
+ * forget; a lost ack means a redelivery. Not after js_pull_stop(). */
 void js_settle(struct js_pull *, const struct js_token *, enum js_verdict);
 
 #endif

@@ -28,7 +28,8 @@ static void ack_answer(const struct broker_asker *asker, kanal_status status, co
     if (error) {
         kanal_str reason = kanal_json_text_at(error, "description");
 
-        fn(asker->user, kanal_json_int_at(error, "code", 0) == 503 ? KANAL_E_BUSY : KANAL_E_REJECTED, NULL, reason);
+        fn(asker->user, kanal_json_int_at(error, "code", 0) == 503 ? KANAL_E_BUSY : KANAL_E_REJECTED, NULL,
+           reason);
     } else if (!yyjson_is_uint(kanal_json_at(root, "seq"))) {
         /* Somebody else answers on this subject: it is not known whether anything was stored. */
         fn(asker->user, KANAL_E_MAYBE, NULL, KANAL_LIT("the answer is not an acknowledgement of JetStream"));

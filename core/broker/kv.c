@@ -130,7 +130,8 @@ static void put(struct call *c, uint64_t if_revision, js_ack_fn *fn)
     js_publish(c->broker, &out, kanal_str_of(NULL, 0), if_revision, 0, fn, c);
 }
 
-/* "Nothing may stand there": what stands there is looked at, and a delete marker is written over, at just its revision. */
+/* "Nothing may stand there": what stands there is looked at, and a delete marker is written over, at just
+ * its revision. */
 static void found_before(void *user, kanal_status status, const struct js_message *m)
 {
     struct call *c = user;
@@ -155,8 +156,8 @@ static void created(void *user, kanal_status status, const struct js_ack *ack, k
         stored(c, status, ack, reason);
 }
 
-void kv_put(struct broker *b, const char *bucket, kanal_str key, kanal_str value, uint64_t if_revision, kv_value_fn *fn,
-            void *user)
+void kv_put(struct broker *b, const char *bucket, kanal_str key, kanal_str value, uint64_t if_revision,
+            kv_value_fn *fn, void *user)
 {
     struct broker_asker asker = { fail_later, (void (*)(void))fn, user };
     struct call *c = call_new(b, bucket, key, fn, user);
@@ -173,7 +174,8 @@ void kv_put(struct broker *b, const char *bucket, kanal_str key, kanal_str value
     put(c, if_revision, if_revision == 0 ? created : stored);
 }
 
-void kv_delete(struct broker *b, const char *bucket, kanal_str key, uint64_t if_revision, kv_value_fn *fn, void *user)
+void kv_delete(struct broker *b, const char *bucket, kanal_str key, uint64_t if_revision, kv_value_fn *fn,
+               void *user)
 {
     struct call *c = call_new(b, bucket, key, fn, user);
     kanal_field header = { KANAL_LIT("KV-Operation"), KANAL_LIT("DEL") };

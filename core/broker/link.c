@@ -14,6 +14,7 @@
 #include "pump.h"
 
 #define CONNECT_DEADLINE_MS 10000 /* a TLS handshake of cnats has no limit of its own */
+#define ABANDON_MS 2500           /* how long an attempt that nobody wants any more is waited for */
 #define PUMP_FULL_BYTES 262144u
 #define PUMP_RETRY_MS 5
 
@@ -63,7 +64,7 @@ static void handle_closed(uv_handle_t *handle)
         release(link);
 }
 
-/* ---- What cnats calls. On the loop, inside calls that we make; attach() and what follows an abandoned attempt on the thread. ---- */
+/* ---- What cnats calls: inside calls that the loop makes, or on the thread ---- */
 
 static natsStatus attach(void **user_data, void *loop, natsConnection *nc, natsSock socket)
 {
@@ -113,7 +114,8 @@ static natsStatus on_detach(void *user_data)
 
 /* ---- Connecting, on the thread ---- */
 
-/* cnats says "no server available" to everything that happens below its protocol: asks again for the errno. */
+/* cnats says "no server available" to everything that happens below its protocol: asks again for the
+ * errno. */
 static void explain_unreachable(struct broker_link *link)
 {
     const char *address = strstr(link->server.url, "://") + 3, *colon = strrchr(address, ':');
@@ -122,7 +124,8 @@ static void explain_unreachable(struct broker_link *link)
     char host[256];
     int fd = -1, r;
 
-    snprintf(host, sizeof host, "%.*s", (int)(colon - address) - 2 * (address[0] == '['), address + (address[0] == '['));
+    snprintf(host, sizeof host, "%.*s", (int)(colon - address) - 2 * (address[0] == '['),
+             address + (address[0] == '['));
     r = getaddrinfo(host, colon + 1, &hints, &list);
     if (r != 0) {
         snprintf(link->reason, sizeof link->reason, "cannot resolve the host: %s", gai_strerror(r));
@@ -132,7 +135,8 @@ static void explain_unreachable(struct broker_link *link)
     /* Linux uses the limit for connect() too. */
     if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0 &&
         connect(fd, list->ai_addr, list->ai_addrlen) != 0)
-        snprintf(link->reason, sizeof link->reason, "%s", errno == EINPROGRESS ? "no answer" : strerror(errno));
+        snprintf(link->reason, sizeof link->reason, "%s",
+                 errno == EINPROGRESS ? "no answer" : strerror(errno));
     if (fd >= 0)
         close(fd);
     freeaddrinfo(list);
@@ -204,6 +208,9 @@ static int start_polling(struct broker_link *link)
     return uv_poll_start(&link->poll, UV_READABLE, poll_cb);
 }
 
+static void close_handles(struct broker_link *link);
+static void close_connection(struct broker_link *link);
+
 static void async_cb(uv_async_t *async)
 {
     struct broker_link *link = async->data;
@@ -212,11 +219,16 @@ static void async_cb(uv_async_t *async)
     pthread_mutex_lock(&link->lock);
     finished = link->finished;
     pthread_mutex_unlock(&link->lock);
-    if (!finished || link->joined || link->closed)
+    if (!finished || link->joined)
         return;
     pthread_join(link->thread, NULL);
     link->joined = 1;
     uv_timer_stop(&link->timer);
+    if (link->closed) {
+        close_connection(link);
+        close_handles(link);
+        return;
+    }
     if (link->status == NATS_OK && start_polling(link) != 0) {
         link->status = NATS_ERR;
         snprintf(link->reason, sizeof link->reason, "cannot poll the socket");
@@ -240,7 +252,8 @@ void broker_link_flush(struct broker_link *link)
     if (!link->taken || link->lost || !link->want_write || link->blocked)
         return;
     if (link->pump && broker_pump_pending(link->pump) > PUMP_FULL_BYTES) {
-        /* To write now could fill the socket pair, and OpenSSL inside cnats would turn until the network takes it. */
+        /* To write now could fill the socket pair, and OpenSSL inside cnats would turn until the network
+         * takes it. */
         link->blocked = 1;
         uv_timer_start(&link->timer, timer_cb, PUMP_RETRY_MS, 0);
         return;
@@ -274,8 +287,9 @@ static void timer_cb(uv_timer_t *timer)
     link->events.failed(link->user, 0, link->reason);
 }
 
-/* A server may insist on TLS although the URL does not say so, and newer versions of cnats then simply do it: without the pump.
- * What it sends can be told apart: no line of the NATS protocol begins with such a byte. */
+/* A server may insist on TLS although the URL does not say so, and newer versions of cnats then simply do
+ * it: without the pump. What it sends can be told apart: no line of the NATS protocol begins with such a
+ * byte. */
 static int is_unexpected_tls(struct broker_link *link)
 {
     unsigned char first;
@@ -345,7 +359,8 @@ int broker_link_lost(const struct broker_link *link, char reason[256])
         return 0;
     if (link->reason[0] != '\0')
         text = link->reason;
-    else if (natsConnection_GetLastError(link->nc, &text) == NATS_CONNECTION_CLOSED || !text || text[0] == '\0')
+    else if (natsConnection_GetLastError(link->nc, &text) == NATS_CONNECTION_CLOSED || !text ||
+             text[0] == '\0')
         text = "the server closed the connection";
     snprintf(reason, 256, "%s", text);
     return 1;
@@ -356,8 +371,8 @@ static uint64_t clock_ms(void)
     return uv_hrtime() / 1000000;
 }
 
-/* Says goodbye and waits until the server has hung up: a socket that is closed while something unread lies in it is reset, and
- * what the server had not read yet would be lost. */
+/* Says goodbye and waits until the server has hung up: a socket that is closed while something unread lies
+ * in it is reset, and what the server had not read yet would be lost. */
 static void hang_up(struct broker_link *link, uint64_t until)
 {
     struct pollfd fd = { .fd = link->fd, .events = POLLIN };
@@ -402,23 +417,8 @@ static void close_connection(struct broker_link *link)
     link->nc = NULL;
 }
 
-void broker_link_close(struct broker_link *link)
+static void close_handles(struct broker_link *link)
 {
-    if (!link || link->closed)
-        return;
-    link->closed = 1;
-    if (!link->joined) {
-        pthread_mutex_lock(&link->lock);
-        link->abandoned = !link->finished;
-        pthread_mutex_unlock(&link->lock);
-        if (link->abandoned)
-            pthread_detach(link->thread);
-        else
-            pthread_join(link->thread, NULL);
-        link->joined = !link->abandoned;
-    }
-    if (link->joined)
-        close_connection(link);
     if (link->polling) {
         link->polling = 0;
         uv_poll_stop(&link->poll);
@@ -426,6 +426,35 @@ void broker_link_close(struct broker_link *link)
     }
     uv_close((uv_handle_t *)&link->timer, handle_closed);
     uv_close((uv_handle_t *)&link->async, handle_closed);
+}
+
+static void abandon_cb(uv_timer_t *timer)
+{
+    struct broker_link *link = timer->data;
+
+    pthread_mutex_lock(&link->lock);
+    link->abandoned = !link->finished;
+    pthread_mutex_unlock(&link->lock);
+    if (!link->abandoned)
+        return; /* async_cb() comes */
+    pthread_detach(link->thread);
+    link->joined = 1;
+    close_handles(link);
+}
+
+void broker_link_close(struct broker_link *link)
+{
+    if (!link || link->closed)
+        return;
+    link->closed = 1;
+    if (link->joined) {
+        close_connection(link);
+        close_handles(link);
+        return;
+    }
+    /* The thread still connects. It is waited for, by the loop: a process that ends meanwhile would take
+     * OpenSSL away from under it. */
+    uv_timer_start(&link->timer, abandon_cb, ABANDON_MS, 0);
 }
 
 int broker_link_open(struct broker_link **ret_link, uv_loop_t *loop, struct broker_access *access,

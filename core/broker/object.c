@@ -89,7 +89,8 @@ int object_meta_parse(kanal_str json, yyjson_doc **ret_doc, struct object_meta *
     meta.deleted = kanal_json_bool_at(root, "deleted");
     meta.is_link = kanal_json_at(kanal_json_at(root, "options"), "link") != NULL;
     /* The nuid becomes part of a subject. */
-    if (meta.name.len == 0 || size < 0 || chunks < 0 || (!meta.deleted && !meta.is_link && !js_name_valid(meta.nuid))) {
+    if (meta.name.len == 0 || size < 0 || chunks < 0 ||
+        (!meta.deleted && !meta.is_link && !js_name_valid(meta.nuid))) {
         yyjson_doc_free(doc);
         return KANAL_E_INVALID;
     }
@@ -100,13 +101,18 @@ int object_meta_parse(kanal_str json, yyjson_doc **ret_doc, struct object_meta *
     return 0;
 }
 
-void object_store_ensure(struct broker *b, const char *bucket, int64_t ttl_ms, int32_t replicas, js_result_fn *fn,
-                         void *user)
+void object_store_ensure(struct broker *b, const char *bucket, int64_t ttl_ms, int32_t replicas,
+                         js_result_fn *fn, void *user)
 {
     char name[160], chunks[160], metas[160];
     const char *subjects[] = { chunks, metas, NULL };
-    struct js_stream stream = { .name = name, .subjects = subjects, .max_age_ms = ttl_ms, .replicas = replicas,
-                                .allow_direct = 1, .allow_rollup = 1, .discard_new = 1 };
+    struct js_stream stream = { .name = name,
+                                .subjects = subjects,
+                                .max_age_ms = ttl_ms,
+                                .replicas = replicas,
+                                .allow_direct = 1,
+                                .allow_rollup = 1,
+                                .discard_new = 1 };
 
     stream.duplicate_window_ms = ttl_ms > 0 && ttl_ms < 120000 ? ttl_ms : 120000;
     snprintf(name, sizeof name, "OBJ_%s", bucket);

@@ -1,5 +1,6 @@
-/* Storing an object: what stands under the name now is looked up, the chunks are published, a few at a time, then the meta message
- * that makes them the object, and then the chunks of the one before are purged. A failure on the way purges what it left. */
+/* Storing an object: what stands under the name now is looked up, the chunks are published, a few at a
+ * time, then the meta message that makes them the object, and then the chunks of the one before are
+ * purged. A failure on the way purges what it left. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,8 @@ struct put {
     char nuid[OBJECT_NUID + 1], old_nuid[129], digest[OBJECT_DIGEST];
     struct kanal_buffer data, meta_subject, chunk_subject;
     char *name, *content_type, *filename;
-    size_t sent;         /* bytes */
-    uint32_t under_way;  /* chunks */
+    size_t sent;        /* bytes */
+    uint32_t under_way; /* chunks */
     uint64_t chunks;
     kanal_status status; /* the first failure */
     char reason[200];
@@ -81,7 +82,8 @@ static void fail(struct put *p, kanal_status status, kanal_str reason)
     if (p->status != KANAL_OK)
         return;
     p->status = status;
-    snprintf(p->reason, sizeof p->reason, "%.*s", (int)(reason.len < 199 ? reason.len : 199), reason.ptr ? reason.ptr : "");
+    snprintf(p->reason, sizeof p->reason, "%.*s", (int)(reason.len < 199 ? reason.len : 199),
+             reason.ptr ? reason.ptr : "");
 }
 
 static void meta_stored(void *user, kanal_status status, const struct js_ack *ack, kanal_str reason)
@@ -100,12 +102,18 @@ static void meta_stored(void *user, kanal_status status, const struct js_ack *ac
 
 static void publish_meta(struct put *p)
 {
-    struct object_meta meta = { .name = kanal_str_c(p->name), .content_type = kanal_str_c(p->content_type),
-                                .filename = kanal_str_c(p->filename), .nuid = kanal_str_c(p->nuid),
-                                .digest = kanal_str_c(p->digest), .size = p->data.len, .chunks = p->chunks };
+    struct object_meta meta = { .name = kanal_str_c(p->name),
+                                .content_type = kanal_str_c(p->content_type),
+                                .filename = kanal_str_c(p->filename),
+                                .nuid = kanal_str_c(p->nuid),
+                                .digest = kanal_str_c(p->digest),
+                                .size = p->data.len,
+                                .chunks = p->chunks };
     kanal_field rollup = { KANAL_LIT("Nats-Rollup"), KANAL_LIT("sub") };
     struct kanal_buffer json;
-    struct broker_out out = { .subject = kanal_buffer_view(&p->meta_subject), .headers = &rollup, .header_count = 1 };
+    struct broker_out out = { .subject = kanal_buffer_view(&p->meta_subject),
+                              .headers = &rollup,
+                              .header_count = 1 };
 
     kanal_buffer_init(&json);
     object_meta_write(&json, p->bucket, &meta);
@@ -196,7 +204,8 @@ static void fail_later(const struct broker_asker *asker, kanal_status status, co
     ((js_result_fn *)asker->fn)(asker->user, status, js_status_reason(status));
 }
 
-static struct put *put_new(struct broker *b, const char *bucket, const struct object_info *info, kanal_str data)
+static struct put *put_new(struct broker *b, const char *bucket, const struct object_info *info,
+                           kanal_str data)
 {
     struct put *p = calloc(1, sizeof *p);
     unsigned char sha256[32];
@@ -209,7 +218,8 @@ static struct put *put_new(struct broker *b, const char *bucket, const struct ob
     kanal_buffer_str(&p->data, data);
     object_meta_subject(&p->meta_subject, bucket, info->name);
     if (make_nuid(p->nuid) != 0 || copy_text(&p->name, info->name) != 0 ||
-        copy_text(&p->content_type, info->content_type) != 0 || copy_text(&p->filename, info->filename) != 0) {
+        copy_text(&p->content_type, info->content_type) != 0 ||
+        copy_text(&p->filename, info->filename) != 0) {
         put_free(p);
         return NULL;
     }
@@ -223,14 +233,14 @@ static struct put *put_new(struct broker *b, const char *bucket, const struct ob
     return p;
 }
 
-void object_put(struct broker *b, const char *bucket, const struct object_info *info, kanal_str data, js_result_fn *fn,
-                void *user)
+void object_put(struct broker *b, const char *bucket, const struct object_info *info, kanal_str data,
+                js_result_fn *fn, void *user)
 {
     struct broker_asker asker = { fail_later, (void (*)(void))fn, user };
     struct put *p;
 
-    if (!js_name_valid(kanal_str_c(bucket)) || strlen(bucket) > 100 || info->name.len == 0 || info->name.len > 512 ||
-        memchr(info->name.ptr, '\0', info->name.len)) {
+    if (!js_name_valid(kanal_str_c(bucket)) || strlen(bucket) > 100 || info->name.len == 0 ||
+        info->name.len > 512 || memchr(info->name.ptr, '\0', info->name.len)) {
         broker_defer(b, &asker, KANAL_E_INVALID);
         return;
     }

@@ -1,5 +1,6 @@
-/* Reading an object: its meta message, then chunk after chunk, each found by DIRECT.GET as the next one under the chunks' subject.
- * No consumer is made that would have to be removed, and to pause is not to ask. */
+/* Reading an object: its meta message, then chunk after chunk, each found by DIRECT.GET as the next one
+ * under the chunks' subject. No consumer is made that would have to be removed, and to pause is not to
+ * ask. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,8 +147,8 @@ static void got_meta(void *user, kanal_status status, const struct js_message *m
     yyjson_doc_free(doc);
 }
 
-int object_read_start(struct broker *b, const char *bucket, kanal_str name, const struct object_sink *sink, void *user,
-                      struct object_read **ret_read)
+int object_read_start(struct broker *b, const char *bucket, kanal_str name, const struct object_sink *sink,
+                      void *user, struct object_read **ret_read)
 {
     struct kanal_buffer subject;
     struct object_read *r;

@@ -1,4 +1,5 @@
-/* broker/private.h - what the files of this module share. Nothing outside core/broker includes it. Everything is [loop]. */
+/* broker/private.h - what the files of this module share. Nothing outside core/broker includes it.
+ * Everything is [loop]. */
 #ifndef KANAL_BROKER_PRIVATE_H
 #define KANAL_BROKER_PRIVATE_H
 #include <nats/nats.h>
@@ -29,7 +30,8 @@ struct broker_listener {
     void *user;
 };
 
-/* What is known of a stream: whether it answers DIRECT.GET (otherwise such a request gets no answer at all). */
+/* What is known of a stream: whether it answers DIRECT.GET (otherwise such a request gets no answer at
+ * all). */
 struct broker_known_stream {
     char name[160];
     int direct;
@@ -43,8 +45,8 @@ struct broker_subscription {
     char *subject, *queue;
     broker_message_fn *fn;
     void *user;
-    int dead;      /* closed while the list is walked: freed afterwards */
-    int is_inbox;  /* the one for the answers of requests */
+    int dead;     /* closed while the list is walked: freed afterwards */
+    int is_inbox; /* the one for the answers of requests */
 };
 
 struct broker {
@@ -57,16 +59,16 @@ struct broker {
     enum broker_state state;
     char reason[256];
     char server[256];
-    char violation[256];      /* the server's last words about missing permissions */
+    char violation[256]; /* the server's last words about missing permissions */
     char inbox[BROKER_INBOX_BYTES];
     size_t inbox_len;
     uint64_t max_payload;
     uint32_t buffer_bytes, ping_ms;
-    size_t unsent_bytes;      /* estimate of what waits in the client's buffer; exact after each write */
-    int linked;               /* the link is up */
-    int was_up, closing, draining, buffer_full;
+    size_t unsent_bytes; /* estimate of what waits in the client's buffer; exact after each write */
+    int linked;          /* the link is up */
+    int was_up, closing, freed, draining, buffer_full;
     int deaf; /* shut: who asks now is not there any more when the answer comes, so none does */
-    uint32_t attempts, refusals; /* since the last time up */
+    uint32_t attempts, refusals;       /* since the last time up */
     uint64_t ping_sent, ping_answered; /* numbers of echo messages */
     uint32_t ping_phase;
     uint64_t inbox_ids;
@@ -75,16 +77,16 @@ struct broker {
     size_t deferred_count, deferred_capacity;
     struct broker_subscription *subscriptions;
     struct broker_listener *listeners, *next_listener; /* the latter while they are told */
-    struct broker_known_stream *known; /* BROKER_KNOWN_STREAMS of them, or NULL */
+    struct broker_known_stream *known;                 /* BROKER_KNOWN_STREAMS of them, or NULL */
     uint32_t known_next;
     natsMsg *used[BROKER_USED]; /* sent or delivered, not yet given back to cnats */
     size_t used_count, used_bytes;
     struct kanal_buffer scratch; /* header texts with their NUL */
     char subject[BROKER_SUBJECT_BYTES];
     uv_prepare_t prepare; /* the end of the turn: one write */
-    uv_idle_t idle;       /* runs while something waits for the end of the turn: the loop then does not sleep */
+    uv_idle_t idle; /* runs while something waits for the end of the turn: the loop then does not sleep */
     uv_timer_t deadlines, retry, ping;
-    int handles;          /* still open */
+    int handles; /* still open */
     uint64_t random;
 };
 
@@ -92,7 +94,8 @@ struct broker {
 void broker_ask(struct broker *, const struct broker_out *, uint32_t timeout_ms, const struct broker_asker *);
 
 /* publish.c */
-int broker_send(struct broker *, const struct broker_out *, const char *reply); /* whatever the state, if linked */
+int broker_send(struct broker *, const struct broker_out *,
+                const char *reply); /* whatever the state, if linked */
 int broker_subject_valid(kanal_str subject, int wildcards);
 int broker_publishable(kanal_str subject);
 

@@ -26,7 +26,8 @@ int broker_subject_valid(kanal_str subject, int wildcards)
         if (kind != PLAIN) {
             if (kind == BAD || (kind == DOT && before == DOT))
                 return 0;
-            if (kind == WILD && !wildcards && before == DOT && (i + 1 == subject.len || subject.ptr[i + 1] == '.'))
+            if (kind == WILD && !wildcards && before == DOT &&
+                (i + 1 == subject.len || subject.ptr[i + 1] == '.'))
                 return 0;
         }
         before = kind;

@@ -1,10 +1,11 @@
-/* A running pull. Requests go to CONSUMER.MSG.NEXT with a count, a time to live and heartbeats; what comes to our inbox are messages
- * (with a reply subject that begins with $JS.ACK) and status messages: 100 heartbeat, 404 and 408 the end of a request, 409 a refusal
- * or the consumer's end, 503 nobody answers.
+/* A running pull. Requests go to CONSUMER.MSG.NEXT with a count, a time to live and heartbeats; what comes to
+ * our inbox are messages (with a reply subject that begins with $JS.ACK) and status messages: 100 heartbeat,
+ * 404 and 408 the end of a request, 409 a refusal or the consumer's end, 503 nobody answers.
  *
- * `asked` counts what the server still owes us over all requests: the server serves waiting requests in turns, so which request a
- * message belongs to cannot be known, only the sum. The end of a request says how many of its messages did not come; a server that
- * does not say so is asked again for all (too many at worst, which max_ack_pending bounds). */
+ * `asked` counts what the server still owes us over all requests: the server serves waiting requests in
+ * turns, so which request a message belongs to cannot be known, only the sum. The end of a request says
+ * how many of its messages did not come; a server that does not say so is asked again for all (too many at
+ * worst, which max_ack_pending bounds). */
 #include "pull.h"
 
 #include <stdio.h>
@@ -12,7 +13,7 @@
 #include <string.h>
 #include "api.h"
 
-#define EXPIRES_MS 30000u
+#define EXPIRES_MS 15000u
 #define HEARTBEAT_MS 5000u
 #define GUARD_MS 1000u /* each second: is it still alive, is there something to try again? */
 #define DEFAULT_BATCH 256u
@@ -45,9 +46,9 @@ static void ask(struct js_pull *p, uint32_t count)
     char body[160];
     struct broker_out out = { .subject = kanal_str_c(p->subject) };
 
-    out.payload = kanal_str_of(body, (size_t)snprintf(body, sizeof body,
-                                                      "{\"batch\":%u,\"expires\":%llu,\"idle_heartbeat\":%llu}", count,
-                                                      EXPIRES_MS * 1000000ull, HEARTBEAT_MS * 1000000ull));
+    out.payload = kanal_str_of(
+        body, (size_t)snprintf(body, sizeof body, "{\"batch\":%u,\"expires\":%llu,\"idle_heartbeat\":%llu}",
+                               count, EXPIRES_MS * 1000000ull, HEARTBEAT_MS * 1000000ull));
     if (broker_send(p->broker, &out, broker_inbox_subject(p->inbox)) == 0) {
         if (p->asked == 0)
             p->heard_ms = now_ms(p);
@@ -55,15 +56,15 @@ static void ask(struct js_pull *p, uint32_t count)
     }
 }
 
-/* Asks for more when half of a batch came and as much would be taken: near a full window, each settled message would otherwise
- * cost a request of its own. at_least: 1 asks for as little. */
+/* Asks for more when half of a batch came and as much would be taken: near a full window, each settled
+ * message would otherwise cost a request of its own. at_least: 1 asks for as little. */
 static void refill(struct js_pull *p, uint32_t at_least)
 {
     uint32_t room = p->window > p->unsettled ? p->window - p->unsettled : 0;
     uint32_t target = room < p->batch ? room : p->batch;
 
-    if (p->stopped || p->paused || p->unsure || broker_get_state(p->broker) != BROKER_UP || p->asked > p->batch / 2 ||
-        target < p->asked + at_least)
+    if (p->stopped || p->paused || p->unsure || broker_get_state(p->broker) != BROKER_UP ||
+        p->asked > p->batch / 2 || target < p->asked + at_least)
         return;
     ask(p, target - p->asked);
 }
@@ -171,8 +172,8 @@ static void checked(void *user, const struct js_answer *answer)
     }
 }
 
-/* A pull from a consumer that is not there gets no answer at all (the API's own subscription swallows it): so it is asked whether
- * it exists, before the first pull of a connection and whenever it is silent. */
+/* A pull from a consumer that is not there gets no answer at all (the API's own subscription swallows it):
+ * so it is asked whether it exists, before the first pull of a connection and whenever it is silent. */
 static void check(struct js_pull *p)
 {
     if (p->stopped || p->checking || broker_get_state(p->broker) != BROKER_UP)
@@ -233,8 +234,8 @@ void js_pull_stop(struct js_pull *p)
 }
 
 int js_pull_start(struct broker *b, const struct js_pull_options *o,
-                  void (*message)(void *user, const struct js_delivered *), void (*error)(void *user, kanal_str reason),
-                  void *user, struct js_pull **ret_pull)
+                  void (*message)(void *user, const struct js_delivered *),
+                  void (*error)(void *user, kanal_str reason), void *user, struct js_pull **ret_pull)
 {
     struct js_pull *p;
     int r;

@@ -118,7 +118,8 @@ static void pump_inward(struct broker_pump *p, short outer_events)
     size_t whole;
     ssize_t n;
 
-    if ((outer_events & (POLLIN | POLLHUP | POLLERR)) && p->inward.len < INWARD_LIMIT && !receive(p->outer, &p->inward))
+    if ((outer_events & (POLLIN | POLLHUP | POLLERR)) && p->inward.len < INWARD_LIMIT &&
+        !receive(p->outer, &p->inward))
         p->outer_open = 0;
     whole = p->inward.len > 0 ? broker_pump_whole_records((unsigned char *)p->inward.data, p->inward.len) : 0;
     n = p->inner_open ? transmit(p->inner, p->inward.data, whole) : 0;
@@ -146,14 +147,15 @@ static void *pump_main(void *arg)
     while (p->outer_open) {
         struct pollfd fds[2] = { { .fd = p->inner_open ? p->inner : -1, .events = POLLIN },
                                  { .fd = -1, .events = 0 } };
-        size_t whole = p->inward.len > 0 ? broker_pump_whole_records((unsigned char *)p->inward.data, p->inward.len)
-                                         : 0;
+        size_t whole =
+            p->inward.len > 0 ? broker_pump_whole_records((unsigned char *)p->inward.data, p->inward.len) : 0;
 
         if (!p->inner_open && stop_at == 0)
             stop_at = now_ms() + LINGER_MS;
         if (stop_at != 0 && now_ms() >= stop_at)
             break;
-        /* cnats has closed and all is sent: wait for the server to hang up, or what it did not read yet is lost. */
+        /* cnats has closed and all is sent: wait for the server to hang up, or what it did not read yet is
+         * lost. */
         if (!p->inner_open && !p->said_goodbye && p->outward.len == p->outward_sent)
             p->said_goodbye = shutdown(p->outer, SHUT_WR) == 0;
         if (whole > 0)

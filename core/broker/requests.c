@@ -108,7 +108,8 @@ void broker_request_answered(struct broker *b, kanal_str token, const struct bro
         tell_unanswered(b);
 }
 
-void broker_ask(struct broker *b, const struct broker_out *out, uint32_t timeout_ms, const struct broker_asker *asker)
+void broker_ask(struct broker *b, const struct broker_out *out, uint32_t timeout_ms,
+                const struct broker_asker *asker)
 {
     char reply[BROKER_INBOX_BYTES + BROKER_TOKEN_BYTES];
     struct broker_asker taken;
@@ -120,7 +121,8 @@ void broker_ask(struct broker *b, const struct broker_out *out, uint32_t timeout
         broker_defer(b, asker, broker_publishable(out->subject) ? r : KANAL_E_INVALID);
         return;
     }
-    r = broker_slots_take(&b->slots, asker, now_ms(b) + (timeout_ms ? timeout_ms : DEFAULT_TIMEOUT_MS), &token);
+    r = broker_slots_take(&b->slots, asker, now_ms(b) + (timeout_ms ? timeout_ms : DEFAULT_TIMEOUT_MS),
+                          &token);
     if (r == 0) {
         memcpy(reply, b->inbox, b->inbox_len);
         broker_token_format(token, reply + b->inbox_len);
@@ -139,7 +141,8 @@ static void answer_reply(const struct broker_asker *asker, kanal_status status, 
     ((broker_reply_fn *)asker->fn)(asker->user, status, in);
 }
 
-void broker_request(struct broker *b, const struct broker_out *out, uint32_t timeout_ms, broker_reply_fn *fn, void *user)
+void broker_request(struct broker *b, const struct broker_out *out, uint32_t timeout_ms, broker_reply_fn *fn,
+                    void *user)
 {
     struct broker_asker asker = { answer_reply, (void (*)(void))fn, user };
 

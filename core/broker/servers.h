@@ -1,7 +1,7 @@
 /* broker/servers.h - the list of servers: the configured ones, and those the cluster told of. No I/O. [loop]
  *
- * A URL is [nats://|tls://][user[:password]@]host[:port]; a user without a password is a token. Credentials are taken out of the
- * URL, so that `url` can be shown. */
+ * A URL is [nats://|tls://][user[:password]@]host[:port]; a user without a password is a token.
+ * Credentials are taken out of the URL, so that `url` can be shown. */
 #ifndef KANAL_BROKER_SERVERS_H
 #define KANAL_BROKER_SERVERS_H
 #include "kanal/plugin.h"
@@ -9,9 +9,9 @@
 #define BROKER_SERVERS 64u
 
 struct broker_server {
-    char url[280];                     /* scheme://host:port */
-    char user[128], password[512];     /* or "" */
-    int configured;                    /* 0: the cluster told of it */
+    char url[280];                 /* scheme://host:port */
+    char user[128], password[512]; /* or "" */
+    int configured;                /* 0: the cluster told of it */
 };
 
 struct broker_servers {
@@ -29,7 +29,8 @@ void broker_servers_release(struct broker_servers *);
 int broker_servers_add(struct broker_servers *, kanal_str url, char reason[256]);
 /* Forgets those the cluster told of: it is about to tell again. */
 void broker_servers_forget(struct broker_servers *);
-/* One the cluster told of ("host:port"): takes scheme and credentials of the server that told. Malformed ones are ignored. */
+/* One the cluster told of ("host:port"): takes scheme and credentials of the server that told. Malformed
+ * ones are ignored. */
 void broker_servers_learn(struct broker_servers *, kanal_str address, const struct broker_server *teller);
 /* The one to try next; the list is walked round. */
 const struct broker_server *broker_servers_next(struct broker_servers *);

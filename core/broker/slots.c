@@ -146,7 +146,8 @@ int broker_slots_expired(struct broker_slots *s, uint64_t now_ms, struct broker_
         for (uint32_t i = s->buckets[s->tick % BROKER_WHEEL_BUCKETS]; i != NONE; i = s->table[i].next) {
             if (s->table[i].deadline_tick > now)
                 continue;
-            /* It may have been one of those without a responder; to assume so keeps others from being blamed. */
+            /* It may have been one of those without a responder; to assume so keeps others from being
+             * blamed. */
             release(s, i, 1, ret_asker);
             return 1;
         }

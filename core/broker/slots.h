@@ -1,12 +1,13 @@
-/* broker/slots.h - requests under way: a table with generations, deadlines on a coarse wheel, and the search for those that
- * nobody answers. No I/O, no clock: the caller tells the time. [loop]
+/* broker/slots.h - requests under way: a table with generations, deadlines on a coarse wheel, and the search
+ * for those that nobody answers. No I/O, no clock: the caller tells the time. [loop]
  *
  * A token names one use of one slot: an answer that comes late meets another generation and is ignored.
  *
- * No responders: cnats hands a subscriber the fact (status 503) but not the subject it came on, so that it is unknown which
- * request it answers. What is known: it was sent before. So each such message makes a group: "among the requests sent until
- * now, this many have no responder". Answers thin the group out, within milliseconds; when as many are left as there are
- * such messages, those are the ones. Never guessed: a request that runs into its deadline first is a timeout. */
+ * No responders: cnats hands a subscriber the fact (status 503) but not the subject it came on, so that it
+ * is unknown which request it answers. What is known: it was sent before. So each such message makes a
+ * group: "among the requests sent until now, this many have no responder". Answers thin the group out,
+ * within milliseconds; when as many are left as there are such messages, those are the ones. Never
+ * guessed: a request that runs into its deadline first is a timeout. */
 #ifndef KANAL_BROKER_SLOTS_H
 #define KANAL_BROKER_SLOTS_H
 #include "broker.h"
@@ -24,10 +25,10 @@ struct broker_asker {
 
 struct broker_slot {
     struct broker_asker asker;
-    uint64_t sequence;      /* of sending; 0: free */
+    uint64_t sequence; /* of sending; 0: free */
     uint64_t deadline_tick;
     uint32_t generation;
-    uint32_t next, prev;    /* in its bucket, or in the free list */
+    uint32_t next, prev; /* in its bucket, or in the free list */
 };
 
 struct broker_nobody {
@@ -50,14 +51,16 @@ struct broker_slots {
 void broker_slots_init(struct broker_slots *, uint32_t limit, uint64_t now_ms);
 void broker_slots_release(struct broker_slots *);
 /* KANAL_E_BUSY: all are in use (or no memory). */
-int broker_slots_take(struct broker_slots *, const struct broker_asker *, uint64_t deadline_ms, uint64_t *ret_token);
+int broker_slots_take(struct broker_slots *, const struct broker_asker *, uint64_t deadline_ms,
+                      uint64_t *ret_token);
 /* The answer came; KANAL_E_NOT_FOUND: too late, or not one of ours. */
 int broker_slots_give(struct broker_slots *, uint64_t token, struct broker_asker *ret_asker);
 /* 1: *ret_asker's deadline is over (never early, at most one tick late); call until 0. */
 int broker_slots_expired(struct broker_slots *, uint64_t now_ms, struct broker_asker *ret_asker);
 /* One "no responders" came. */
 void broker_slots_nobody(struct broker_slots *);
-/* 1: *ret_asker has no responder; call until 0. *cursor: 0 at first; where the walk through the table stands. */
+/* 1: *ret_asker has no responder; call until 0. *cursor: 0 at first; where the walk through the table
+ * stands. */
 int broker_slots_unanswered(struct broker_slots *, uint32_t *cursor, struct broker_asker *ret_asker);
 /* 1: took one out; 0: none left (among those that were there when *cursor was 0). */
 int broker_slots_pop(struct broker_slots *, uint32_t *cursor, struct broker_asker *ret_asker);

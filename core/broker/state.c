@@ -23,8 +23,9 @@ static void idle_cb(uv_idle_t *idle)
 
 void broker_wake(struct broker *b)
 {
-    /* What is asked for after this turn's prepare (from another prepare callback) must not wait until the loop wakes up for
-     * something else; an active idle handle keeps it from sleeping, and costs no system call. */
+    /* What is asked for after this turn's prepare (from another prepare callback) must not wait until the
+     * loop wakes up for something else; an active idle handle keeps it from sleeping, and costs no system
+     * call. */
     if (!b->closing && !uv_is_active((uv_handle_t *)&b->idle))
         uv_idle_start(&b->idle, idle_cb);
 }
@@ -61,7 +62,8 @@ void broker_set_state(struct broker *b, enum broker_state state, const char *rea
     snprintf(b->reason, sizeof b->reason, "%s", reason);
     if (b->state_changed)
         b->state_changed(b->user, state, b->reason);
-    for (struct broker_listener *l = changed ? b->listeners : NULL; l && b->state == state; l = b->next_listener) {
+    for (struct broker_listener *l = changed ? b->listeners : NULL; l && b->state == state;
+         l = b->next_listener) {
         b->next_listener = l->next;
         l->changed(l->user, state);
     }
@@ -75,7 +77,8 @@ static void retry_cb(uv_timer_t *timer)
     broker_connect_start(timer->data);
 }
 
-/* Full jitter: many gateways lose the same broker at once. One round through the list of servers is one step. */
+/* Full jitter: many gateways lose the same broker at once. One round through the list of servers is one
+ * step. */
 static void schedule_retry(struct broker *b)
 {
     uint32_t round = b->attempts / (b->servers.count ? b->servers.count : 1);
@@ -109,8 +112,8 @@ static void link_failed(void *user, int refused, const char *reason)
     drop_link(b);
     b->attempts++;
     b->refusals += refused ? 1 : 0;
-    /* Refused by all of them from the start: a wrong configuration. Later it may be a key that is being changed (credentials are
-     * read again each time), so that goes on. */
+    /* Refused by all of them from the start: a wrong configuration. Later it may be a key that is being
+     * changed (credentials are read again each time), so that goes on. */
     if (!b->was_up && b->refusals >= b->servers.count) {
         broker_set_state(b, BROKER_CLOSED, text);
         return;
@@ -159,8 +162,8 @@ static void link_readable(void *user)
     const char *text = NULL;
 
     broker_drain(b);
-    if (!b->closing && b->linked && natsConnection_GetLastError(broker_link_connection(b->link), &text) ==
-                                        NATS_NOT_PERMITTED && text)
+    if (!b->closing && b->linked &&
+        natsConnection_GetLastError(broker_link_connection(b->link), &text) == NATS_NOT_PERMITTED && text)
         snprintf(b->violation, sizeof b->violation, "%s", text);
     if (!b->closing)
         broker_link_lost_check(b);
@@ -173,7 +176,8 @@ static void link_wants_write(void *user)
 
 void broker_connect_start(struct broker *b)
 {
-    static const struct broker_link_events events = { link_connected, link_failed, link_readable, link_wants_write };
+    static const struct broker_link_events events = { link_connected, link_failed, link_readable,
+                                                      link_wants_write };
     const struct broker_server *server = broker_servers_next(&b->servers);
 
     if (b->closing || b->link)
@@ -205,12 +209,12 @@ void broker_link_lost_check(struct broker *b)
         lost(b, reason);
 }
 
-/* ---- Is it there? ----
- *
- * An echo: a message to our own inbox, every ping_ms. It takes the way of everything else, through buffers, server and back; that
- * the socket takes bytes says nothing about a broker that has stopped. Half a period after each ping those without an answer are
- * counted: two make the broker stalled, at most 2.5 periods after it stopped. */
+/* ---- Is it there? ---- */
 
+/* An echo: a message to our own inbox, every ping_ms. It takes the way of everything else, through buffers,
+ * server and back; that the socket takes bytes says nothing about a broker that has stopped. Half a period after
+ * each ping those without an answer are counted: two make the broker stalled, at most 2.5 periods after it
+ * stopped. */
 static void send_ping(struct broker *b)
 {
     char subject[BROKER_INBOX_BYTES + BROKER_TOKEN_BYTES + 1];
@@ -218,7 +222,8 @@ static void send_ping(struct broker *b)
 
     memcpy(subject, b->inbox, b->inbox_len);
     subject[b->inbox_len] = 'p';
-    out.subject = kanal_str_of(subject, b->inbox_len + 1 + broker_token_format(++b->ping_sent, subject + b->inbox_len + 1));
+    out.subject = kanal_str_of(subject, b->inbox_len + 1 +
+                                            broker_token_format(++b->ping_sent, subject + b->inbox_len + 1));
     (void)broker_send(b, &out, NULL);
 }
 

@@ -1,4 +1,5 @@
-/* Reading single stored messages: DIRECT.GET, or STREAM.MSG.GET where the stream does not allow the former. */
+/* Reading single stored messages: DIRECT.GET, or STREAM.MSG.GET where the stream does not allow the
+ * former. */
 #include "api.h"
 
 #include <stdio.h>
@@ -70,7 +71,8 @@ int js_message_of_json(yyjson_val *root, struct kanal_buffer *payload, struct ka
 
     memset(ret_message, 0, sizeof *ret_message);
     if (sequence <= 0 || kanal_base64_decode(payload, kanal_json_text_at(message, "data"), 0) != 0 ||
-        kanal_base64_decode(headers, kanal_json_text_at(message, "hdrs"), 0) != 0 || payload->failed || headers->failed)
+        kanal_base64_decode(headers, kanal_json_text_at(message, "hdrs"), 0) != 0 || payload->failed ||
+        headers->failed)
         return KANAL_E_INTERNAL;
     ret_message->sequence = (uint64_t)sequence;
     (void)kanal_time_parse_rfc3339(kanal_json_text_at(message, "time"), &ret_message->time_ms);
@@ -182,8 +184,8 @@ static void fail_later(const struct broker_asker *asker, kanal_status status, co
 }
 
 /* member: "last_by_subj" or "next_by_subj", with subject; sequence 0: none. */
-static void get(struct broker *b, const char *stream, uint64_t sequence, const char *member, kanal_str subject,
-                js_message_fn *fn, void *user)
+static void get(struct broker *b, const char *stream, uint64_t sequence, const char *member,
+                kanal_str subject, js_message_fn *fn, void *user)
 {
     struct broker_asker asker = { fail_later, (void (*)(void))fn, user };
     const struct broker_known_stream *known = find_known(b, stream);
@@ -224,7 +226,8 @@ void js_get_sequence(struct broker *b, const char *stream, uint64_t sequence, js
     get(b, stream, sequence, NULL, kanal_str_of(NULL, 0), fn, user);
 }
 
-void js_get_next(struct broker *b, const char *stream, kanal_str subject, uint64_t sequence, js_message_fn *fn, void *user)
+void js_get_next(struct broker *b, const char *stream, kanal_str subject, uint64_t sequence,
+                 js_message_fn *fn, void *user)
 {
     get(b, stream, sequence > 0 ? sequence : 1, "next_by_subj", subject, fn, user);
 }

@@ -60,8 +60,8 @@ void broker_subscriptions_detach(struct broker *b)
     }
 }
 
-static int add(struct broker *b, kanal_str subject, const char *queue, broker_message_fn *fn, void *user, size_t size,
-               struct broker_subscription **ret_subscription)
+static int add(struct broker *b, kanal_str subject, const char *queue, broker_message_fn *fn, void *user,
+               size_t size, struct broker_subscription **ret_subscription)
 {
     struct broker_subscription *s;
 
@@ -89,10 +89,11 @@ static int add(struct broker *b, kanal_str subject, const char *queue, broker_me
     return 0;
 }
 
-int broker_subscribe(struct broker *b, const char *subject, const char *queue, broker_message_fn *fn, void *user,
-                     struct broker_subscription **ret_subscription)
+int broker_subscribe(struct broker *b, const char *subject, const char *queue, broker_message_fn *fn,
+                     void *user, struct broker_subscription **ret_subscription)
 {
-    return add(b, kanal_str_c(subject), queue, fn, user, sizeof(struct broker_subscription), ret_subscription);
+    return add(b, kanal_str_c(subject), queue, fn, user, sizeof(struct broker_subscription),
+               ret_subscription);
 }
 
 void broker_unsubscribe(struct broker_subscription *s)
@@ -207,8 +208,8 @@ static void deliver_nobody(struct broker *b, struct broker_subscription *s)
         broker_request_nobody(b);
 }
 
-/* cnats frees messages on a thread of its own, which it wakes (a system call) for each one unless it is busy already: so they are
- * given back many at once. */
+/* cnats frees messages on a thread of its own, which it wakes (a system call) for each one unless it is
+ * busy already: so they are given back many at once. */
 static void broker_give_back(struct broker *b)
 {
     for (size_t i = 0; i < b->used_count; i++)

@@ -29,7 +29,8 @@ static const struct stream_fact {
 static const struct bucket_fact {
     const char *what;
     int64_t ttl_ms;
-} bucket_facts[] = { { "state", 0 }, { "channels", 0 }, { "sent", SENT_LEDGER_MS }, { "leases", LEASE_MS }, { "links", 0 }, { "profiles", 0 } };
+} bucket_facts[] = { { "state", 0 },         { "channels", 0 }, { "sent", SENT_LEDGER_MS },
+                     { "leases", LEASE_MS }, { "links", 0 },    { "profiles", 0 } };
 
 #define STREAMS (sizeof stream_facts / sizeof *stream_facts)
 #define BUCKETS (sizeof bucket_facts / sizeof *bucket_facts)
@@ -78,8 +79,11 @@ static void ensure_stream(struct ensuring *e, const struct stream_fact *fact)
     snprintf(subject, sizeof subject, "%s.%s", e->prefix, fact->subject);
     topology_stream_name(e->prefix, fact->what, e->name);
     const char *const subjects[] = { subject, NULL };
-    struct js_stream stream = { .name = e->name, .subjects = subjects, .retention = fact->retention,
-                                .duplicate_window_ms = DUPLICATE_WINDOW_MS, .replicas = e->options.replicas,
+    struct js_stream stream = { .name = e->name,
+                                .subjects = subjects,
+                                .retention = fact->retention,
+                                .duplicate_window_ms = DUPLICATE_WINDOW_MS,
+                                .replicas = e->options.replicas,
                                 .allow_direct = fact->retention == JS_LIMITS };
     if (fact->age)
         memcpy(&stream.max_age_ms, (const char *)&e->options + fact->age, sizeof stream.max_age_ms);
@@ -92,7 +96,9 @@ static void ensure_stream(struct ensuring *e, const struct stream_fact *fact)
 static void ensure_bucket(struct ensuring *e, const struct bucket_fact *fact)
 {
     snprintf(e->name, sizeof e->name, "%s_%s", e->prefix, fact->what);
-    struct kv_bucket bucket = { .name = e->name, .ttl_ms = fact->ttl_ms, .history = 1, .replicas = e->options.replicas };
+    struct kv_bucket bucket = {
+        .name = e->name, .ttl_ms = fact->ttl_ms, .history = 1, .replicas = e->options.replicas
+    };
     kv_ensure(e->broker, &bucket, on_step, e);
 }
 
@@ -110,7 +116,8 @@ static void next(struct ensuring *e)
     }
 }
 
-void topology_ensure(struct broker *broker, const struct topology_options *options, void (*different)(void *, const char *, kanal_str),
+void topology_ensure(struct broker *broker, const struct topology_options *options,
+                     void (*different)(void *, const char *, kanal_str),
                      void (*done)(void *, kanal_status, const char *, kanal_str), void *user)
 {
     struct ensuring *e = calloc(1, sizeof *e);

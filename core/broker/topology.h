@@ -14,7 +14,8 @@ void topology_stream_name(const char *prefix, const char *what, char ret_name[64
 
 /* One after the other. different() runs for each that exists with another configuration (nothing is changed: the operator decides);
  * done() with KANAL_OK when all are there, or with the status of the one that could not be made, and its reason. */
-void topology_ensure(struct broker *, const struct topology_options *, void (*different)(void *user, const char *name, kanal_str reason),
+void topology_ensure(struct broker *, const struct topology_options *,
+                     void (*different)(void *user, const char *name, kanal_str reason),
                      void (*done)(void *user, kanal_status, const char *name, kanal_str reason), void *user);
 
 #endif

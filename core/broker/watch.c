@@ -1,7 +1,8 @@
-/* A watch: an ephemeral consumer of our own on the bucket's stream, in memory, pulled, without acknowledgements. Lost messages are
- * therefore not sent again; so whenever anything is in doubt (the connection came back, a gap in the consumer's own numbers, the
- * consumer is gone) it is made anew, from the revision after the last one told. If the stream is not the same any more (its time of
- * creation), everything is told once more. */
+/* A watch: an ephemeral consumer of our own on the bucket's stream, in memory, pulled, without
+ * acknowledgements. Lost messages are therefore not sent again; so whenever anything is in doubt (the
+ * connection came back, a gap in the consumer's own numbers, the consumer is gone) it is made anew, from
+ * the revision after the last one told. If the stream is not the same any more (its time of creation),
+ * everything is told once more. */
 #include "kv.h"
 
 #include <inttypes.h>
@@ -20,16 +21,16 @@ struct kv_watch {
     kv_entry_fn *entry;
     void *user;
     char stream[160], prefix[160], filter[512];
-    char created[48];         /* the stream's time of creation when it was last looked at */
+    char created[48]; /* the stream's time of creation when it was last looked at */
     char consumer[48];
     struct js_pull *pull;
     struct broker_listener listener;
     uv_timer_t retry;
-    uint64_t told;            /* the last revision told, 0: none */
+    uint64_t told; /* the last revision told, 0: none */
     uint64_t consumer_sequence;
     uint64_t starts;
-    int all_told;             /* "this was all" was said */
-    int busy;                 /* a request to the API is under way */
+    int all_told; /* "this was all" was said */
+    int busy;     /* a request to the API is under way */
     int stopped, closed;
 };
 
@@ -123,7 +124,9 @@ static void on_error(void *user, kanal_str reason)
 static void consumer_created(void *user, const struct js_answer *answer)
 {
     struct kv_watch *w = user;
-    struct js_pull_options options = { .stream = w->stream, .durable = w->consumer, .ack_none = 1, .known = 1 };
+    struct js_pull_options options = {
+        .stream = w->stream, .durable = w->consumer, .ack_none = 1, .known = 1
+    };
 
     w->busy = 0;
     if (w->stopped) {
@@ -131,7 +134,8 @@ static void consumer_created(void *user, const struct js_answer *answer)
         maybe_free(w);
         return;
     }
-    if (answer->status != KANAL_OK || js_pull_start(w->broker, &options, on_message, on_error, w, &w->pull) != 0) {
+    if (answer->status != KANAL_OK ||
+        js_pull_start(w->broker, &options, on_message, on_error, w, &w->pull) != 0) {
         again(w, RETRY_MS);
         return;
     }
@@ -141,16 +145,22 @@ static void consumer_created(void *user, const struct js_answer *answer)
 
 static void create_consumer(struct kv_watch *w)
 {
-    struct js_consumer consumer = { .stream = w->stream, .durable = w->consumer, .filter = w->filter, .ack_none = 1,
-                                    .inactive_ms = INACTIVE_MS, .start_sequence = w->told > 0 ? w->told + 1 : 0 };
+    struct js_consumer consumer = { .stream = w->stream,
+                                    .durable = w->consumer,
+                                    .filter = w->filter,
+                                    .ack_none = 1,
+                                    .inactive_ms = INACTIVE_MS,
+                                    .start_sequence = w->told > 0 ? w->told + 1 : 0 };
     struct kanal_buffer request;
 
-    snprintf(w->consumer, sizeof w->consumer, "kanal_watch_%016" PRIx64 "_%" PRIu64, broker_random(w->broker), ++w->starts);
+    snprintf(w->consumer, sizeof w->consumer, "kanal_watch_%016" PRIx64 "_%" PRIu64, broker_random(w->broker),
+             ++w->starts);
     w->consumer_sequence = 0;
     w->busy = 1;
     kanal_buffer_init(&request);
     js_consumer_request(&consumer, w->told > 0 ? JS_DELIVER_ALL : JS_DELIVER_LAST_PER_SUBJECT, 1, &request);
-    js_consumer_create(w->broker, w->stream, w->consumer, w->filter, kanal_buffer_view(&request), consumer_created, w);
+    js_consumer_create(w->broker, w->stream, w->consumer, w->filter, kanal_buffer_view(&request),
+                       consumer_created, w);
     kanal_buffer_release(&request);
 }
 
@@ -172,7 +182,8 @@ static void got_info(void *user, const struct js_answer *answer)
     if (!kanal_str_is(created, w->created) ||
         (uint64_t)kanal_json_int_at(kanal_json_at(answer->root, "state"), "last_seq", 0) < w->told)
         w->told = 0;
-    snprintf(w->created, sizeof w->created, "%.*s", (int)(created.len < 47 ? created.len : 47), created.ptr ? created.ptr : "");
+    snprintf(w->created, sizeof w->created, "%.*s", (int)(created.len < 47 ? created.len : 47),
+             created.ptr ? created.ptr : "");
     create_consumer(w);
 }
 
@@ -208,7 +219,8 @@ int kv_watch_start(struct broker *b, const char *bucket, const char *filter, kv_
 {
     struct kv_watch *w;
 
-    if (!js_name_valid(kanal_str_c(bucket)) || !broker_subject_valid(kanal_str_c(filter), 1) || strlen(filter) > 256)
+    if (!js_name_valid(kanal_str_c(bucket)) || !broker_subject_valid(kanal_str_c(filter), 1) ||
+        strlen(filter) > 256)
         return KANAL_E_INVALID;
     w = calloc(1, sizeof *w);
     if (!w)

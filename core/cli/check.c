@@ -6,8 +6,11 @@
 
 static int run(const struct cli_command *command, int argc, char **argv)
 {
-    static const struct option options[] = { { "config", required_argument, NULL, 'c' }, { "plugins", required_argument, NULL, 'p' },
-                                             { "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, { 0 } };
+    static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+                                             { "plugins", required_argument, NULL, 'p' },
+                                             { "json", no_argument, NULL, 'j' },
+                                             { "help", no_argument, NULL, 'h' },
+                                             { 0 } };
     const char *path = CLI_CONFIG_DEFAULT, *plugins = NULL;
     int json = 0;
     for (int c; (c = getopt_long(argc, argv, "c:p:h", options, NULL)) != -1;) {
@@ -30,7 +33,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
     int code = setup_load(&setup, path, plugins);
     size_t channels = setup.config ? setup.config->channel_count : 0;
     if (json)
-        printf("{\"ok\":%s,\"errors\":%zu,\"warnings\":%zu,\"channels\":%zu}\n", code == CLI_OK ? "true" : "false", setup.errors, setup.warnings, channels);
+        printf("{\"ok\":%s,\"errors\":%zu,\"warnings\":%zu,\"channels\":%zu}\n",
+               code == CLI_OK ? "true" : "false", setup.errors, setup.warnings, channels);
     else if (code == CLI_OK)
         printf("%s: right (%zu channel%s)\n", path, channels, channels == 1 ? "" : "s");
     else

@@ -12,13 +12,14 @@
 
 struct cli_command {
     const char *name;
-    const char *arguments; /* "[-c FILE] CHANNEL ADDRESS TEXT" */
-    const char *summary;   /* one line */
-    const char *help;      /* options and examples */
+    const char *arguments;                                         /* "[-c FILE] CHANNEL ADDRESS TEXT" */
+    const char *summary;                                           /* one line */
+    const char *help;                                              /* options and examples */
     int (*run)(const struct cli_command *, int argc, char **argv); /* argv[0] is the name */
 };
 
-extern const struct cli_command command_run, command_check, command_plugins, command_tail, command_send, command_consumer, command_version;
+extern const struct cli_command command_run, command_check, command_plugins, command_tail, command_send,
+    command_consumer, command_health, command_version;
 
 /* To stdout. */
 void cli_help(const struct cli_command *);

@@ -289,7 +289,10 @@ static natsStatus set_ways(struct opening *o, natsOptions *options, const char *
     return s;
 }
 
+<<<<<<< HEAD
 /* To the first of these that is there; libnats goes on to the others when it is lost. Credentials that stand in URLs are those of `first`. */
+=======
+>>>>>>> main
 static natsStatus connect_to(struct opening *o, const struct broker_server *servers, size_t count,
                              size_t first)
 {

@@ -5,7 +5,8 @@
 
 void cli_help(const struct cli_command *command)
 {
-    printf("usage: kanal %s %s\n\n%s\n\n%s", command->name, command->arguments, command->summary, command->help);
+    printf("usage: kanal %s %s\n\n%s\n\n%s", command->name, command->arguments, command->summary,
+           command->help);
 }
 
 int cli_usage(const struct cli_command *command, const char *format, ...)

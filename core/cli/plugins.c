@@ -10,13 +10,34 @@ static const struct {
     kanal_caps cap;
     const char *name;
 } cap_names[] = {
-    { KANAL_CAP_TEXT, "text" }, { KANAL_CAP_IMAGE, "image" }, { KANAL_CAP_VIDEO, "video" }, { KANAL_CAP_AUDIO, "audio" }, { KANAL_CAP_VOICE, "voice" },
-    { KANAL_CAP_FILE, "file" }, { KANAL_CAP_STICKER, "sticker" }, { KANAL_CAP_LOCATION, "location" }, { KANAL_CAP_CONTACT, "contact" },
-    { KANAL_CAP_BUTTONS, "buttons" }, { KANAL_CAP_QUICK_REPLIES, "quick_replies" }, { KANAL_CAP_LIST, "list" }, { KANAL_CAP_CARD, "card" },
-    { KANAL_CAP_CAROUSEL, "carousel" }, { KANAL_CAP_TEMPLATE, "template" }, { KANAL_CAP_CAPTION, "caption" }, { KANAL_CAP_MARKUP_HTML, "html" },
-    { KANAL_CAP_MARKUP_MARKDOWN, "markdown" }, { KANAL_CAP_CHOICE_ON_MEDIA, "choice_on_media" }, { KANAL_CAP_EDIT, "edit" }, { KANAL_CAP_DELETE, "delete" },
-    { KANAL_CAP_REACT, "react" }, { KANAL_CAP_REPLY, "reply" }, { KANAL_CAP_TYPING, "typing" }, { KANAL_CAP_READ, "read" },
-    { KANAL_CAP_DELIVERED_RECEIPT, "delivered_receipt" }, { KANAL_CAP_READ_RECEIPT, "read_receipt" }, { KANAL_CAP_IDEMPOTENT, "idempotent" },
+    { KANAL_CAP_TEXT, "text" },
+    { KANAL_CAP_IMAGE, "image" },
+    { KANAL_CAP_VIDEO, "video" },
+    { KANAL_CAP_AUDIO, "audio" },
+    { KANAL_CAP_VOICE, "voice" },
+    { KANAL_CAP_FILE, "file" },
+    { KANAL_CAP_STICKER, "sticker" },
+    { KANAL_CAP_LOCATION, "location" },
+    { KANAL_CAP_CONTACT, "contact" },
+    { KANAL_CAP_BUTTONS, "buttons" },
+    { KANAL_CAP_QUICK_REPLIES, "quick_replies" },
+    { KANAL_CAP_LIST, "list" },
+    { KANAL_CAP_CARD, "card" },
+    { KANAL_CAP_CAROUSEL, "carousel" },
+    { KANAL_CAP_TEMPLATE, "template" },
+    { KANAL_CAP_CAPTION, "caption" },
+    { KANAL_CAP_MARKUP_HTML, "html" },
+    { KANAL_CAP_MARKUP_MARKDOWN, "markdown" },
+    { KANAL_CAP_CHOICE_ON_MEDIA, "choice_on_media" },
+    { KANAL_CAP_EDIT, "edit" },
+    { KANAL_CAP_DELETE, "delete" },
+    { KANAL_CAP_REACT, "react" },
+    { KANAL_CAP_REPLY, "reply" },
+    { KANAL_CAP_TYPING, "typing" },
+    { KANAL_CAP_READ, "read" },
+    { KANAL_CAP_DELIVERED_RECEIPT, "delivered_receipt" },
+    { KANAL_CAP_READ_RECEIPT, "read_receipt" },
+    { KANAL_CAP_IDEMPOTENT, "idempotent" },
 };
 
 static void on_error(void *user, const char *path, kanal_str error)
@@ -35,10 +56,12 @@ static void print_text(const struct plugin *plugin)
             printf(" %s", cap_names[i].name);
     printf("\n");
     for (size_t i = 0; i < p->route_count; i++)
-        printf("  route     %s /c/CHANNEL%s%s%s\n", p->routes[i].method, p->routes[i].path, p->routes[i].algorithm ? ", checked: " : "",
+        printf("  route     %s /c/CHANNEL%s%s%s\n", p->routes[i].method, p->routes[i].path,
+               p->routes[i].algorithm ? ", checked: " : "",
                p->routes[i].algorithm ? p->routes[i].algorithm : "");
     for (size_t i = 0; i < p->secret_count; i++)
-        printf("  secret    %s%s: %s\n", p->secrets[i].name, p->secrets[i].flags & KANAL_SECRET_REQUIRED ? " (required)" : "", p->secrets[i].description);
+        printf("  secret    %s%s: %s\n", p->secrets[i].name,
+               p->secrets[i].flags & KANAL_SECRET_REQUIRED ? " (required)" : "", p->secrets[i].description);
     for (const char *const *host = p->egress; host && *host; host++)
         printf("  reaches   %s\n", *host);
 }
@@ -90,7 +113,9 @@ static void print_json(const struct plugin *list)
 
 static int run(const struct cli_command *command, int argc, char **argv)
 {
-    static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, { 0 } };
+    static const struct option options[] = { { "json", no_argument, NULL, 'j' },
+                                             { "help", no_argument, NULL, 'h' },
+                                             { 0 } };
     int json = 0, failed = 0;
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         if (c == 'h') {
@@ -115,7 +140,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command command_plugins = {
     .name = "plugins",
     .arguments = "[--json] [DIRECTORY …]",
-    .summary = "Lists the plugins of the directories (default: where they are installed), and what each can and needs.",
-    .help = "  --json   one JSON array, with the settings' schemas\n\nExit code 1 if a file was refused; the reason is on stderr.\n",
+    .summary = "Lists the plugins of the directories (default: where they are installed), and what each can "
+               "and needs.",
+    .help = "  --json   one JSON array, with the settings' schemas\n\nExit code 1 if a file was refused; the "
+            "reason is on stderr.\n",
     .run = run,
 };

@@ -18,7 +18,7 @@
 #include "ops/admin.h"
 #include "outbound/outbound.h"
 
-#define DRAIN_MS 10000u
+#define DRAIN_MS 10000u /* for deliveries, and for requests whose events are not stored yet */
 #define SETUP_AGAIN_MS 2000u
 #define LINGER_MS 1500u /* for answers that are on their way out */
 
@@ -40,7 +40,7 @@ struct gateway {
     struct outbound *outbound;
     char base_url[300];
     int topology_under_way, ready_broker, stopping, code;
-    uint64_t linger_until_ms;
+    uint64_t drain_until_ms, linger_until_ms;
 };
 
 static void stop(struct gateway *g);
@@ -64,7 +64,9 @@ static void again_later(struct gateway *g)
 
 static void wrong_salt(struct gateway *g)
 {
-    fail(g, 0, "identity.salt", "the cluster was made with another salt; with this one every customer would be a stranger. Configure the cluster's salt");
+    fail(g, 0, "identity.salt",
+         "the cluster was made with another salt; with this one every customer would be a stranger. "
+         "Configure the cluster's salt");
     g->code = CLI_CONFIG;
     stop(g);
 }
@@ -75,6 +77,21 @@ static void tell_health(struct gateway *g)
 {
     for (struct channel *channel = g->host->first_channel; channel; channel = channel->next)
         channel_tell_health(channel);
+}
+
+/* The contract is compiled only now: it takes a third of the time from exec to ready, and only commands are checked by it. */
+static void take_commands(struct gateway *g)
+{
+    struct kanal_buffer error = { 0 };
+    if (!g->contract &&
+        json_schema_new(&g->contract, kanal_str_of((const char *)contract_schema, contract_schema_len),
+                        &error) != 0) {
+        g->code = fail(g, CLI_FAILED, "the contract", error.data ? error.data : "");
+        stop(g);
+    } else {
+        outbound_start(g->outbound, g->contract);
+    }
+    kanal_buffer_release(&error);
 }
 
 static void on_salt(void *user, kanal_status status, kanal_str value, uint64_t revision)
@@ -94,7 +111,7 @@ static void on_salt(void *user, kanal_status status, kanal_str value, uint64_t r
     } else {
         g->ready_broker = 1;
         log_write(g->log, KANAL_LOG_INFO, "run", NULL, "streams and buckets are there; commands are taken");
-        outbound_start(g->outbound);
+        take_commands(g);
         tell_health(g);
     }
 }
@@ -115,7 +132,8 @@ static void on_salt_put(void *user, kanal_status status, kanal_str value, uint64
 static void on_different(void *user, const char *name, kanal_str reason)
 {
     struct gateway *g = user;
-    log_write(g->log, KANAL_LOG_ERROR, "broker", NULL, "%s is not as configured and was left as it is: %.*s", name, (int)reason.len, reason.ptr ? reason.ptr : "");
+    log_write(g->log, KANAL_LOG_ERROR, "broker", NULL, "%s is not as configured and was left as it is: %.*s",
+              name, (int)reason.len, reason.ptr ? reason.ptr : "");
 }
 
 static void on_topology(void *user, kanal_status status, const char *name, kanal_str reason)
@@ -125,7 +143,8 @@ static void on_topology(void *user, kanal_status status, const char *name, kanal
         look_for_salt(g);
         return;
     }
-    log_write(g->log, KANAL_LOG_ERROR, "broker", NULL, "%s cannot be made: %.*s (status %d; tried again)", name, (int)reason.len, reason.ptr ? reason.ptr : "", status);
+    log_write(g->log, KANAL_LOG_ERROR, "broker", NULL, "%s cannot be made: %.*s (status %d; tried again)",
+              name, (int)reason.len, reason.ptr ? reason.ptr : "", status);
     again_later(g);
 }
 
@@ -135,9 +154,13 @@ static void ensure_topology(struct gateway *g)
     if (g->topology_under_way || g->ready_broker || g->stopping)
         return;
     g->topology_under_way = 1;
-    struct topology_options options = { .prefix = c->broker.prefix, .replicas = c->broker.replicas, .events_ms = c->retention.events_ms,
-                                        .activity_ms = c->retention.activity_ms, .raw_ms = c->retention.raw_ms,
-                                        .dead_ms = c->retention.dead_ms, .media_ms = c->retention.media_ms };
+    struct topology_options options = { .prefix = c->broker.prefix,
+                                        .replicas = c->broker.replicas,
+                                        .events_ms = c->retention.events_ms,
+                                        .activity_ms = c->retention.activity_ms,
+                                        .raw_ms = c->retention.raw_ms,
+                                        .dead_ms = c->retention.dead_ms,
+                                        .media_ms = c->retention.media_ms };
     topology_ensure(g->broker, &options, on_different, on_topology, g);
 }
 
@@ -149,11 +172,13 @@ static void try_again(uv_timer_t *timer)
 static void on_broker_state(void *user, enum broker_state state, const char *reason)
 {
     struct gateway *g = user;
-    static const char *const words[] = { "connecting", "connected", "stalled: it does not answer", "away: reconnecting", "closed" };
+    static const char *const words[] = { "connecting", "connected", "stalled: it does not answer",
+                                         "away: reconnecting", "closed" };
     if (g->stopping)
         return;
-    log_write(g->log, state == BROKER_UP ? KANAL_LOG_INFO : KANAL_LOG_WARN, "broker", NULL, "%s %s%s%s", words[state],
-              state == BROKER_UP && g->broker ? broker_server(g->broker) : "", reason && *reason ? ": " : "", reason ? reason : "");
+    log_write(g->log, state == BROKER_UP ? KANAL_LOG_INFO : KANAL_LOG_WARN, "broker", NULL, "%s %s%s%s",
+              words[state], state == BROKER_UP && g->broker ? broker_server(g->broker) : "",
+              reason && *reason ? ": " : "", reason ? reason : "");
     if (state == BROKER_UP && g->outbound)
         ensure_topology(g);
     if (state == BROKER_UP && g->ready_broker)
@@ -169,7 +194,8 @@ static void on_broker_state(void *user, enum broker_state state, const char *rea
 static void on_embedded_exit(void *user, const char *reason)
 {
     struct gateway *g = user;
-    log_write(g->log, KANAL_LOG_ERROR, "broker", NULL, "the embedded nats-server ended: %s (started again)", reason);
+    log_write(g->log, KANAL_LOG_ERROR, "broker", NULL, "the embedded nats-server ended: %s (started again)",
+              reason);
 }
 
 static int start_broker(struct gateway *g)
@@ -177,9 +203,17 @@ static int start_broker(struct gateway *g)
     const struct config *c = g->setup.config;
     char reason[256] = "";
     const char *url = NULL;
-    struct broker_options options = { .urls = c->broker.urls, .url_count = c->broker.url_count, .creds = c->broker.creds, .nkey_seed = c->broker.nkey_seed,
-                                      .user = c->broker.user, .password = c->broker.password, .token = c->broker.token, .tls_ca = c->broker.tls_ca,
-                                      .tls_cert = c->broker.tls_cert, .tls_key = c->broker.tls_key, .name = "kanal" };
+    struct broker_options options = { .urls = c->broker.urls,
+                                      .url_count = c->broker.url_count,
+                                      .creds = c->broker.creds,
+                                      .nkey_seed = c->broker.nkey_seed,
+                                      .user = c->broker.user,
+                                      .password = c->broker.password,
+                                      .token = c->broker.token,
+                                      .tls_ca = c->broker.tls_ca,
+                                      .tls_cert = c->broker.tls_cert,
+                                      .tls_key = c->broker.tls_key,
+                                      .name = "kanal" };
     if (c->broker.url_count == 0) {
         if (broker_embedded_start(&g->embedded, &g->loop, c->data_dir, on_embedded_exit, g, reason) != 0)
             return fail(g, CLI_BROKER, "the embedded broker", reason);
@@ -188,7 +222,8 @@ static int start_broker(struct gateway *g)
         options.url_count = 1;
         options.user = broker_embedded_user(g->embedded);
         options.password = broker_embedded_password(g->embedded);
-        log_write(g->log, KANAL_LOG_INFO, "broker", NULL, "embedded nats-server on %s, data under %s/nats", url, c->data_dir);
+        log_write(g->log, KANAL_LOG_INFO, "broker", NULL, "embedded nats-server on %s, data under %s/nats",
+                  url, c->data_dir);
     }
     if (broker_new(&g->broker, &g->loop, &options, on_broker_state, g, reason) != 0)
         return fail(g, CLI_CONFIG, "broker", reason);
@@ -205,16 +240,26 @@ static void make_base_url(struct gateway *g)
     }
     const char *colon = strrchr(c->http.listen, ':');
     int host_len = colon ? (int)(colon - c->http.listen) : 0;
-    int any = host_len == 0 || strncmp(c->http.listen, "0.0.0.0", (size_t)host_len) == 0 || strncmp(c->http.listen, "[::]", (size_t)host_len) == 0;
-    snprintf(g->base_url, sizeof g->base_url, "http://%.*s:%u", any ? 9 : host_len, any ? "localhost" : c->http.listen, front_port(g->front));
+    int any = host_len == 0 || strncmp(c->http.listen, "0.0.0.0", (size_t)host_len) == 0 ||
+              strncmp(c->http.listen, "[::]", (size_t)host_len) == 0;
+    snprintf(g->base_url, sizeof g->base_url, "http://%.*s:%u", any ? 9 : host_len,
+             any ? "localhost" : c->http.listen, front_port(g->front));
 }
 
 static int start_host(struct gateway *g)
 {
     const struct config *c = g->setup.config;
-    struct http_client_options client = { .connections = 256, .connections_per_host = 64, .user_agent = "kanal/" KANAL_VERSION };
-    struct host_options options = { .loop = &g->loop, .log = g->log, .metrics = g->metrics, .broker = g->broker, .ids = g->ids, .prefix = c->broker.prefix,
-                                    .base_url = g->base_url, .public_url = c->http.public_url };
+    struct http_client_options client = { .connections = 256,
+                                          .connections_per_host = 64,
+                                          .user_agent = "kanal/" KANAL_VERSION };
+    struct host_options options = { .loop = &g->loop,
+                                    .log = g->log,
+                                    .metrics = g->metrics,
+                                    .broker = g->broker,
+                                    .ids = g->ids,
+                                    .prefix = c->broker.prefix,
+                                    .base_url = g->base_url,
+                                    .public_url = c->http.public_url };
     if (http_client_new(&g->http, &g->loop, &client) != 0)
         return fail(g, CLI_FAILED, "the HTTP client", "out of memory");
     options.http = g->http;
@@ -229,8 +274,11 @@ static int start_host(struct gateway *g)
 static int start_listeners(struct gateway *g)
 {
     const struct config *c = g->setup.config;
-    struct front_options front = { .host = g->host, .body_bytes = c->http.body_bytes,
-                                   .server = { .listen = c->http.listen, .limits = c->http.limits, .trusted_proxies = c->http.trusted_proxies,
+    struct front_options front = { .host = g->host,
+                                   .body_bytes = c->http.body_bytes,
+                                   .server = { .listen = c->http.listen,
+                                               .limits = c->http.limits,
+                                               .trusted_proxies = c->http.trusted_proxies,
                                                .trusted_proxy_count = c->http.trusted_proxy_count } };
     if (front_new(&g->front, &front) != 0)
         return fail(g, CLI_FAILED, c->http.listen, strerror(errno));
@@ -244,16 +292,12 @@ static int start_listeners(struct gateway *g)
 static int start(struct gateway *g)
 {
     const struct config *c = g->setup.config;
-    struct kanal_buffer error = { 0 };
     int code = start_broker(g);
     if (code == CLI_OK && ids_new(&g->ids, c->identity.salt) != 0)
         code = fail(g, CLI_CONFIG, "identity.salt", "at least 16 bytes are needed");
-    if (code == CLI_OK && json_schema_new(&g->contract, kanal_str_of((const char *)contract_schema, contract_schema_len), &error) != 0)
-        code = fail(g, CLI_FAILED, "the contract", error.data ? error.data : "");
-    kanal_buffer_release(&error);
     if (code == CLI_OK)
         code = start_host(g);
-    struct outbound_options outbound = { .host = g->host, .prefix = c->broker.prefix, .contract = g->contract };
+    struct outbound_options outbound = { .host = g->host, .prefix = c->broker.prefix };
     if (code == CLI_OK && outbound_new(&g->outbound, &outbound) != 0)
         code = fail(g, CLI_FAILED, "outbound", "out of memory");
     if (code == CLI_OK)
@@ -265,7 +309,9 @@ static int start(struct gateway *g)
     if (broker_get_state(g->broker) == BROKER_UP)
         ensure_topology(g);
     admin_set_ready(g->admin, 1);
-    log_write(g->log, KANAL_LOG_INFO, "run", NULL, "kanal " KANAL_VERSION " with %zu channels on %s, admin on port %u", c->channel_count, g->base_url, admin_port(g->admin));
+    log_write(g->log, KANAL_LOG_INFO, "run", NULL,
+              "kanal " KANAL_VERSION " with %zu channels on %s, admin on port %u", c->channel_count,
+              g->base_url, admin_port(g->admin));
     return CLI_OK;
 }
 
@@ -274,7 +320,8 @@ static int start(struct gateway *g)
 static void on_lingered(uv_timer_t *timer)
 {
     struct gateway *g = timer->data;
-    if ((front_open(g->front) > 0 || publisher_pending(g->host->publisher) > 0) && uv_now(&g->loop) < g->linger_until_ms)
+    if ((front_open(g->front) > 0 || publisher_pending(g->host->publisher) > 0) &&
+        uv_now(&g->loop) < g->linger_until_ms)
         return;
     uv_timer_stop(timer);
     uv_stop(&g->loop);
@@ -287,10 +334,28 @@ static void on_host_stopped(void *user)
     uv_timer_start(&g->timer, on_lingered, 0, 20);
 }
 
+static int is_request_under_way(const struct gateway *g)
+{
+    for (const struct channel *channel = g->host->first_channel; channel; channel = channel->next)
+        if (channel->http > 0)
+            return 1;
+    return publisher_pending(g->host->publisher) > 0;
+}
+
+/* A channel that stops refuses what it has not answered: first the answers that wait for the broker. */
+static void on_answering(uv_timer_t *timer)
+{
+    struct gateway *g = timer->data;
+    if (is_request_under_way(g) && uv_now(&g->loop) < g->drain_until_ms)
+        return;
+    uv_timer_stop(timer);
+    host_stop(g->host, on_host_stopped, g);
+}
+
 static void on_drained(void *user)
 {
     struct gateway *g = user;
-    host_stop(g->host, on_host_stopped, g);
+    uv_timer_start(&g->timer, on_answering, 0, 20);
 }
 
 static void stop(struct gateway *g)
@@ -302,9 +367,11 @@ static void stop(struct gateway *g)
         uv_stop(&g->loop);
         return;
     }
-    log_write(g->log, KANAL_LOG_INFO, "run", NULL, "stopping: requests and deliveries under way are finished first");
+    log_write(g->log, KANAL_LOG_INFO, "run", NULL,
+              "stopping: requests and deliveries under way are finished first");
     admin_set_ready(g->admin, 0);
     uv_timer_stop(&g->timer);
+    g->drain_until_ms = uv_now(&g->loop) + DRAIN_MS;
     front_drain(g->front);
     outbound_drain(g->outbound, DRAIN_MS, on_drained, g);
 }
@@ -398,13 +465,16 @@ static int gateway_run(const char *path, const char *plugins)
     struct gateway g = { 0 };
     int code = setup_load(&g.setup, path, plugins);
     if (code != CLI_OK) {
-        fprintf(stderr, "%s: %zu error%s; nothing was started\n", path, g.setup.errors, g.setup.errors == 1 ? "" : "s");
+        fprintf(stderr, "%s: %zu error%s; nothing was started\n", path, g.setup.errors,
+                g.setup.errors == 1 ? "" : "s");
         setup_release(&g.setup);
         return code;
     }
     signal(SIGPIPE, SIG_IGN);
     raise_limits();
-    if (log_new(&g.log, STDERR_FILENO, g.setup.config->log.format, log_level(g.setup.config->log.level)) != 0 || metrics_new(&g.metrics) != 0) {
+    if (log_new(&g.log, STDERR_FILENO, g.setup.config->log.format, log_level(g.setup.config->log.level)) !=
+            0 ||
+        metrics_new(&g.metrics) != 0) {
         setup_release(&g.setup);
         return CLI_FAILED;
     }
@@ -421,7 +491,10 @@ static int gateway_run(const char *path, const char *plugins)
 
 static int run(const struct cli_command *command, int argc, char **argv)
 {
-    static const struct option options[] = { { "config", required_argument, NULL, 'c' }, { "plugins", required_argument, NULL, 'p' }, { "help", no_argument, NULL, 'h' }, { 0 } };
+    static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+                                             { "plugins", required_argument, NULL, 'p' },
+                                             { "help", no_argument, NULL, 'h' },
+                                             { 0 } };
     const char *path = CLI_CONFIG_DEFAULT, *plugins = NULL;
     for (int c; (c = getopt_long(argc, argv, "c:p:h", options, NULL)) != -1;) {
         if (c == 'h') {
@@ -446,7 +519,8 @@ const struct cli_command command_run = {
     .summary = "Runs the gateway until SIGTERM or SIGINT; a second signal ends it at once.",
     .help = "  -c, --config FILE   the configuration (kanal.yaml); - is standard input\n"
             "  -p, --plugins DIR   look for plugins there instead of plugins.path\n\n"
-            "Without a configured broker it starts a nats-server of its own on loopback, with its data under data_dir.\n"
+            "Without a configured broker it starts a nats-server of its own on loopback, with its data under "
+            "data_dir.\n"
             "Logs go to stderr as JSON lines (log.format: text for people).\n"
             "Exit code 0: stopped; 1: failed; 3: the configuration is wrong; 4: the broker refused.\n",
     .run = run,

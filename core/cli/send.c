@@ -26,7 +26,11 @@ struct options {
     struct draft_words words;
     const char *json_path;
     int64_t wait_ms; /* 0: not; -1: as the verb needs */
+<<<<<<< HEAD
     enum outcome_level until;
+=======
+    enum level until;
+>>>>>>> main
     int unchecked, output_json;
 };
 
@@ -92,7 +96,11 @@ static int read_expires(struct send *s, const char *value)
             s->cli,
             "--expires: expected a duration such as 10m, or a time such as 2026-11-21T20:00:00Z; found '%s'",
             value);
+<<<<<<< HEAD
     s->options.words.expires_ms = client_unix_ms() + in_ms;
+=======
+    s->options.words.expires_ms = unix_ms() + in_ms;
+>>>>>>> main
     return CLI_OK;
 }
 
@@ -116,7 +124,11 @@ static int read_wait(struct send *s, const char *value)
 static int read_until(struct send *s, const char *value)
 {
     static const char *const names[] = {
+<<<<<<< HEAD
         [OUTCOME_SENT] = "sent", [OUTCOME_DELIVERED] = "delivered", [OUTCOME_READ] = "read"
+=======
+        [LEVEL_SENT] = "sent", [LEVEL_DELIVERED] = "delivered", [LEVEL_READ] = "read"
+>>>>>>> main
     };
 
     for (size_t i = OUTCOME_SENT; i <= OUTCOME_READ; i++)
@@ -396,6 +408,141 @@ static int publish(struct send *s, int *ret_repeated)
     return code;
 }
 
+<<<<<<< HEAD
+=======
+/* ---- What becomes of it ---- */
+
+/* Its channel's events, and those of no channel, which tell that there is none of that id; a route may lead anywhere. */
+static int open_feed(struct send *s, int64_t since_ms, struct feed **ret_feed)
+{
+    struct feed_source sources[2] = { { .branch = FILTER_EVENTS }, { .branch = FILTER_EVENTS } };
+    int anywhere = s->command.is_routed || strcmp(s->channel, "any") == 0, code;
+    char filters[2][160], reason[API_REASON];
+    struct feed_options options = { .sources = sources,
+                                    .source_count = anywhere ? 1 : 2,
+                                    .since_ms = since_ms };
+
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(filters[i], sizeof filters[i], "%s.events.*.%s.message.*.*", s->client.prefix,
+                 i == 1     ? "_"
+                 : anywhere ? "*"
+                            : s->channel);
+        sources[i].filter = kanal_str_c(filters[i]);
+    }
+    /* feed keeps views of the filters. */
+    kanal_buffer_clear(&s->filters);
+    if (kanal_buffer_reserve(&s->filters, sizeof filters) != 0)
+        return CLI_FAILED;
+    memcpy(s->filters.data, filters, sizeof filters);
+    for (size_t i = 0; i < 2; i++)
+        sources[i].filter.ptr = s->filters.data + i * sizeof filters[0];
+    s->filters.len = sizeof filters;
+    code = feed_new(ret_feed, &s->client, &options, reason);
+    if (code != CLI_OK)
+        fprintf(stderr, "kanal send: cannot follow what becomes of it: %s\n", reason);
+    return code;
+}
+
+static enum level level_of(kanal_str type)
+{
+    return kanal_str_is(type, "message.sent")        ? LEVEL_SENT
+           : kanal_str_is(type, "message.delivered") ? LEVEL_DELIVERED
+           : kanal_str_is(type, "message.read")      ? LEVEL_READ
+                                                     : LEVEL_NONE;
+}
+
+/* True if every part has come as far as is waited for. */
+static int has_arrived(struct send *s, yyjson_val *message, enum level level)
+{
+    int64_t part = kanal_json_int_at(message, "part", 1), parts = kanal_json_int_at(message, "parts", 1);
+
+    if (level == LEVEL_NONE || part < 1 || part > parts || parts > PARTS_MAX)
+        return 0;
+    if (s->reached[part] < level)
+        s->reached[part] = (unsigned char)level;
+    for (int64_t i = 1; i <= parts; i++)
+        if (s->reached[i] < s->options.until)
+            return 0;
+    return 1;
+}
+
+static void print_event(struct send *s, const struct feed_item *item)
+{
+    kanal_buffer_clear(&s->line);
+    s->style.now_ms = unix_ms();
+    if (!s->options.output_json)
+        line_write(&s->line, item->subject, item->payload, &s->style);
+    else if (terminal_json(&s->line, item->payload) != 0)
+        return;
+    printf("%.*s\n", (int)s->line.len, s->line.data ? s->line.data : "");
+    (void)fflush(stdout);
+}
+
+static int say_failed(struct send *s, kanal_str type, yyjson_val *data)
+{
+    kanal_buffer_clear(&s->line);
+    line_error(&s->line, kanal_json_at(data, "error"));
+    fprintf(stderr, "kanal send: %s: %.*s%s%.*s\n", s->command.id, (int)type.len, type.ptr,
+            s->line.len ? ": " : "", (int)s->line.len, s->line.len ? s->line.data : "");
+    return CLI_FAILED;
+}
+
+/* The exit code, or -1: it goes on. */
+static int judge(struct send *s, const struct feed_item *item)
+{
+    yyjson_doc *document = kanal_json_parse(item->payload);
+    yyjson_val *root = yyjson_doc_get_root(document), *data = kanal_json_at(root, "data");
+    yyjson_val *message = kanal_json_at(data, "message");
+    kanal_str type = kanal_json_text_at(root, "type");
+    int code = -1;
+
+    if (kanal_str_is(kanal_json_text_at(message, "id"), s->command.id)) {
+        print_event(s, item);
+        s->is_accepted = 1;
+        if (kanal_str_is(type, "message.failed") || kanal_str_is(type, "message.expired") ||
+            kanal_str_is(type, "message.cancelled"))
+            code = say_failed(s, type, data);
+        else if (has_arrived(s, message, level_of(type)))
+            code = CLI_OK;
+    }
+    yyjson_doc_free(document);
+    return code;
+}
+
+static int follow(struct send *s, struct feed *feed)
+{
+    int64_t until_ms = client_now_ms() + s->options.wait_ms;
+
+    for (int code = -1;;) {
+        struct feed_item item;
+
+        switch (feed_next(feed, until_ms, &item)) {
+        case FEED_EVENT:
+            code = judge(s, &item);
+            if (code >= 0)
+                return code;
+            break;
+        case FEED_NOTICE:
+            fprintf(stderr, "kanal send: %s\n", item.text);
+            break;
+        case FEED_FAILED:
+            fprintf(stderr, "kanal send: %s\n", item.text);
+            return CLI_BROKER;
+        case FEED_INTERRUPTED:
+            fprintf(stderr, "kanal send: interrupted; the command goes on\n");
+            return CLI_TIMEOUT;
+        case FEED_TIMEOUT:
+        case FEED_DONE:
+            fprintf(stderr, "kanal send: %s within %lld s; it is kept and goes on\n",
+                    s->is_accepted ? "the gateway has taken it, but not brought it there"
+                                   : "no gateway took it",
+                    (long long)(s->options.wait_ms / 1000));
+            return CLI_TIMEOUT;
+        }
+    }
+}
+
+>>>>>>> main
 /* Of these the gateway tells how they ended. */
 static int tells_its_end(const char *verb)
 {

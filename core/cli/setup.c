@@ -39,8 +39,10 @@ static void check_channel(struct setup *setup, const char *config_path, size_t i
     struct kanal_buffer known = { 0 };
     list_known(setup->plugins, &known);
     setup->errors++;
-    fprintf(stderr, "%s: channels[%zu].plugin: there is no plugin '%s'; there are: %.*s (plugins.path says where they are looked for)\n", config_path,
-            index, channel->plugin, (int)known.len, known.data ? known.data : "");
+    fprintf(stderr,
+            "%s: channels[%zu].plugin: there is no plugin '%s'; there are: %.*s (plugins.path says where "
+            "they are looked for)\n",
+            config_path, index, channel->plugin, (int)known.len, known.data ? known.data : "");
     kanal_buffer_release(&known);
 }
 

@@ -80,7 +80,11 @@ static int read_since(struct tail *t, const char *text)
                          "--since: expected a duration such as 10m, a time such as 2026-11-21T20:00:00Z, or "
                          "all; found '%s'",
                          text);
+<<<<<<< HEAD
     t->options.since_ms = ago_ms < client_unix_ms() ? client_unix_ms() - ago_ms : 0;
+=======
+    t->options.since_ms = ago_ms < unix_ms() ? unix_ms() - ago_ms : 0;
+>>>>>>> main
     return CLI_OK;
 }
 

@@ -12,7 +12,9 @@
 
 static int run(const struct cli_command *command, int argc, char **argv)
 {
-    static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, { 0 } };
+    static const struct option options[] = { { "json", no_argument, NULL, 'j' },
+                                             { "help", no_argument, NULL, 'h' },
+                                             { 0 } };
     int json = 0;
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         if (c == 'h') {
@@ -23,14 +25,18 @@ static int run(const struct cli_command *command, int argc, char **argv)
             return cli_usage(command, "unknown option");
         json = 1;
     }
-#define VERSIONS \
-    KANAL_VERSION, KANAL_ABI_MAJOR, KANAL_ABI_MINOR, nats_GetVersion(), curl_version_info(CURLVERSION_NOW)->version, MHD_get_version(), \
-        uv_version_string(), OpenSSL_version(OPENSSL_VERSION_STRING), YYJSON_VERSION_STRING
+#define VERSIONS                                                                                             \
+    KANAL_VERSION, KANAL_ABI_MAJOR, KANAL_ABI_MINOR, nats_GetVersion(),                                      \
+        curl_version_info(CURLVERSION_NOW)->version, MHD_get_version(), uv_version_string(),                 \
+        OpenSSL_version(OPENSSL_VERSION_STRING), YYJSON_VERSION_STRING
     if (json)
         printf("{\"version\":\"%s\",\"abi\":\"%u.%u\",\"libraries\":{\"cnats\":\"%s\",\"libcurl\":\"%s\","
-               "\"libmicrohttpd\":\"%s\",\"libuv\":\"%s\",\"openssl\":\"%s\",\"yyjson\":\"%s\"}}\n", VERSIONS);
+               "\"libmicrohttpd\":\"%s\",\"libuv\":\"%s\",\"openssl\":\"%s\",\"yyjson\":\"%s\"}}\n",
+               VERSIONS);
     else
-        printf("kanal %s (plugin ABI %u.%u)\ncnats %s, libcurl %s, libmicrohttpd %s, libuv %s, OpenSSL %s, yyjson %s\n", VERSIONS);
+        printf("kanal %s (plugin ABI %u.%u)\ncnats %s, libcurl %s, libmicrohttpd %s, libuv %s, OpenSSL %s, "
+               "yyjson %s\n",
+               VERSIONS);
     return CLI_OK;
 }
 

@@ -25,8 +25,8 @@ int config_fingerprint(struct config *, struct config_channel *);
 const char *config_text(struct config *, yyjson_mut_val *, struct config_errors *);
 /* A NULL-ended list; of an array's strings, or of one string. check: NULL or says what is wrong. */
 typedef const char *config_check_fn(kanal_str);
-const char *const *config_texts(struct config *, yyjson_mut_val *, config_check_fn *, struct config_errors *,
-                                size_t *ret_count);
+const char *const *config_texts(struct config *config, yyjson_mut_val *value, config_check_fn *check,
+                                struct config_errors *errors, size_t *ret_count);
 /* Complains if check() does, unless something was said of the value already. */
 void config_check_text(yyjson_mut_val *, config_check_fn *, struct config_errors *);
 /* 0 if it is none; complains if it is written wrong. "forever" is 0. */

@@ -119,7 +119,8 @@ static kanal_str section_of(const struct config_positions *positions, const stru
 {
     const struct config_position *parent;
 
-    while (position && position->parent && (parent = config_position_find(positions, position->parent)) && parent->parent)
+    while (position && position->parent && (parent = config_position_find(positions, position->parent)) &&
+           parent->parent)
         position = parent;
     if (!position || !position->parent)
         return (kanal_str){ 0 };
@@ -191,7 +192,8 @@ static struct config *new_config(const char *path)
     return NULL;
 }
 
-static int load_and_tell(struct config **ret_config, const char *path, int broker_only, config_error_fn *error, void *user)
+static int load_and_tell(struct config **ret_config, const char *path, int broker_only,
+                         config_error_fn *error, void *user)
 {
     struct config *config = new_config(path);
     struct config_errors *errors = calloc(1, sizeof *errors);

@@ -231,7 +231,8 @@ static int find_customer(struct writer *w)
                    ? refuse(w->out, KANAL_E_INVALID, "this type of event needs the customer's address")
                    : 0;
     if (address_normalise(w->event->address, &w->out->address) != 0)
-        return refuse(w->out, KANAL_E_INVALID, "the address is no URI of a known form with percent-encoded parts");
+        return refuse(w->out, KANAL_E_INVALID,
+                      "the address is no URI of a known form with percent-encoded parts");
     if (ids_node(w->context->ids, kanal_buffer_view(&w->out->address), &w->node) != 0)
         return refuse(w->out, KANAL_E_INTERNAL, "hashing failed");
     ids_customer(&w->node, &w->customer);
@@ -263,7 +264,9 @@ static int check(struct writer *w)
 int envelope_write(struct envelope *envelope, const struct envelope_context *context,
                    const struct envelope_source *source, const kanal_event *event, int64_t now_ms)
 {
-    struct writer w = { .context = context, .source = source, .event = event, .out = envelope, .now_ms = now_ms };
+    struct writer w = {
+        .context = context, .source = source, .event = event, .out = envelope, .now_ms = now_ms
+    };
     kanal_buffer_clear(&envelope->subject);
     kanal_buffer_clear(&envelope->json);
     kanal_buffer_clear(&envelope->address);

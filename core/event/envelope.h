@@ -33,7 +33,7 @@ struct envelope {
 
 void envelope_release(struct envelope *);
 /* 0, or KANAL_E_INVALID / KANAL_E_TOO_LARGE with error set. */
-int envelope_write(struct envelope *, const struct envelope_context *, const struct envelope_source *, const kanal_event *,
-                   int64_t now_ms);
+int envelope_write(struct envelope *, const struct envelope_context *, const struct envelope_source *,
+                   const kanal_event *, int64_t now_ms);
 
 #endif

@@ -24,7 +24,8 @@ struct ids {
     char fingerprint[33];
 };
 
-static int hmac_key_init(struct hmac_key *key, const EVP_MD *md, const unsigned char *secret, size_t secret_len)
+static int hmac_key_init(struct hmac_key *key, const EVP_MD *md, const unsigned char *secret,
+                         size_t secret_len)
 {
     unsigned char pad[64];
     key->inner = EVP_MD_CTX_new();
@@ -48,13 +49,15 @@ static void hmac_key_release(struct hmac_key *key)
     EVP_MD_CTX_free(key->outer);
 }
 
-static int hmac(struct ids *ids, const struct hmac_key *key, const char *label, kanal_str text, unsigned char *ret_mac)
+static int hmac(struct ids *ids, const struct hmac_key *key, const char *label, kanal_str text,
+                unsigned char *ret_mac)
 {
     unsigned char digest[DIGEST_BYTES];
     int ok = EVP_MD_CTX_copy_ex(ids->work, key->inner) == 1 &&
              EVP_DigestUpdate(ids->work, label, strlen(label) + 1) == 1 &&
              EVP_DigestUpdate(ids->work, text.ptr, text.len) == 1 &&
-             EVP_DigestFinal_ex(ids->work, digest, NULL) == 1 && EVP_MD_CTX_copy_ex(ids->work, key->outer) == 1 &&
+             EVP_DigestFinal_ex(ids->work, digest, NULL) == 1 &&
+             EVP_MD_CTX_copy_ex(ids->work, key->outer) == 1 &&
              EVP_DigestUpdate(ids->work, digest, sizeof digest) == 1 &&
              EVP_DigestFinal_ex(ids->work, ret_mac, NULL) == 1;
     return ok ? 0 : KANAL_E_INTERNAL;
@@ -85,8 +88,8 @@ static int derive(EVP_MD *md, kanal_str salt, const char *use, unsigned char ret
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     int ok = ctx && EVP_DigestInit_ex(ctx, md, NULL) == 1 && EVP_DigestUpdate(ctx, "kanal ", 6) == 1 &&
-             EVP_DigestUpdate(ctx, use, strlen(use) + 1) == 1 && EVP_DigestUpdate(ctx, salt.ptr, salt.len) == 1 &&
-             EVP_DigestFinal_ex(ctx, ret_key, NULL) == 1;
+             EVP_DigestUpdate(ctx, use, strlen(use) + 1) == 1 &&
+             EVP_DigestUpdate(ctx, salt.ptr, salt.len) == 1 && EVP_DigestFinal_ex(ctx, ret_key, NULL) == 1;
     EVP_MD_CTX_free(ctx);
     return ok ? 0 : KANAL_E_INTERNAL;
 }
@@ -101,7 +104,8 @@ int ids_new(struct ids **ret_ids, kanal_str salt)
         return KANAL_E_INTERNAL;
     int ok = (ids->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL)) && (ids->work = EVP_MD_CTX_new()) &&
              (ids->empty = EVP_MD_CTX_new()) && EVP_DigestInit_ex(ids->empty, ids->sha256, NULL) == 1 &&
-             derive(ids->sha256, salt, "node", node_key) == 0 && derive(ids->sha256, salt, "url", url_key) == 0 &&
+             derive(ids->sha256, salt, "node", node_key) == 0 &&
+             derive(ids->sha256, salt, "url", url_key) == 0 &&
              derive(ids->sha256, salt, "fingerprint", print) == 0 &&
              hmac_key_init(&ids->node, ids->sha256, node_key, sizeof node_key) == 0 &&
              hmac_key_init(&ids->url, ids->sha256, url_key, sizeof url_key) == 0;
@@ -140,11 +144,12 @@ int ids_event(struct ids *ids, kanal_str channel, kanal_str type, kanal_str dedu
 {
     unsigned char digest[DIGEST_BYTES];
     /* A NUL stands between the parts: neither a channel id nor a type can hold one, so no two triples give the same text. */
-    int ok = EVP_MD_CTX_copy_ex(ids->work, ids->empty) == 1 &&
-             EVP_DigestUpdate(ids->work, channel.ptr, channel.len) == 1 && EVP_DigestUpdate(ids->work, "", 1) == 1 &&
-             EVP_DigestUpdate(ids->work, type.ptr, type.len) == 1 && EVP_DigestUpdate(ids->work, "", 1) == 1 &&
-             EVP_DigestUpdate(ids->work, dedupe.ptr, dedupe.len) == 1 &&
-             EVP_DigestFinal_ex(ids->work, digest, NULL) == 1;
+    int ok =
+        EVP_MD_CTX_copy_ex(ids->work, ids->empty) == 1 &&
+        EVP_DigestUpdate(ids->work, channel.ptr, channel.len) == 1 &&
+        EVP_DigestUpdate(ids->work, "", 1) == 1 && EVP_DigestUpdate(ids->work, type.ptr, type.len) == 1 &&
+        EVP_DigestUpdate(ids->work, "", 1) == 1 && EVP_DigestUpdate(ids->work, dedupe.ptr, dedupe.len) == 1 &&
+        EVP_DigestFinal_ex(ids->work, digest, NULL) == 1;
     if (!ok)
         return KANAL_E_INTERNAL;
     write_id(ret_id, "e_", digest);

@@ -31,6 +31,7 @@ int ids_random(const char prefix[2], struct id *ret_id);
 
 /* A signature (16 bytes) of the gateway's own URLs and tokens. purpose: "media". */
 int ids_sign(struct ids *, const char *purpose, kanal_str text, unsigned char ret_signature[16]);
-int ids_verify(struct ids *, const char *purpose, kanal_str text, const unsigned char signature[16]); /* 1: right */
+int ids_verify(struct ids *, const char *purpose, kanal_str text,
+               const unsigned char signature[16]); /* 1: right */
 
 #endif

@@ -9,8 +9,8 @@
 #define TOKEN_FLAGS (KANAL_BASE64_URL | KANAL_BASE64_UNPADDED)
 
 /* What is signed: expiry, channel, NUL, reference. */
-static int sign(struct ids *ids, const char *expiry, kanal_str channel, kanal_str reference, unsigned char *signature,
-                int verify)
+static int sign(struct ids *ids, const char *expiry, kanal_str channel, kanal_str reference,
+                unsigned char *signature, int verify)
 {
     struct kanal_buffer text = { 0 };
     kanal_buffer_append(&text, expiry, EXPIRY_BYTES);
@@ -26,8 +26,8 @@ static int sign(struct ids *ids, const char *expiry, kanal_str channel, kanal_st
     return result;
 }
 
-int media_url_write(struct ids *ids, kanal_str base_url, kanal_str channel, kanal_str reference, int64_t expires_ms,
-                    struct kanal_buffer *out)
+int media_url_write(struct ids *ids, kanal_str base_url, kanal_str channel, kanal_str reference,
+                    int64_t expires_ms, struct kanal_buffer *out)
 {
     char head[HEAD_BYTES];
     unsigned char signature[SIGNATURE_BYTES];
@@ -52,12 +52,13 @@ int media_url_write(struct ids *ids, kanal_str base_url, kanal_str channel, kana
     return failed ? KANAL_E_INTERNAL : 0;
 }
 
-int media_url_read(struct ids *ids, kanal_str channel, kanal_str token, int64_t now_ms, struct kanal_buffer *out)
+int media_url_read(struct ids *ids, kanal_str channel, kanal_str token, int64_t now_ms,
+                   struct kanal_buffer *out)
 {
     struct kanal_buffer bytes = { 0 };
     int result = KANAL_E_REJECTED;
-    if (token.len > 2 * (HEAD_BYTES + MEDIA_REFERENCE_MAX) || kanal_base64_decode(&bytes, token, TOKEN_FLAGS) != 0 ||
-        bytes.failed || bytes.len <= HEAD_BYTES)
+    if (token.len > 2 * (HEAD_BYTES + MEDIA_REFERENCE_MAX) ||
+        kanal_base64_decode(&bytes, token, TOKEN_FLAGS) != 0 || bytes.failed || bytes.len <= HEAD_BYTES)
         goto out;
     kanal_str reference = kanal_str_of(bytes.data + HEAD_BYTES, bytes.len - HEAD_BYTES);
     result = sign(ids, bytes.data, channel, reference, (unsigned char *)bytes.data + EXPIRY_BYTES, 1);

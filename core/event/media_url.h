@@ -11,9 +11,10 @@
 #define MEDIA_URL_LIFE_MS (7 * 24 * INT64_C(3600000))
 
 /* Appends the URL. KANAL_E_INVALID: the reference is empty or too long. */
-int media_url_write(struct ids *, kanal_str base_url, kanal_str channel, kanal_str reference, int64_t expires_ms,
-                    struct kanal_buffer *out);
+int media_url_write(struct ids *, kanal_str base_url, kanal_str channel, kanal_str reference,
+                    int64_t expires_ms, struct kanal_buffer *out);
 /* token: the last path segment. Appends the reference. KANAL_E_REJECTED: forged or of another channel; KANAL_E_TIMEOUT: expired. */
-int media_url_read(struct ids *, kanal_str channel, kanal_str token, int64_t now_ms, struct kanal_buffer *out);
+int media_url_read(struct ids *, kanal_str channel, kanal_str token, int64_t now_ms,
+                   struct kanal_buffer *out);
 
 #endif

@@ -9,11 +9,11 @@ enum event_class {
     EVENT_LIVE      /* <prefix>.live…, plain NATS, not kept */
 };
 
-#define EVENT_BY_PLUGIN 1u       /* a plugin may publish it; others are the core's */
-#define EVENT_NEEDS_ADDRESS 2u   /* there is always a customer */
-#define EVENT_HAS_MESSAGE 4u     /* data.message exists: the core adds id and external_id */
-#define EVENT_OF_COMMAND 8u      /* a step of a command's life: data.message.id is the command's */
-#define EVENT_HAS_CALL 16u       /* data.call exists: the core adds id and external_id */
+#define EVENT_BY_PLUGIN 1u     /* a plugin may publish it; others are the core's */
+#define EVENT_NEEDS_ADDRESS 2u /* there is always a customer */
+#define EVENT_HAS_MESSAGE 4u   /* data.message exists: the core adds id and external_id */
+#define EVENT_OF_COMMAND 8u    /* a step of a command's life: data.message.id is the command's */
+#define EVENT_HAS_CALL 16u     /* data.call exists: the core adds id and external_id */
 
 struct event_type {
     const char *name;

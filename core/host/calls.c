@@ -33,7 +33,8 @@ static void run_completion(struct lane_item *item)
     if (op->kind == OP_DONE && op->callback.done)
         op->callback.done(op->user, op->status);
     else if (op->kind == OP_VALUE && op->callback.value)
-        op->callback.value(op->user, op->status, op->status == KANAL_OK ? kanal_buffer_view(&op->value) : (kanal_str){ 0 },
+        op->callback.value(op->user, op->status,
+                           op->status == KANAL_OK ? kanal_buffer_view(&op->value) : (kanal_str){ 0 },
                            op->revision);
     else if (op->kind == OP_RESPONSE && op->callback.response)
         op->callback.response(op->user, op->status, op->status == KANAL_OK ? op->response : NULL);
@@ -81,7 +82,8 @@ static kanal_str place_str(char **at, kanal_str text)
 
 kanal_http_response *response_copy(const kanal_http_response *response)
 {
-    size_t bytes = sizeof *response + response->header_count * sizeof *response->headers + response->body.len + 1;
+    size_t bytes =
+        sizeof *response + response->header_count * sizeof *response->headers + response->body.len + 1;
     for (size_t i = 0; i < response->header_count; i++)
         bytes += response->headers[i].name.len + response->headers[i].value.len + 2;
     char *at = malloc(bytes);
@@ -89,7 +91,9 @@ kanal_http_response *response_copy(const kanal_http_response *response)
         return NULL;
     kanal_http_response *copy = place(&at, sizeof *copy);
     kanal_field *headers = place(&at, response->header_count * sizeof *headers);
-    *copy = (kanal_http_response){ .struct_size = sizeof *copy, .code = response->code, .headers = headers,
+    *copy = (kanal_http_response){ .struct_size = sizeof *copy,
+                                   .code = response->code,
+                                   .headers = headers,
                                    .header_count = response->header_count };
     for (size_t i = 0; i < response->header_count; i++) {
         headers[i].name = place_str(&at, response->headers[i].name);
@@ -127,7 +131,8 @@ static void http_settle(struct op *op, const void *response)
 /* A script on a page may read the refusal only under the same permission as the answer that it replaces. */
 static size_t keep_cors(const struct op *op, kanal_field *headers)
 {
-    static const char *const names[] = { "access-control-allow-origin", "access-control-allow-credentials", "vary" };
+    static const char *const names[] = { "access-control-allow-origin", "access-control-allow-credentials",
+                                         "vary" };
     size_t count = 0;
     for (size_t i = 0; op->response && i < sizeof names / sizeof *names; i++) {
         kanal_str value = kanal_field_get(op->response->headers, op->response->header_count, names[i]);
@@ -145,13 +150,16 @@ static void http_settle_failed(struct op *op)
     kanal_http_response response = { .struct_size = sizeof response, .headers = headers };
     if (op->failed == KANAL_E_INVALID || op->failed == KANAL_E_DENIED || op->failed == KANAL_E_INTERNAL) {
         response.code = 500;
-        response.body = KANAL_LIT("{\"error\":{\"code\":\"internal\",\"message\":\"the channel made an event that breaks the contract; see the gateway's log\"}}");
+        response.body = KANAL_LIT("{\"error\":{\"code\":\"internal\",\"message\":\"the channel made an event "
+                                  "that breaks the contract; see the gateway's log\"}}");
     } else if (op->failed == KANAL_E_TOO_LARGE) {
         response.code = 413;
-        response.body = KANAL_LIT("{\"error\":{\"code\":\"too_large\",\"message\":\"the message is larger than the gateway can store\"}}");
+        response.body = KANAL_LIT("{\"error\":{\"code\":\"too_large\",\"message\":\"the message is larger "
+                                  "than the gateway can store\"}}");
     } else {
         response.code = 503;
-        response.body = KANAL_LIT("{\"error\":{\"code\":\"not_stored\",\"message\":\"the message could not be stored; send it again\"}}");
+        response.body = KANAL_LIT("{\"error\":{\"code\":\"not_stored\",\"message\":\"the message could not "
+                                  "be stored; send it again\"}}");
         headers[count++] = (kanal_field){ KANAL_LIT("retry-after"), KANAL_LIT("5") };
     }
     response.header_count = count;
@@ -172,10 +180,12 @@ static void run_http(struct lane_item *item)
     channel_leave(channel, entered, "on_http");
 }
 
-struct op *channel_http(struct channel *channel, const kanal_http_request *request, struct http_exchange *exchange,
-                        void (*answered)(struct op *, const void *), void *owner)
+struct op *channel_http(struct channel *channel, const kanal_http_request *request,
+                        struct http_exchange *exchange, void (*answered)(struct op *, const void *),
+                        void *owner)
 {
-    if (channel->http >= CHANNEL_HTTP_MAX || (channel->state != CHANNEL_UP && channel->state != CHANNEL_STARTING))
+    if (channel->http >= CHANNEL_HTTP_MAX ||
+        (channel->state != CHANNEL_UP && channel->state != CHANNEL_STARTING))
         return NULL;
     struct op *op = op_new(channel->host->ops, channel, OP_HTTP);
     if (!op)
@@ -253,8 +263,8 @@ static void run_deliver(struct lane_item *item)
     channel_leave(channel, entered, "deliver");
 }
 
-static struct op *call(struct channel *channel, enum op_kind kind, void (*run)(struct lane_item *), const void *argument,
-                       void (*answered)(struct op *, const void *), void *owner)
+static struct op *call(struct channel *channel, enum op_kind kind, void (*run)(struct lane_item *),
+                       const void *argument, void (*answered)(struct op *, const void *), void *owner)
 {
     if (channel->state != CHANNEL_UP)
         return NULL;
@@ -317,7 +327,8 @@ static void run_media(struct lane_item *item)
     channel_leave(channel, entered, "media");
 }
 
-struct op *channel_media(struct channel *channel, kanal_str reference, void (*answered)(struct op *, const void *), void *owner)
+struct op *channel_media(struct channel *channel, kanal_str reference,
+                         void (*answered)(struct op *, const void *), void *owner)
 {
     if (!channel->plugin->descriptor.media)
         return NULL;
@@ -339,7 +350,8 @@ void table_finish(const kanal_host *host, kanal_op id, kanal_status status, kana
     answer(host, id, OP_FINISH, &finish);
 }
 
-struct op *channel_ask(struct channel *channel, void (*run)(struct lane_item *), void (*answered)(struct op *, const void *))
+struct op *channel_ask(struct channel *channel, void (*run)(struct lane_item *),
+                       void (*answered)(struct op *, const void *))
 {
     struct op *op = op_new(channel->host->ops, channel, OP_FINISH);
     if (!op)

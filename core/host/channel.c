@@ -69,7 +69,8 @@ struct channel *channel_new(struct host *host, const struct config_channel *conf
     channel->config = config;
     channel->plugin = plugin;
     channel->id = kanal_str_c(config->id);
-    channel->source = (struct envelope_source){ .channel = channel->id, .plugin = kanal_str_c(plugin->descriptor.id) };
+    channel->source =
+        (struct envelope_source){ .channel = channel->id, .plugin = kanal_str_c(plugin->descriptor.id) };
     channel->since_ms = host_now_ms();
     uv_timer_init(host->loop, timer);
     timer->data = channel;
@@ -153,7 +154,8 @@ static void write_health(const struct channel *channel, int is_up, struct kanal_
         kanal_json_object(&json);
         kanal_json_member_text(&json, "code", health_code(channel->health));
         kanal_json_member_text(&json, "scope", "channel");
-        kanal_json_member_text(&json, "detail", channel->reason[0] ? channel->reason : channel_state_name(channel->state));
+        kanal_json_member_text(&json, "detail",
+                               channel->reason[0] ? channel->reason : channel_state_name(channel->state));
         kanal_json_object_end(&json);
         kanal_json_array_end(&json);
     }
@@ -178,8 +180,10 @@ static void publish_health(struct channel *channel, int is_up)
     kanal_buffer_uint(&dedupe, ++channel->health_changes);
     struct envelope_source source = channel->source;
     source.is_core = 1;
-    kanal_event event = { .struct_size = sizeof event, .type = is_up ? KANAL_LIT("channel.up") : KANAL_LIT("channel.down"),
-                          .dedupe = kanal_buffer_view(&dedupe), .data = kanal_buffer_view(&data) };
+    kanal_event event = { .struct_size = sizeof event,
+                          .type = is_up ? KANAL_LIT("channel.up") : KANAL_LIT("channel.down"),
+                          .dedupe = kanal_buffer_view(&dedupe),
+                          .data = kanal_buffer_view(&data) };
     const kanal_event *events[] = { &event };
     publisher_publish(channel->host->publisher, &source, events, 1, 0, on_health_told, channel);
     kanal_buffer_release(&data);
@@ -201,8 +205,9 @@ static void health_changed(struct channel *channel, int was_healthy)
     if (healthy == was_healthy)
         return;
     channel->since_ms = host_now_ms();
-    log_write(channel->host->log, healthy ? KANAL_LOG_INFO : KANAL_LOG_WARN, "channel", channel->id.ptr, "%s%s%s",
-              healthy ? "up" : "down", healthy || !channel->reason[0] ? "" : ": ", healthy ? "" : channel->reason);
+    log_write(channel->host->log, healthy ? KANAL_LOG_INFO : KANAL_LOG_WARN, "channel", channel->id.ptr,
+              "%s%s%s", healthy ? "up" : "down", healthy || !channel->reason[0] ? "" : ": ",
+              healthy ? "" : channel->reason);
     publish_health(channel, healthy);
 }
 
@@ -210,7 +215,8 @@ void channel_set_health(struct channel *channel, kanal_status status, kanal_str 
 {
     int was = is_healthy(channel);
     channel->health = status;
-    snprintf(channel->reason, sizeof channel->reason, "%.*s", (int)(reason.len < 255 ? reason.len : 255), reason.ptr ? reason.ptr : "");
+    snprintf(channel->reason, sizeof channel->reason, "%.*s", (int)(reason.len < 255 ? reason.len : 255),
+             reason.ptr ? reason.ptr : "");
     if (channel->state == CHANNEL_UP)
         health_changed(channel, was);
 }
@@ -254,7 +260,8 @@ static void restart(struct channel *channel, void *user)
 
 static void start_failed(struct channel *channel, kanal_status status, kanal_str reason)
 {
-    log_write(channel->host->log, KANAL_LOG_ERROR, "channel", channel->id.ptr, "start failed: %.*s (tried again)", (int)reason.len, reason.ptr ? reason.ptr : "");
+    log_write(channel->host->log, KANAL_LOG_ERROR, "channel", channel->id.ptr,
+              "start failed: %.*s (tried again)", (int)reason.len, reason.ptr ? reason.ptr : "");
     channel_set_health(channel, status, reason);
     channel_stop(channel, restart, NULL);
 }
@@ -266,7 +273,8 @@ static void on_started(struct op *op, const void *answer)
     channel->finishing = NULL;
     channel_timer(channel, 0, NULL);
     if (finish->status != KANAL_OK) {
-        start_failed(channel, finish->status, finish->reason.len > 0 ? finish->reason : KANAL_LIT("the plugin gave no reason"));
+        start_failed(channel, finish->status,
+                     finish->reason.len > 0 ? finish->reason : KANAL_LIT("the plugin gave no reason"));
         return;
     }
     channel->start_attempts = 0;
@@ -298,7 +306,9 @@ static kanal_channel *create(struct channel *channel)
 {
     struct kanal_buffer url = { 0 };
     channel_public_url(channel, &url);
-    kanal_config config = { .struct_size = sizeof config, .channel_id = channel->id, .settings = channel->config->settings,
+    kanal_config config = { .struct_size = sizeof config,
+                            .channel_id = channel->id,
+                            .settings = channel->config->settings,
                             .public_url = kanal_buffer_view(&url) };
     uint64_t entered = channel_enter();
     kanal_channel *instance = channel->plugin->descriptor.create(&channel->table, &config);
@@ -315,9 +325,11 @@ void channel_start(struct channel *channel)
     channel->instance = create(channel);
     if (!channel->instance) {
         channel->health = KANAL_E_INVALID;
-        snprintf(channel->reason, sizeof channel->reason, "the plugin refused its settings; its log line above says why");
+        snprintf(channel->reason, sizeof channel->reason,
+                 "the plugin refused its settings; its log line above says why");
         set_state(channel, CHANNEL_FAILED);
-        log_write(channel->host->log, KANAL_LOG_ERROR, "channel", channel->id.ptr, "create failed: %s", channel->reason);
+        log_write(channel->host->log, KANAL_LOG_ERROR, "channel", channel->id.ptr, "create failed: %s",
+                  channel->reason);
         publish_health(channel, 0);
         return;
     }
@@ -342,7 +354,8 @@ static void stopped(struct channel *channel)
     if (channel->finishing) {
         channel_forget(channel->finishing);
         channel->finishing = NULL;
-        log_write(channel->host->log, KANAL_LOG_WARN, "channel", channel->id.ptr, "stop() did not finish in 10 s");
+        log_write(channel->host->log, KANAL_LOG_WARN, "channel", channel->id.ptr,
+                  "stop() did not finish in 10 s");
     }
     destroy(channel);
     move_to(channel, CHANNEL_STOPPED);

@@ -16,11 +16,19 @@
 
 struct host;
 struct http_exchange;
+struct outlet;
 
-enum channel_state { CHANNEL_NEW, CHANNEL_STARTING, CHANNEL_UP, CHANNEL_STOPPING, CHANNEL_STOPPED, CHANNEL_FAILED };
+enum channel_state {
+    CHANNEL_NEW,
+    CHANNEL_STARTING,
+    CHANNEL_UP,
+    CHANNEL_STOPPING,
+    CHANNEL_STOPPED,
+    CHANNEL_FAILED
+};
 
-#define CHANNEL_OPS_MAX 1024u   /* host calls of a channel under way */
-#define CHANNEL_HTTP_MAX 2048u  /* requests in a channel at once */
+#define CHANNEL_OPS_MAX 1024u  /* host calls of a channel under way */
+#define CHANNEL_HTTP_MAX 2048u /* requests in a channel at once */
 
 struct channel {
     struct lane lane;
@@ -28,25 +36,26 @@ struct channel {
     struct plugin *plugin;
     const struct config_channel *config;
     struct channel *next;
-    kanal_str id;                   /* NUL-ended too */
+    kanal_str id; /* NUL-ended too */
     struct envelope_source source;
-    kanal_host table;               /* what the plugin calls; impl is this channel */
+    kanal_host table; /* what the plugin calls; impl is this channel */
     kanal_channel *instance;
     const kanal_websocket_plugin *sockets;
-    char **egress;                  /* NULL-ended patterns that apply */
-    int egress_by_operator;         /* they may name private addresses */
+    char **egress;          /* NULL-ended patterns that apply */
+    int egress_by_operator; /* they may name private addresses */
     enum channel_state state;
-    kanal_status health;            /* KANAL_OK, or why not */
+    kanal_status health; /* KANAL_OK, or why not */
     char reason[256];
-    int64_t since_ms;               /* of state or health, wall clock */
+    int64_t since_ms; /* of state or health, wall clock */
     int64_t last_in_ms, last_out_ms;
-    size_t ops, http;               /* under way */
-    int64_t paused_until_ms;        /* loop time: the provider wants no deliveries until then */
+    size_t ops, http;        /* under way */
+    int64_t paused_until_ms; /* loop time: the provider wants no deliveries until then */
+    struct outlet *outlet;   /* outbound/lanes.c's: what waits for its turn; or NULL */
     uint32_t start_attempts, provision_attempts;
-    uint64_t health_changes;        /* for dedupe keys of channel.up and .down */
-    int health_untold;              /* the last change could not be stored: the broker was away */
-    struct op *finishing;           /* start, provision or stop that is not answered yet */
-    uv_timer_t *timer;              /* for deadlines of these and for trying again */
+    uint64_t health_changes; /* for dedupe keys of channel.up and .down */
+    int health_untold;       /* the last change could not be stored: the broker was away */
+    struct op *finishing;    /* start, provision or stop that is not answered yet */
+    uv_timer_t *timer;       /* for deadlines of these and for trying again */
     void (*on_timer)(struct channel *);
     void (*stopped)(struct channel *, void *user);
     void *stopped_user;
@@ -88,7 +97,8 @@ extern const char channel_upgraded[];
 void channel_http_forget(struct op *);
 
 /* delivery is borrowed until answered(), which gets a kanal_result or NULL (the channel stops). NULL: not up. */
-struct op *channel_deliver(struct channel *, const kanal_delivery *, void (*answered)(struct op *, const void *), void *owner);
+struct op *channel_deliver(struct channel *, const kanal_delivery *,
+                           void (*answered)(struct op *, const void *), void *owner);
 /* The deadline passed: a later answer is dropped. answered() is not called. */
 void channel_forget(struct op *);
 
@@ -97,12 +107,14 @@ struct channel_location {
     const kanal_http_request *request;
 };
 /* answered() gets a struct channel_location. */
-struct op *channel_media(struct channel *, kanal_str reference, void (*answered)(struct op *, const void *), void *owner);
+struct op *channel_media(struct channel *, kanal_str reference, void (*answered)(struct op *, const void *),
+                         void *owner);
 
 /* ---- For the rest of host/ ---- */
 
 /* A call that the plugin answers with finish(): run() calls it in the lane, answered() gets a struct channel_finish. Any state. */
-struct op *channel_ask(struct channel *, void (*run)(struct lane_item *), void (*answered)(struct op *, const void *));
+struct op *channel_ask(struct channel *, void (*run)(struct lane_item *),
+                       void (*answered)(struct op *, const void *));
 /* The channel's one timer, for what its life-cycle waits for. NULL: stop it. */
 void channel_timer(struct channel *, uint32_t delay_ms, void (*due)(struct channel *));
 

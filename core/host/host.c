@@ -47,17 +47,20 @@ int host_new(struct host **ret_host, const struct host_options *options)
     host->broker = options->broker;
     host->http = options->http;
     host->public_url = options->public_url;
-    host->envelope = (struct envelope_context){ .ids = options->ids, .prefix = kanal_str_c(options->prefix),
+    host->envelope = (struct envelope_context){ .ids = options->ids,
+                                                .prefix = kanal_str_c(options->prefix),
                                                 .base_url = kanal_str_c(options->base_url) };
     snprintf(host->names.state, sizeof host->names.state, "%s_state", options->prefix);
     snprintf(host->names.channels, sizeof host->names.channels, "%s_channels", options->prefix);
     snprintf(host->names.sent, sizeof host->names.sent, "%s_sent", options->prefix);
     snprintf(host->names.leases, sizeof host->names.leases, "%s_leases", options->prefix);
     snprintf(host->names.media, sizeof host->names.media, "%s_media", options->prefix);
-    host->plugin_counters = metrics_family(host->metrics, METRIC_COUNTER, "kanal_plugin_total", "What plugins count themselves.", by_counter);
+    host->plugin_counters = metrics_family(host->metrics, METRIC_COUNTER, "kanal_plugin_total",
+                                           "What plugins count themselves.", by_counter);
     host->dropped_answers = metrics_family(host->metrics, METRIC_COUNTER, "kanal_host_dropped_answers_total",
                                            "Late, repeated or invented answers of plugins.", by_channel);
-    host->channel_up = metrics_family(host->metrics, METRIC_GAUGE, "kanal_channel_up", "1: the channel works.", by_channel_plugin);
+    host->channel_up = metrics_family(host->metrics, METRIC_GAUGE, "kanal_channel_up",
+                                      "1: the channel works.", by_channel_plugin);
     uv_async_init(host->loop, &host->wake, on_wake);
     uv_unref((uv_handle_t *)&host->wake);
     host->wake.data = host;

@@ -28,13 +28,13 @@ struct host {
     struct envelope_context envelope;
     struct publisher *publisher;
     struct host_names names;
-    const char *public_url;          /* or NULL: the providers cannot reach us */
+    const char *public_url; /* or NULL: the providers cannot reach us */
     struct scheduler *scheduler;
     struct op_table *ops;
-    uv_async_t wake;                 /* a channel's wake_pending was set */
+    uv_async_t wake; /* a channel's wake_pending was set */
     struct channel *first_channel, **last_channel;
     size_t channel_count;
-    struct channel **by_id;          /* open-addressed, a power of two */
+    struct channel **by_id; /* open-addressed, a power of two */
     size_t by_id_size;
     struct metric_family *plugin_counters; /* kanal_plugin_total{channel,name,labels} */
     struct metric_family *dropped_answers; /* kanal_host_dropped_answers_total{channel} */
@@ -49,7 +49,7 @@ struct host_options {
     struct http_client *http;
     struct ids *ids;
     const char *prefix;
-    const char *base_url;   /* for media URLs */
+    const char *base_url; /* for media URLs */
     const char *public_url;
 };
 

@@ -4,7 +4,7 @@
 
 #include "kanal/plugin.h"
 
-#define LANE_BATCH 64 /* items of one lane before the next has its turn */
+#define LANE_BATCH 64   /* items of one lane before the next has its turn */
 #define TURN_ITEMS 4096 /* items of all lanes before I/O has its turn */
 
 struct scheduler {

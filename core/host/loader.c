@@ -41,15 +41,19 @@ static int check_route(const kanal_route *route, const kanal_plugin *p, struct k
         return 0;
     int equal = strcmp(route->algorithm, "equal") == 0;
     if (!equal && strcmp(route->algorithm, "hmac-sha256") != 0 && strcmp(route->algorithm, "hmac-sha1") != 0)
-        return refuse(error, "route %s %s: unknown algorithm '%s'", route->method, route->path, route->algorithm);
+        return refuse(error, "route %s %s: unknown algorithm '%s'", route->method, route->path,
+                      route->algorithm);
     if (!route->name || !route->secret || (route->where != KANAL_IN_HEADER && route->where != KANAL_IN_QUERY))
-        return refuse(error, "route %s %s: needs a header or query parameter and a secret", route->method, route->path);
-    if (!equal && (!route->encoding || (strcmp(route->encoding, "hex") != 0 && strcmp(route->encoding, "base64") != 0)))
+        return refuse(error, "route %s %s: needs a header or query parameter and a secret", route->method,
+                      route->path);
+    if (!equal &&
+        (!route->encoding || (strcmp(route->encoding, "hex") != 0 && strcmp(route->encoding, "base64") != 0)))
         return refuse(error, "route %s %s: encoding must be hex or base64", route->method, route->path);
     for (size_t i = 0; i < p->secret_count; i++)
         if (p->secrets[i].name && strcmp(p->secrets[i].name, route->secret) == 0)
             return 0;
-    return refuse(error, "route %s %s: secret '%s' is not among its secrets", route->method, route->path, route->secret);
+    return refuse(error, "route %s %s: secret '%s' is not among its secrets", route->method, route->path,
+                  route->secret);
 }
 
 static int check_descriptor(const kanal_plugin *p, struct kanal_buffer *error)
@@ -76,17 +80,22 @@ static int find_entry(void *handle, const kanal_plugin *(**ret_entry)(void), str
 {
     void *symbol = dlsym(handle, "kanal_plugin_v1");
     if (symbol) {
-        memcpy(ret_entry, &symbol, sizeof symbol); /* C has no cast from data to function pointers; POSIX makes them alike */
+        memcpy(ret_entry, &symbol,
+               sizeof symbol); /* C has no cast from data to function pointers; POSIX makes them alike */
         return 0;
     }
     for (int major = 2; major < 10; major++) {
         char name[32];
         snprintf(name, sizeof name, "kanal_plugin_v%d", major);
         if (dlsym(handle, name))
-            return refuse(error, "it is for ABI major %d; this kanal speaks major %u: build it against this kanal's headers",
-                          major, KANAL_ABI_MAJOR);
+            return refuse(
+                error,
+                "it is for ABI major %d; this kanal speaks major %u: build it against this kanal's headers",
+                major, KANAL_ABI_MAJOR);
     }
-    return refuse(error, "it does not export kanal_plugin_v1: it is no Kanal plugin, or was linked with hidden symbols only");
+    return refuse(
+        error,
+        "it does not export kanal_plugin_v1: it is no Kanal plugin, or was linked with hidden symbols only");
 }
 
 int plugin_load(struct plugin **ret_plugin, const char *path, struct kanal_buffer *error)
@@ -116,7 +125,8 @@ int plugin_load(struct plugin **ret_plugin, const char *path, struct kanal_buffe
         plugin_free(plugin);
         return refuse(error, "out of memory");
     }
-    size_t size = descriptor->struct_size < sizeof plugin->descriptor ? descriptor->struct_size : sizeof plugin->descriptor;
+    size_t size = descriptor->struct_size < sizeof plugin->descriptor ? descriptor->struct_size
+                                                                      : sizeof plugin->descriptor;
     memcpy(&plugin->descriptor, descriptor, size);
     plugin->descriptor.struct_size = (uint32_t)size;
     kanal_buffer_text(error, "its settings_schema: ");

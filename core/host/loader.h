@@ -10,7 +10,8 @@
 struct plugin {
     struct plugin *next;
     char *path;
-    kanal_plugin descriptor; /* a copy that is zero beyond the plugin's struct_size: newer members read as absent */
+    kanal_plugin
+        descriptor; /* a copy that is zero beyond the plugin's struct_size: newer members read as absent */
     struct json_schema *schema;
 };
 

@@ -94,7 +94,8 @@ struct op *op_find(struct op_table *table, const struct channel *channel, kanal_
     return op->id == id && op->channel == channel ? op : NULL;
 }
 
-void op_each(struct op_table *table, const struct channel *channel, void (*fn)(void *, struct op *), void *user)
+void op_each(struct op_table *table, const struct channel *channel, void (*fn)(void *, struct op *),
+             void *user)
 {
     for (size_t c = 0; c < table->chunk_count; c++)
         for (size_t i = 0; i < CHUNK_OPS; i++) {

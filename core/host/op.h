@@ -19,11 +19,11 @@ struct op;
 enum op_kind {
     OP_FREE,
     /* host → plugin */
-    OP_FINISH,  /* start, provision, stop */
-    OP_HTTP,    /* on_http */
+    OP_FINISH, /* start, provision, stop */
+    OP_HTTP,   /* on_http */
     OP_DELIVER,
     OP_MEDIA,
-    OP_SOCKET,  /* a WebSocket connection: lives as long as it */
+    OP_SOCKET, /* a WebSocket connection: lives as long as it */
     /* plugin → host */
     OP_DONE,    /* callback: kanal_done_fn */
     OP_VALUE,   /* kanal_value_fn */
@@ -35,7 +35,7 @@ struct op {
     kanal_op id;           /* 0: free */
     struct channel *channel;
     enum op_kind kind;
-    int completed;         /* the completion is queued: nothing can change it any more */
+    int completed; /* the completion is queued: nothing can change it any more */
     /* plugin → host */
     union {
         kanal_done_fn *done;
@@ -43,19 +43,21 @@ struct op {
         kanal_response_fn *response;
     } callback;
     void *user;
-    void (*cancel)(struct op *); /* stops the service's work; it must not complete by itself. NULL: nothing to stop */
-    void *work;                  /* the service's own */
+    void (*cancel)(
+        struct op *); /* stops the service's work; it must not complete by itself. NULL: nothing to stop */
+    void *work;       /* the service's own */
     kanal_status status;
     uint64_t revision;
-    struct kanal_buffer value;             /* of OP_VALUE: the value. Others: scratch of their users */
-    kanal_http_response *response;  /* of OP_RESPONSE: one block, freed with the op */
+    struct kanal_buffer value;     /* of OP_VALUE: the value. Others: scratch of their users */
+    kanal_http_response *response; /* of OP_RESPONSE: one block, freed with the op */
     /* host → plugin */
-    void *owner;                 /* who asked: an inbound request, a delivery … */
-    const void *argument;        /* what the plugin is called with; the owner's */
-    uint32_t waiting;            /* of OP_HTTP: publishes that name it as their cause */
-    int responded;               /* of OP_HTTP: response holds the answer that waits for them */
-    kanal_status failed;         /* of OP_HTTP: what became of them */
-    void (*answered)(struct op *, const void *answer); /* the plugin's answer (kanal_result …), or NULL: none will come */
+    void *owner;          /* who asked: an inbound request, a delivery … */
+    const void *argument; /* what the plugin is called with; the owner's */
+    uint32_t waiting;     /* of OP_HTTP: publishes that name it as their cause */
+    int responded;        /* of OP_HTTP: response holds the answer that waits for them */
+    kanal_status failed;  /* of OP_HTTP: what became of them */
+    void (*answered)(struct op *,
+                     const void *answer); /* the plugin's answer (kanal_result …), or NULL: none will come */
 };
 
 struct op_table;

@@ -65,7 +65,8 @@ static void put_record(struct channel *channel, const char *state, uint64_t revi
     kanal_buffer_text(&key, "provision.");
     kanal_buffer_str(&key, channel->id);
     write_record(channel, state, &value);
-    kv_put(channel->host->broker, channel->host->names.channels, kanal_buffer_view(&key), kanal_buffer_view(&value), revision, done, channel);
+    kv_put(channel->host->broker, channel->host->names.channels, kanal_buffer_view(&key),
+           kanal_buffer_view(&value), revision, done, channel);
     kanal_buffer_release(&key);
     kanal_buffer_release(&value);
 }
@@ -77,12 +78,14 @@ static void on_recorded(void *user, kanal_status status, kanal_str value, uint64
     (void)revision;
     /* If this could not be written it is done once more later, which providers allow. */
     if (status != KANAL_OK)
-        log_write(channel->host->log, KANAL_LOG_WARN, "provision", channel->id.ptr, "the registration could not be recorded: status %d", status);
+        log_write(channel->host->log, KANAL_LOG_WARN, "provision", channel->id.ptr,
+                  "the registration could not be recorded: status %d", status);
 }
 
 static int worth_trying_again(kanal_status status)
 {
-    return status == KANAL_E_NETWORK || status == KANAL_E_TIMEOUT || status == KANAL_E_BUSY || status == KANAL_E_MAYBE;
+    return status == KANAL_E_NETWORK || status == KANAL_E_TIMEOUT || status == KANAL_E_BUSY ||
+           status == KANAL_E_MAYBE;
 }
 
 static void on_provisioned(struct op *op, const void *answer)
@@ -93,7 +96,8 @@ static void on_provisioned(struct op *op, const void *answer)
     channel_timer(channel, 0, NULL);
     if (finish->status == KANAL_OK) {
         channel->provision_attempts = 0;
-        log_write(channel->host->log, KANAL_LOG_INFO, "provision", channel->id.ptr, "registered at the provider");
+        log_write(channel->host->log, KANAL_LOG_INFO, "provision", channel->id.ptr,
+                  "registered at the provider");
         channel_set_health(channel, KANAL_OK, (kanal_str){ 0 });
         put_record(channel, "done", JS_ANY_SEQUENCE, on_recorded);
         return;
@@ -101,7 +105,8 @@ static void on_provisioned(struct op *op, const void *answer)
     int again = worth_trying_again(finish->status);
     uint32_t delay = backoff_ms(channel);
     log_write(channel->host->log, again ? KANAL_LOG_WARN : KANAL_LOG_ERROR, "provision", channel->id.ptr,
-              "registering at the provider failed: %.*s (%s)", (int)finish->reason.len, finish->reason.ptr ? finish->reason.ptr : "",
+              "registering at the provider failed: %.*s (%s)", (int)finish->reason.len,
+              finish->reason.ptr ? finish->reason.ptr : "",
               again ? "tried again later" : "mend the configuration");
     channel_set_health(channel, finish->status, finish->reason);
     if (again)
@@ -113,7 +118,8 @@ static void on_deadline(struct channel *channel)
     if (channel->finishing)
         channel_forget(channel->finishing);
     channel->finishing = NULL;
-    channel_set_health(channel, KANAL_E_TIMEOUT, KANAL_LIT("the plugin did not finish registering at the provider"));
+    channel_set_health(channel, KANAL_E_TIMEOUT,
+                       KANAL_LIT("the plugin did not finish registering at the provider"));
     later(channel, backoff_ms(channel));
 }
 

@@ -22,7 +22,7 @@ struct publisher {
     struct broker *broker;
     const struct envelope_context *context;
     struct log *log;
-    struct envelope envelope;      /* reused */
+    struct envelope envelope; /* reused */
     struct kanal_buffer scratch;
     struct batch *free;
     size_t pending;
@@ -35,8 +35,8 @@ struct publisher {
     } last;
 };
 
-int publisher_new(struct publisher **ret_publisher, struct broker *broker, const struct envelope_context *context,
-                  struct log *log, struct metrics *metrics)
+int publisher_new(struct publisher **ret_publisher, struct broker *broker,
+                  const struct envelope_context *context, struct log *log, struct metrics *metrics)
 {
     static const char *const by_type[] = { "channel", "type", NULL };
     static const char *const by_reason[] = { "channel", "reason", NULL };
@@ -47,10 +47,14 @@ int publisher_new(struct publisher **ret_publisher, struct broker *broker, const
     p->broker = broker;
     p->context = context;
     p->log = log;
-    p->events = metrics_family(metrics, METRIC_COUNTER, "kanal_events_published_total", "Events handed to the broker.", by_type);
-    p->refused = metrics_family(metrics, METRIC_COUNTER, "kanal_events_refused_total", "Events that broke the contract.", by_reason);
-    p->failed = metrics_family(metrics, METRIC_COUNTER, "kanal_events_store_failed_total", "Events that the broker did not confirm.", by_cause);
-    p->seconds = metrics_family(metrics, METRIC_HISTOGRAM, "kanal_events_store_seconds", "From publish to the broker's confirmation.", NULL);
+    p->events = metrics_family(metrics, METRIC_COUNTER, "kanal_events_published_total",
+                               "Events handed to the broker.", by_type);
+    p->refused = metrics_family(metrics, METRIC_COUNTER, "kanal_events_refused_total",
+                                "Events that broke the contract.", by_reason);
+    p->failed = metrics_family(metrics, METRIC_COUNTER, "kanal_events_store_failed_total",
+                               "Events that the broker did not confirm.", by_cause);
+    p->seconds = metrics_family(metrics, METRIC_HISTOGRAM, "kanal_events_store_seconds",
+                                "From publish to the broker's confirmation.", NULL);
     p->store_seconds = metric_series(p->seconds, NULL);
     *ret_publisher = p;
     return 0;
@@ -110,7 +114,8 @@ static void on_ack(void *user, kanal_status status, const struct js_ack *ack, ka
         kanal_str values[] = { status == KANAL_E_REJECTED ? KANAL_LIT("refused") : KANAL_LIT("no_answer") };
         metric_series(p->failed, values)->value++;
         if (status == KANAL_E_REJECTED)
-            log_write(p->log, KANAL_LOG_ERROR, "broker", NULL, "the broker refused an event: %.*s", (int)reason.len, reason.ptr);
+            log_write(p->log, KANAL_LOG_ERROR, "broker", NULL, "the broker refused an event: %.*s",
+                      (int)reason.len, reason.ptr);
         /* A refusal (stream full, no stream) may be mended by the operator: to the source it is a broker that is away. */
         batch->status = status == KANAL_E_REJECTED ? KANAL_E_NETWORK : status;
     }
@@ -146,7 +151,8 @@ static void count(struct publisher *p, const struct envelope_source *source)
     p->last.metric->value++;
 }
 
-static void store_raw(struct publisher *p, const struct envelope_source *source, const kanal_event *event, struct batch *batch)
+static void store_raw(struct publisher *p, const struct envelope_source *source, const kanal_event *event,
+                      struct batch *batch)
 {
     struct kanal_buffer *subject = &p->scratch;
     kanal_buffer_clear(subject);
@@ -155,23 +161,26 @@ static void store_raw(struct publisher *p, const struct envelope_source *source,
     kanal_buffer_str(subject, source->channel);
     struct broker_out out = { .subject = kanal_buffer_view(subject), .payload = event->raw };
     batch->waiting++;
-    js_publish(p->broker, &out, kanal_str_of(p->envelope.id.text, ID_LEN), JS_ANY_SEQUENCE, PUBLISH_TIMEOUT_MS, on_ack, batch);
+    js_publish(p->broker, &out, kanal_str_of(p->envelope.id.text, ID_LEN), JS_ANY_SEQUENCE,
+               PUBLISH_TIMEOUT_MS, on_ack, batch);
 }
 
 static void store(struct publisher *p, struct batch *batch)
 {
-    struct broker_out out = { .subject = kanal_buffer_view(&p->envelope.subject), .payload = kanal_buffer_view(&p->envelope.json) };
+    struct broker_out out = { .subject = kanal_buffer_view(&p->envelope.subject),
+                              .payload = kanal_buffer_view(&p->envelope.json) };
     if (p->envelope.type->class == EVENT_LIVE) {
         broker_publish(p->broker, &out); /* not kept: nobody waits for it */
         return;
     }
     batch->waiting++;
-    js_publish(p->broker, &out, kanal_str_of(p->envelope.id.text, ID_LEN), JS_ANY_SEQUENCE, PUBLISH_TIMEOUT_MS, on_ack, batch);
+    js_publish(p->broker, &out, kanal_str_of(p->envelope.id.text, ID_LEN), JS_ANY_SEQUENCE,
+               PUBLISH_TIMEOUT_MS, on_ack, batch);
 }
 
 /* All or nothing: an event that is wrong stops the batch before any is sent. */
-static kanal_status check_all(struct publisher *p, const struct envelope_source *source, const kanal_event *const *events,
-                              size_t count, int64_t now_ms)
+static kanal_status check_all(struct publisher *p, const struct envelope_source *source,
+                              const kanal_event *const *events, size_t count, int64_t now_ms)
 {
     uint64_t limit = broker_max_payload(p->broker);
     for (size_t i = 0; i < count; i++) {
@@ -184,16 +193,19 @@ static kanal_status check_all(struct publisher *p, const struct envelope_source 
             continue;
         kanal_str values[] = { source->channel, kanal_str_c(p->envelope.error) };
         metric_series(p->refused, values)->value++;
-        log_write(p->log, KANAL_LOG_ERROR, "event", source->channel.ptr, "event %zu of %zu, type '%.*s', dedupe key '%.*s': %s",
-                  i + 1, count, (int)(events[i]->type.len < 64 ? events[i]->type.len : 64), events[i]->type.ptr,
-                  (int)(events[i]->dedupe.len < 128 ? events[i]->dedupe.len : 128), events[i]->dedupe.ptr, p->envelope.error);
+        log_write(p->log, KANAL_LOG_ERROR, "event", source->channel.ptr,
+                  "event %zu of %zu, type '%.*s', dedupe key '%.*s': %s", i + 1, count,
+                  (int)(events[i]->type.len < 64 ? events[i]->type.len : 64), events[i]->type.ptr,
+                  (int)(events[i]->dedupe.len < 128 ? events[i]->dedupe.len : 128), events[i]->dedupe.ptr,
+                  p->envelope.error);
         return status;
     }
     return KANAL_OK;
 }
 
-void publisher_publish(struct publisher *p, const struct envelope_source *source, const kanal_event *const *events,
-                       size_t event_count, int keep_raw, published_fn *done, void *user)
+void publisher_publish(struct publisher *p, const struct envelope_source *source,
+                       const kanal_event *const *events, size_t event_count, int keep_raw, published_fn *done,
+                       void *user)
 {
     struct batch *batch = batch_new(p, done, user);
     if (!batch) { /* the one answer that comes at once: there is no memory for a later one */

@@ -9,8 +9,8 @@
 struct publisher;
 
 /* The context is borrowed: its base_url may be set later. */
-int publisher_new(struct publisher **ret_publisher, struct broker *, const struct envelope_context *, struct log *,
-                  struct metrics *);
+int publisher_new(struct publisher **ret_publisher, struct broker *, const struct envelope_context *,
+                  struct log *, struct metrics *);
 void publisher_free(struct publisher *);
 
 /* Stores every event of a batch; done() runs once, never inside the call, with KANAL_OK when each is stored (or was before) or need not
@@ -18,8 +18,8 @@ void publisher_free(struct publisher *);
  * KANAL_E_NETWORK / _BUSY / _TIMEOUT / _MAYBE (the broker; some may be stored, saying them again is safe).
  * keep_raw: also store event.raw in the raw stream. done may be NULL. */
 typedef void published_fn(void *user, kanal_status);
-void publisher_publish(struct publisher *, const struct envelope_source *, const kanal_event *const *events, size_t count,
-                       int keep_raw, published_fn *done, void *user);
+void publisher_publish(struct publisher *, const struct envelope_source *, const kanal_event *const *events,
+                       size_t count, int keep_raw, published_fn *done, void *user);
 size_t publisher_pending(const struct publisher *);
 
 #endif

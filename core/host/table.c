@@ -50,13 +50,15 @@ static kanal_op no_timer(const kanal_host *h, uint32_t ms, kanal_done_fn *fn, vo
     return 0;
 }
 
-static kanal_op no_verify(const kanal_host *h, kanal_str a, kanal_str b, kanal_str c, kanal_str d, kanal_done_fn *fn, void *user)
+static kanal_op no_verify(const kanal_host *h, kanal_str a, kanal_str b, kanal_str c, kanal_str d,
+                          kanal_done_fn *fn, void *user)
 {
     (void)h, (void)a, (void)b, (void)c, (void)d, (void)fn, (void)user;
     return 0;
 }
 
-static kanal_op no_sign(const kanal_host *h, kanal_str a, kanal_str b, kanal_str c, kanal_value_fn *fn, void *user)
+static kanal_op no_sign(const kanal_host *h, kanal_str a, kanal_str b, kanal_str c, kanal_value_fn *fn,
+                        void *user)
 {
     (void)h, (void)a, (void)b, (void)c, (void)fn, (void)user;
     return 0;
@@ -68,19 +70,22 @@ static kanal_op no_get(const kanal_host *h, kanal_str key, kanal_value_fn *fn, v
     return 0;
 }
 
-static kanal_op no_put(const kanal_host *h, kanal_str key, kanal_str value, uint64_t revision, kanal_value_fn *fn, void *user)
+static kanal_op no_put(const kanal_host *h, kanal_str key, kanal_str value, uint64_t revision,
+                       kanal_value_fn *fn, void *user)
 {
     (void)h, (void)key, (void)value, (void)revision, (void)fn, (void)user;
     return 0;
 }
 
-static kanal_op no_send(const kanal_host *h, kanal_op cause, const kanal_http_request *r, kanal_response_fn *fn, void *user)
+static kanal_op no_send(const kanal_host *h, kanal_op cause, const kanal_http_request *r,
+                        kanal_response_fn *fn, void *user)
 {
     (void)h, (void)cause, (void)r, (void)fn, (void)user;
     return 0;
 }
 
-static kanal_op no_publish(const kanal_host *h, kanal_op cause, const kanal_event *const *e, size_t n, kanal_done_fn *fn, void *user)
+static kanal_op no_publish(const kanal_host *h, kanal_op cause, const kanal_event *const *e, size_t n,
+                           kanal_done_fn *fn, void *user)
 {
     (void)h, (void)cause, (void)e, (void)n, (void)fn, (void)user;
     return 0;

@@ -26,7 +26,7 @@ struct http_out {
     kanal_str body;
     const struct http_out_part *parts; /* multipart/form-data instead of body */
     size_t part_count;
-    uint32_t timeout_ms;   /* whole exchange; of a stream: to the headers, then 30 s without a byte; 0: 30 s */
+    uint32_t timeout_ms; /* whole exchange; of a stream: to the headers, then 30 s without a byte; 0: 30 s */
     uint32_t max_response; /* bytes of body; more: KANAL_E_TOO_LARGE; 0: 1 MiB, of a stream any number */
     /* May this address be connected to? Called with the address that is about to be connected (so that DNS answers cannot
      * lie), again with the address of a kept connection that is about to be used, and so for every part's source_url. An
@@ -38,15 +38,16 @@ struct http_out {
 
 struct http_out_part {
     kanal_str name, filename, content_type, data;
-    kanal_str source_url;    /* instead of data: streamed from there into the form, not held whole in memory */
-    uint64_t max_bytes;      /* of source_url; 0: 64 MiB */
+    kanal_str source_url; /* instead of data: streamed from there into the form, not held whole in memory */
+    uint64_t max_bytes;   /* of source_url; 0: 64 MiB */
+    void *allow_user;     /* of source_url: what allow() is asked with instead of the request's */
 };
 
 struct http_in {
     int code;
     const kanal_field *headers; /* names in lower case */
     size_t header_count;
-    kanal_str body;             /* empty for a stream */
+    kanal_str body; /* empty for a stream */
     uint32_t total_ms;
 };
 
@@ -70,8 +71,8 @@ struct http_stream_sink {
     void (*head)(void *user, const struct http_in *in);
     int (*data)(void *user, kanal_str piece);
 };
-struct http_call *http_client_stream(struct http_client *, const struct http_out *, const struct http_stream_sink *,
-                                     http_done_fn *, void *user);
+struct http_call *http_client_stream(struct http_client *, const struct http_out *,
+                                     const struct http_stream_sink *, http_done_fn *, void *user);
 void http_call_resume(struct http_call *);
 /* done() runs soon with KANAL_E_CANCELLED. */
 void http_call_cancel(struct http_call *);

@@ -237,15 +237,16 @@ static int add_part(struct http_call *call, const struct http_out_part *out, uns
     return 0;
 }
 
-static int open_source(struct http_source *source, const struct http_out *parent, kanal_str url)
+static int open_source(struct http_source *source, const struct http_out *parent,
+                       const struct http_out_part *part)
 {
     static const struct http_stream_sink sink = { on_source_head, on_source_data };
     struct http_out out = { .method = KANAL_LIT("GET"),
-                            .url = url,
+                            .url = part->source_url,
                             .timeout_ms = source->parent->timeout_ms,
                             .max_response = UINT32_MAX,
                             .allow = parent->allow,
-                            .allow_user = parent->allow_user };
+                            .allow_user = part->allow_user };
 
     if (out.timeout_ms < UINT32_MAX - SOURCE_GRACE_MS)
         out.timeout_ms += SOURCE_GRACE_MS;
@@ -278,7 +279,7 @@ int http_parts_build(struct http_call *call, const struct http_out *out)
         status = add_part(call, &out->parts[i], (unsigned)i + 1);
     for (size_t i = 0; i < out->part_count && status == 0; i++) {
         if (out->parts[i].source_url.len > 0)
-            status = open_source(&call->sources[opened++], out, out->parts[i].source_url);
+            status = open_source(&call->sources[opened++], out, &out->parts[i]);
     }
     return status;
 }

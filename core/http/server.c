@@ -276,7 +276,7 @@ static uint16_t bound_port(int fd)
 
 static int listen_on(struct http_server *s, const char *listen_text, int *ret_fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = { 0 };
     socklen_t len;
     int fd, saved, on = 1, off = 0;
 
@@ -360,9 +360,9 @@ static void close_now(struct http_server *s)
 {
     s->is_closing = s->is_closed = 1;
     socket_discard_all(s);
+    /* libmicrohttpd aborts the process when it is stopped with suspended connections. */
     for (struct http_exchange *x = s->exchanges; x; x = x->next)
-        exchange_resume(
-            x); /* libmicrohttpd aborts the process when it is stopped with suspended connections */
+        exchange_resume(x);
     if (s->handles > 0) {
         uv_close((uv_handle_t *)&s->poll, on_handle_closed); /* before its descriptor is closed */
         uv_close((uv_handle_t *)&s->check, on_handle_closed);

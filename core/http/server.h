@@ -15,33 +15,34 @@ struct http_exchange; /* valid until its answer is complete or gone() was called
 struct http_socket;   /* an upgraded WebSocket connection */
 
 struct http_limits {
-    uint32_t header_bytes;            /* 16 KiB */
-    uint32_t header_timeout_ms;       /* 10 s, from the connection or the last answer's end and the first byte */
-    uint32_t body_timeout_ms;         /* 30 s for the whole body */
-    uint32_t idle_timeout_ms;         /* 75 s, keep-alive */
-    uint32_t answer_timeout_ms;       /* 35 s from run() to http_respond(): 503 then */
-    uint32_t connections;             /* 4,096 */
+    uint32_t header_bytes;      /* 16 KiB */
+    uint32_t header_timeout_ms; /* 10 s, from the connection or the last answer's end and the first byte */
+    uint32_t body_timeout_ms;   /* 30 s for the whole body */
+    uint32_t idle_timeout_ms;   /* 75 s, keep-alive */
+    uint32_t answer_timeout_ms; /* 35 s from run() to http_respond(): 503 then */
+    uint32_t connections;       /* 4,096 */
     uint32_t connections_per_address; /* 256 */
 };
 
 struct http_server_options {
-    const char *listen;                  /* "0.0.0.0:8080", "[::1]:0" (port 0: any free one) */
-    struct http_limits limits;           /* 0 in a member: the default above */
-    const kanal_str *trusted_proxies;    /* CIDRs: only their X-Forwarded-For (rightmost untrusted) and -Proto count */
+    const char *listen;        /* "0.0.0.0:8080", "[::1]:0" (port 0: any free one) */
+    struct http_limits limits; /* 0 in a member: the default above */
+    const kanal_str
+        *trusted_proxies; /* CIDRs: only their X-Forwarded-For (rightmost untrusted) and -Proto count */
     size_t trusted_proxy_count;
 };
 
 /* What is known of the request; everything is borrowed until the exchange ends. */
 struct http_request {
-    kanal_str method;      /* upper case */
-    kanal_str target;      /* path and query as sent */
-    kanal_str path;        /* decoded, dot segments and "//" refused with 400 before begin() */
-    kanal_str query;       /* raw, without '?' */
-    kanal_str remote;      /* the client's address as text, through trusted proxies */
+    kanal_str method;           /* upper case */
+    kanal_str target;           /* path and query as sent */
+    kanal_str path;             /* decoded, dot segments and "//" refused with 400 before begin() */
+    kanal_str query;            /* raw, without '?' */
+    kanal_str remote;           /* the client's address as text, through trusted proxies */
     const kanal_field *headers; /* names in lower case; repeated ones appear repeatedly */
     size_t header_count;
-    kanal_str body;        /* in run() only */
-    int is_websocket;      /* a well-formed upgrade request, version 13 */
+    kanal_str body;   /* in run() only */
+    int is_websocket; /* a well-formed upgrade request, version 13 */
 };
 
 struct http_handler {
@@ -71,17 +72,19 @@ const struct http_request *http_exchange_request(const struct http_exchange *);
 
 /* The one answer; everything is copied. Content-Length, Date and Connection are the server's. Of a HEAD the body is not
  * sent. A code outside 200..599 is sent as 500. */
-void http_respond(struct http_exchange *, int code, const kanal_field *headers, size_t header_count, kanal_str body);
+void http_respond(struct http_exchange *, int code, const kanal_field *headers, size_t header_count,
+                  kanal_str body);
 
 /* An answer whose body comes piece by piece (media). length: bytes, or UINT64_MAX for unknown (chunked).
  * http_stream_write() returns how many bytes are waiting for the client; above 256 KiB the source should pause until
  * resume() is called. http_stream_end(ok 0) breaks the connection off, so that the client sees that it is not whole. */
 struct http_stream_events {
     void (*resume)(void *user, struct http_exchange *);
-    void (*gone)(void *user, struct http_exchange *); /* the client left; write and end are not allowed any more */
+    void (*gone)(void *user,
+                 struct http_exchange *); /* the client left; write and end are not allowed any more */
 };
-void http_stream(struct http_exchange *, int code, const kanal_field *headers, size_t header_count, uint64_t length,
-                 const struct http_stream_events *, void *user);
+void http_stream(struct http_exchange *, int code, const kanal_field *headers, size_t header_count,
+                 uint64_t length, const struct http_stream_events *, void *user);
 size_t http_stream_write(struct http_exchange *, kanal_str piece);
 void http_stream_end(struct http_exchange *, int ok);
 
@@ -94,9 +97,10 @@ struct http_socket_events {
     void (*close)(void *user, struct http_socket *, uint16_t code, kanal_str reason);
 };
 /* Instead of http_respond(), for an exchange whose request is_websocket. Text messages are checked to be UTF-8; a message over
- * max_message closes with 1009; pings each 30 s, closed when two stay unanswered; TCP_NODELAY. */
-struct http_socket *http_upgrade(struct http_exchange *, uint32_t max_message, const struct http_socket_events *,
-                                 void *user);
+ * max_message closes with 1009; pings each 30 s, closed when two stay unanswered; TCP_NODELAY. open() comes later, or close()
+ * alone if the client is gone. NULL: out of memory, the exchange was answered with 503; or it was no upgrade to accept. */
+struct http_socket *http_upgrade(struct http_exchange *, uint32_t max_message,
+                                 const struct http_socket_events *, void *user);
 /* 0; KANAL_E_BUSY: more than 1 MiB waits, the socket is closed with 1013; KANAL_E_NOT_FOUND: it is closing. */
 int http_socket_send(struct http_socket *, int is_text, kanal_str message);
 void http_socket_close(struct http_socket *, uint16_t code, kanal_str reason);

@@ -2,7 +2,7 @@
 #include <string.h>
 #include "kanal/sdk/str.h"
 
-#define BODY_KEPT_BYTES (8 * 1024) /* of a connection's buffer, between requests */
+#define BODY_KEPT_BYTES ((size_t)8 * 1024) /* of a connection's buffer, between requests */
 
 void http_exchange_set_user(struct http_exchange *x, void *user)
 {

@@ -49,7 +49,7 @@ struct http_stream {
 
 #define EXCHANGE_FIELDS 24
 #define EXCHANGE_TEXT 1024
-#define EXCHANGE_SWALLOW_BYTES (64 * 1024) /* of a refused body, to keep the connection */
+#define EXCHANGE_SWALLOW_BYTES ((size_t)64 * 1024) /* of a refused body, to keep the connection */
 
 struct http_exchange {
     /* Of the connection. */

@@ -1,9 +1,9 @@
 #include "http/server_private.h"
 #include <string.h>
 
-#define STREAM_HIGH_BYTES (256 * 1024) /* the source should pause above this … */
-#define STREAM_LOW_BYTES (64 * 1024)   /* … and is resumed below this */
-#define STREAM_PIECE_BYTES (32 * 1024)
+#define STREAM_HIGH_BYTES ((size_t)256 * 1024) /* the source should pause above this … */
+#define STREAM_LOW_BYTES ((size_t)64 * 1024)   /* … and is resumed below this */
+#define STREAM_PIECE_BYTES ((size_t)32 * 1024)
 
 static size_t waiting(const struct http_stream *t)
 {

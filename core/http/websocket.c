@@ -6,8 +6,8 @@
 #include "http/websocket_handshake.h"
 #include "kanal/sdk/str.h"
 
-#define SEND_BYTES (1024 * 1024) /* that may wait for a client */
-#define FRAME_COST 64            /* what a waiting frame costs beside its payload */
+#define SEND_BYTES ((size_t)1024 * 1024) /* that may wait for a client */
+#define FRAME_COST 64                    /* what a waiting frame costs beside its payload */
 #define CODE_ABNORMAL 1006
 #define CODE_TRY_AGAIN_LATER 1013
 

@@ -4,8 +4,8 @@
 #include <sys/socket.h>
 #include "kanal/sdk/str.h"
 
-#define QUEUED_FRAMES 1024      /* waiting frames; above, nothing more is read: pings make pongs */
-#define READ_BYTES (256 * 1024) /* of one connection before the others have their turn */
+#define QUEUED_FRAMES 1024              /* waiting frames; above, nothing more is read: pings make pongs */
+#define READ_BYTES ((size_t)256 * 1024) /* of one connection before the others have their turn */
 
 /* ---- wslay's callbacks -------------------------------------------------------------------------------------------------- */
 

@@ -1,7 +1,5 @@
 #include "inbound/front.h"
 
-#include <stdio.h>
-
 #include "host/services/services.h"
 #include "inbound/internal.h"
 #include "kanal/sdk/base64.h"
@@ -26,14 +24,13 @@ struct inbound {
 
 void front_count(struct front *front, const struct channel *channel, int code)
 {
-    char text[12];
-    snprintf(text, sizeof text, "%d", code);
-    kanal_str values[] = { channel ? channel->id : KANAL_LIT("_"), kanal_str_c(text) };
+    char text[3] = { (char)('0' + code / 100 % 10), (char)('0' + code / 10 % 10), (char)('0' + code % 10) };
+    kanal_str values[] = { channel ? channel->id : KANAL_LIT("_"), kanal_str_of(text, sizeof text) };
     metric_series(front->requests, values)->value++;
 }
 
-void front_refuse(struct front *front, struct http_exchange *exchange, const struct channel *channel, int code, const char *error,
-                  const char *message, const kanal_field *header)
+void front_refuse(struct front *front, struct http_exchange *exchange, const struct channel *channel,
+                  int code, const char *error, const char *message, const kanal_field *header)
 {
     struct kanal_buffer body = { 0 };
     struct kanal_json json;
@@ -75,7 +72,8 @@ static int method_matches(const char *wanted, kanal_str method)
 }
 
 /* NULL: none; then ret_allow has the methods that the path knows, or is empty. */
-static const kanal_route *find_route(const struct channel *channel, kanal_str method, kanal_str path, struct kanal_buffer *ret_allow)
+static const kanal_route *find_route(const struct channel *channel, kanal_str method, kanal_str path,
+                                     struct kanal_buffer *ret_allow)
 {
     const kanal_plugin *plugin = &channel->plugin->descriptor;
     for (size_t i = 0; i < plugin->route_count; i++) {
@@ -103,19 +101,22 @@ static struct channel *find_channel(const struct host *host, kanal_str path, kan
     return channel;
 }
 
-static int64_t begin_channel(struct front *front, struct http_exchange *exchange, const struct http_request *request)
+static int64_t begin_channel(struct front *front, struct http_exchange *exchange,
+                             const struct http_request *request)
 {
     struct kanal_buffer allow = { 0 };
     kanal_str path;
     struct channel *channel = find_channel(front->host, request->path, &path);
     if (!channel) {
-        front_refuse(front, exchange, NULL, 404, "unknown_channel", "no channel of that id is configured", NULL);
+        front_refuse(front, exchange, NULL, 404, "unknown_channel", "no channel of that id is configured",
+                     NULL);
         return -1;
     }
     const kanal_route *route = find_route(channel, request->method, path, &allow);
     if (!route && allow.len > 0) {
         kanal_field header = { KANAL_LIT("allow"), kanal_buffer_view(&allow) };
-        front_refuse(front, exchange, channel, 405, "wrong_method", "this path takes other methods; the header Allow names them", &header);
+        front_refuse(front, exchange, channel, 405, "wrong_method",
+                     "this path takes other methods; the header Allow names them", &header);
     } else if (!route) {
         front_refuse(front, exchange, channel, 404, "unknown_path", "the channel has no such path", NULL);
     }
@@ -125,7 +126,9 @@ static int64_t begin_channel(struct front *front, struct http_exchange *exchange
         front_refuse(front, exchange, channel, 503, "busy", "the gateway is out of memory", NULL);
     if (!in)
         return -1;
-    *in = (struct inbound){ .kind = INBOUND_CHANNEL, .front = front, .exchange = exchange, .channel = channel, .route = route };
+    *in = (struct inbound){
+        .kind = INBOUND_CHANNEL, .front = front, .exchange = exchange, .channel = channel, .route = route
+    };
     in->request.path = path;
     http_exchange_set_user(exchange, in);
     uint32_t limit = route->max_body ? route->max_body : BODY_DEFAULT;
@@ -138,7 +141,8 @@ static int64_t on_begin(void *user, struct http_exchange *exchange, const struct
     http_exchange_set_user(exchange, NULL);
     if (kanal_str_starts(request->path, "/c/"))
         return begin_channel(front, exchange, request);
-    if (kanal_str_starts(request->path, "/m/") && (kanal_str_is(request->method, "GET") || kanal_str_is(request->method, "HEAD")))
+    if (kanal_str_starts(request->path, "/m/") &&
+        (kanal_str_is(request->method, "GET") || kanal_str_is(request->method, "HEAD")))
         return 0;
     front_refuse(front, exchange, NULL, 404, "unknown_path", "channels are below /c/, media below /m/", NULL);
     return -1;
@@ -146,7 +150,8 @@ static int64_t on_begin(void *user, struct http_exchange *exchange, const struct
 
 /* ---- Authenticity ---- */
 
-static kanal_str claimed_value(const kanal_route *route, const struct http_request *request, struct kanal_buffer *scratch)
+static kanal_str claimed_value(const kanal_route *route, const struct http_request *request,
+                               struct kanal_buffer *scratch)
 {
     if (route->where == KANAL_IN_HEADER)
         return kanal_field_get(request->headers, request->header_count, route->name);
@@ -156,7 +161,8 @@ static kanal_str claimed_value(const kanal_route *route, const struct http_reque
 }
 
 /* 0, or KANAL_E_NOT_FOUND: no such secret is configured; KANAL_E_REJECTED: wrong; KANAL_E_INVALID: absent or malformed. */
-static int check_authenticity(const struct channel *channel, const kanal_route *route, const struct http_request *request)
+static int check_authenticity(const struct channel *channel, const kanal_route *route,
+                              const struct http_request *request)
 {
     if (!route->algorithm)
         return 0;
@@ -168,12 +174,14 @@ static int check_authenticity(const struct channel *channel, const kanal_route *
         goto out;
     claimed = kanal_str_from(claimed, strlen(prefix));
     if (route->encoding) {
-        int bad = strcmp(route->encoding, "hex") == 0 ? kanal_hex_decode(&bytes, claimed) : kanal_base64_decode(&bytes, claimed, 0);
+        int bad = strcmp(route->encoding, "hex") == 0 ? kanal_hex_decode(&bytes, claimed)
+                                                      : kanal_base64_decode(&bytes, claimed, 0);
         if (bad)
             goto out;
         claimed = kanal_buffer_view(&bytes);
     }
-    status = check_signature(channel, kanal_str_c(route->secret), kanal_str_c(route->algorithm), request->body, claimed);
+    status = check_signature(channel, kanal_str_c(route->secret), kanal_str_c(route->algorithm),
+                             request->body, claimed);
 out:
     kanal_buffer_release(&scratch);
     kanal_buffer_release(&bytes);
@@ -190,7 +198,8 @@ static void on_answered(struct op *op, const void *answer)
         front_count(in->front, in->channel, 101);
     } else if (!response) {
         static const kanal_field retry = { { "retry-after", 11 }, { "5", 1 } };
-        front_refuse(in->front, in->exchange, in->channel, 503, "channel_down", "the channel is being stopped; send it again", &retry);
+        front_refuse(in->front, in->exchange, in->channel, 503, "channel_down",
+                     "the channel is being stopped; send it again", &retry);
     } else {
         front_count(in->front, in->channel, response->code);
         http_respond(in->exchange, response->code, response->headers, response->header_count, response->body);
@@ -213,23 +222,35 @@ static void run_channel(struct inbound *in, const struct http_request *request)
     int status = check_authenticity(channel, in->route, request);
     if (status != 0) {
         if (status == KANAL_E_NOT_FOUND)
-            log_write(front->host->log, KANAL_LOG_WARN, "http", channel->id.ptr, "the secret '%s' is not configured: every request on %s is refused", in->route->secret, in->route->path);
+            log_write(front->host->log, KANAL_LOG_WARN, "http", channel->id.ptr,
+                      "the secret '%s' is not configured: every request on %s is refused", in->route->secret,
+                      in->route->path);
         front_refuse(front, in->exchange, channel, 401, "wrong_signature",
-                     status == KANAL_E_INVALID ? "the signature or secret is missing or malformed" : "the signature or secret is wrong", NULL);
+                     status == KANAL_E_INVALID ? "the signature or secret is missing or malformed"
+                                               : "the signature or secret is wrong",
+                     NULL);
         http_exchange_set_user(in->exchange, NULL);
         inbound_free(in);
         return;
     }
     public_url(in, request);
     kanal_str path = in->request.path;
-    in->request = (kanal_http_request){ .struct_size = sizeof in->request, .method = request->method, .url = kanal_buffer_view(&in->url),
-                                        .path = path, .query = request->query, .remote = request->remote, .body = request->body,
-                                        .headers = request->headers, .header_count = request->header_count };
+    in->request = (kanal_http_request){ .struct_size = sizeof in->request,
+                                        .method = request->method,
+                                        .url = kanal_buffer_view(&in->url),
+                                        .path = path,
+                                        .query = request->query,
+                                        .remote = request->remote,
+                                        .body = request->body,
+                                        .headers = request->headers,
+                                        .header_count = request->header_count };
     in->op = channel_http(channel, &in->request, in->exchange, on_answered, in);
     if (in->op)
         return;
     front_refuse(front, in->exchange, channel, 503, channel->state == CHANNEL_UP ? "busy" : "channel_down",
-                 channel->state == CHANNEL_UP ? "too many requests of this channel are under way" : "the channel is not up", &retry);
+                 channel->state == CHANNEL_UP ? "too many requests of this channel are under way"
+                                              : "the channel is not up",
+                 &retry);
     http_exchange_set_user(in->exchange, NULL);
     inbound_free(in);
 }
@@ -267,7 +288,8 @@ int front_new(struct front **ret_front, const struct front_options *options)
         return KANAL_E_INTERNAL;
     front->host = options->host;
     front->body_bytes = options->body_bytes;
-    front->requests = metrics_family(front->host->metrics, METRIC_COUNTER, "kanal_http_requests_total", "Requests by channel and answer.", by_code);
+    front->requests = metrics_family(front->host->metrics, METRIC_COUNTER, "kanal_http_requests_total",
+                                     "Requests by channel and answer.", by_code);
     int status = http_server_new(&front->server, front->host->loop, &options->server, &handler, front);
     if (status != 0) {
         free(front);

@@ -13,7 +13,7 @@ struct front;
 struct front_options {
     struct host *host;
     struct http_server_options server;
-    uint32_t body_bytes;     /* the operator's limit for any body */
+    uint32_t body_bytes; /* the operator's limit for any body */
 };
 
 /* KANAL_E_NETWORK: it cannot listen, errno says why. */

@@ -14,8 +14,8 @@ struct front {
 };
 
 /* Answers with {"error":{"code","message"}}, and counts it. channel: NULL if there is none. */
-void front_refuse(struct front *, struct http_exchange *, const struct channel *, int code, const char *error, const char *message,
-                  const kanal_field *header);
+void front_refuse(struct front *, struct http_exchange *, const struct channel *, int code, const char *error,
+                  const char *message, const kanal_field *header);
 void front_count(struct front *, const struct channel *, int code);
 
 /* media.c: GET /m/<channel-id>/<token>. path: what follows "/m/". */

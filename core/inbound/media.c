@@ -17,7 +17,7 @@ struct media {
     struct http_exchange *exchange; /* NULL: the client left */
     struct channel *channel;
     struct kanal_buffer reference;
-    struct op *op;                  /* media() is being asked */
+    struct op *op; /* media() is being asked */
     struct http_call *call;
     struct object_read *read;
     int streaming, paused;
@@ -72,7 +72,8 @@ static const struct http_stream_events stream_events = { .resume = on_resume, .g
 static void start_stream(struct media *m, kanal_str type, kanal_str filename, uint64_t length)
 {
     struct kanal_buffer disposition = { 0 };
-    int safe = kanal_str_starts(type, "image/") || kanal_str_starts(type, "audio/") || kanal_str_starts(type, "video/");
+    int safe = kanal_str_starts(type, "image/") || kanal_str_starts(type, "audio/") ||
+               kanal_str_starts(type, "video/");
     safe = safe && !kanal_str_starts(type, "image/svg");
     kanal_buffer_text(&disposition, safe ? "inline" : "attachment");
     if (filename.len > 0) {
@@ -110,7 +111,8 @@ static void on_head(void *user, const struct http_in *in)
     int64_t length = -1;
     kanal_str_int(kanal_field_get(in->headers, in->header_count, "content-length"), &length);
     if (m->exchange && in->code == 200)
-        start_stream(m, kanal_field_get(in->headers, in->header_count, "content-type"), (kanal_str){ 0 }, length >= 0 ? (uint64_t)length : UINT64_MAX);
+        start_stream(m, kanal_field_get(in->headers, in->header_count, "content-type"), (kanal_str){ 0 },
+                     length >= 0 ? (uint64_t)length : UINT64_MAX);
 }
 
 static int on_data(void *user, kanal_str piece)
@@ -140,8 +142,9 @@ static void fetch(struct media *m, const kanal_http_request *request)
 {
     char reason[256];
     struct outgoing outgoing = { .out = NULL };
-    if (outgoing_init(&outgoing, m->channel, request, reason) != 0) {
-        log_write(m->front->host->log, KANAL_LOG_WARN, "media", m->channel->id.ptr, "a media recipe was refused: %s", reason);
+    if (outgoing_init(&outgoing, m->channel, 0, request, reason) != 0) {
+        log_write(m->front->host->log, KANAL_LOG_WARN, "media", m->channel->id.ptr,
+                  "a media recipe was refused: %s", reason);
         refuse(m, 502, "media_unavailable", "the channel cannot fetch this file");
         return;
     }
@@ -158,7 +161,8 @@ static void on_located(struct op *op, const void *answer)
     const struct channel_location *location = answer;
     m->op = NULL;
     if (!location || !location->request)
-        refuse(m, location && location->status == KANAL_E_NOT_FOUND ? 404 : 502, "media_unavailable", "the channel cannot fetch this file");
+        refuse(m, location && location->status == KANAL_E_NOT_FOUND ? 404 : 502, "media_unavailable",
+               "the channel cannot fetch this file");
     else
         fetch(m, location->request);
 }
@@ -201,7 +205,8 @@ static int read_path(struct media *m, kanal_str path)
     m->channel = host_find(m->front->host, id);
     if (!m->channel)
         return 404;
-    int status = media_url_read(m->front->host->envelope.ids, id, kanal_str_from(path, id.len + 1), host_now_ms(), &m->reference);
+    int status = media_url_read(m->front->host->envelope.ids, id, kanal_str_from(path, id.len + 1),
+                                host_now_ms(), &m->reference);
     return status == 0 ? 0 : status == KANAL_E_TIMEOUT ? 410 : 403;
 }
 
@@ -219,13 +224,15 @@ void media_run(struct front *front, struct http_exchange *exchange, kanal_str pa
         return;
     }
     if (code != 0) {
-        refuse(m, code, code == 403 ? "wrong_signature" : "unknown_path", code == 403 ? "the URL was not made by this gateway" : "no such media");
+        refuse(m, code, code == 403 ? "wrong_signature" : "unknown_path",
+               code == 403 ? "the URL was not made by this gateway" : "no such media");
         return;
     }
     http_exchange_set_user(exchange, m);
     kanal_str reference = kanal_buffer_view(&m->reference);
     if (kanal_str_starts(reference, "blob:")) {
-        if (object_read_start(front->host->broker, front->host->names.media, kanal_str_from(reference, 5), &object_sink, m, &m->read) != 0)
+        if (object_read_start(front->host->broker, front->host->names.media, kanal_str_from(reference, 5),
+                              &object_sink, m, &m->read) != 0)
             refuse(m, 503, "busy", "the gateway is out of memory");
         return;
     }

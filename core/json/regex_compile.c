@@ -497,7 +497,9 @@ static void *shrunk(void *block, size_t bytes)
 {
     void *smaller = realloc(block, bytes > 0 ? bytes : 1);
 
-    return smaller ? smaller : block;
+    if (!smaller)
+        return block;
+    return smaller;
 }
 
 int json_regex_new(struct json_regex **ret_regex, kanal_str pattern, const char **ret_reason)

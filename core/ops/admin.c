@@ -11,7 +11,8 @@ struct admin {
 
 static void respond(struct http_exchange *exchange, int code, kanal_str type, kanal_str body)
 {
-    kanal_field headers[] = { { KANAL_LIT("content-type"), type }, { KANAL_LIT("cache-control"), KANAL_LIT("no-store") } };
+    kanal_field headers[] = { { KANAL_LIT("content-type"), type },
+                              { KANAL_LIT("cache-control"), KANAL_LIT("no-store") } };
     http_respond(exchange, code, headers, 2, body);
 }
 
@@ -95,13 +96,15 @@ static void on_run(void *user, struct http_exchange *exchange, const struct http
     if (kanal_str_is(request->path, "/livez"))
         respond(exchange, 200, KANAL_LIT("text/plain"), KANAL_LIT("ok\n"));
     else if (kanal_str_is(request->path, "/readyz"))
-        respond(exchange, admin->ready ? 200 : 503, KANAL_LIT("text/plain"), admin->ready ? KANAL_LIT("ok\n") : KANAL_LIT("starting or stopping\n"));
+        respond(exchange, admin->ready ? 200 : 503, KANAL_LIT("text/plain"),
+                admin->ready ? KANAL_LIT("ok\n") : KANAL_LIT("starting or stopping\n"));
     else if (kanal_str_is(request->path, "/channels"))
         respond_channels(admin, exchange);
     else if (kanal_str_is(request->path, "/metrics"))
         respond_metrics(admin, exchange);
     else
-        respond(exchange, 404, KANAL_LIT("text/plain"), KANAL_LIT("there are /livez, /readyz, /channels and /metrics\n"));
+        respond(exchange, 404, KANAL_LIT("text/plain"),
+                KANAL_LIT("there are /livez, /readyz, /channels and /metrics\n"));
 }
 
 static void on_gone(void *user, struct http_exchange *exchange)
@@ -118,8 +121,13 @@ int admin_new(struct admin **ret_admin, struct host *host, const char *listen)
     if (!admin)
         return KANAL_E_INTERNAL;
     admin->host = host;
-    admin->broker_up = metric_series(metrics_family(host->metrics, METRIC_GAUGE, "kanal_broker_up", "1: connected and answering.", NULL), NULL);
-    admin->pending = metric_series(metrics_family(host->metrics, METRIC_GAUGE, "kanal_broker_requests_pending", "Requests to the broker that wait for an answer.", NULL), NULL);
+    admin->broker_up = metric_series(
+        metrics_family(host->metrics, METRIC_GAUGE, "kanal_broker_up", "1: connected and answering.", NULL),
+        NULL);
+    admin->pending =
+        metric_series(metrics_family(host->metrics, METRIC_GAUGE, "kanal_broker_requests_pending",
+                                     "Requests to the broker that wait for an answer.", NULL),
+                      NULL);
     int status = http_server_new(&admin->server, host->loop, &options, &handler, admin);
     if (status != 0) {
         free(admin);

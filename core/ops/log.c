@@ -60,9 +60,8 @@ void log_mask(struct log *log, kanal_str secret)
     for (size_t i = 0; i < log->mask_count; i++)
         if (kanal_str_equal(log->masks[i], secret))
             goto out;
-    kanal_str *masks = log->mask_count < LOG_MASKS_MAX
-                           ? realloc(log->masks, (log->mask_count + 1) * sizeof *masks)
-                           : NULL;
+    kanal_str *masks =
+        log->mask_count < LOG_MASKS_MAX ? realloc(log->masks, (log->mask_count + 1) * sizeof *masks) : NULL;
     char *copy = masks ? kanal_str_dup(secret) : NULL;
     if (masks)
         log->masks = masks;
@@ -153,8 +152,8 @@ void log_write_fields(struct log *log, int level, const char *area, const char *
     kanal_buffer_str(&log->plain, message);
     mask(log, &log->plain, 0);
     kanal_buffer_clear(&log->line);
-    (log->text ? write_text : write_json)(log, now_ms, level, area, channel, kanal_buffer_view(&log->plain), fields,
-                                          count);
+    (log->text ? write_text : write_json)(log, now_ms, level, area, channel, kanal_buffer_view(&log->plain),
+                                          fields, count);
     mask(log, &log->line, 0);
     kanal_buffer_byte(&log->line, '\n');
     kanal_str line = kanal_buffer_view(&log->line);

@@ -12,8 +12,8 @@ struct log;
 
 struct log_field {
     const char *name;
-    kanal_str text;  /* a string, or … */
-    int64_t number;  /* … a number, if text.ptr is NULL */
+    kanal_str text; /* a string, or … */
+    int64_t number; /* … a number, if text.ptr is NULL */
 };
 
 /* format: "json", or "text" for people. min_level: KANAL_LOG_…. Thread-safe. */

@@ -8,13 +8,15 @@
 #define METRIC_LABELS_MAX 4
 #define METRIC_SERIES_MAX 10000
 
-static const double bucket_bounds[] = { 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60 };
+static const double bucket_bounds[] = { 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                        0.25,   0.5,   1,      2.5,   5,    10,    30,   60 };
 #define BUCKETS (sizeof bucket_bounds / sizeof *bucket_bounds)
 
 struct series {
     struct metric metric; /* first: a metric is its series. Of a histogram: the sum */
     struct series *next;
     char *values[METRIC_LABELS_MAX];
+    size_t lens[METRIC_LABELS_MAX];
     uint64_t count;
     uint64_t *buckets; /* of a histogram: BUCKETS of them, not cumulative */
 };
@@ -27,6 +29,7 @@ struct metric_family {
     const char *const *labels;
     size_t label_count;
     struct series *first;
+    struct series *recent; /* the last one asked for: on the hot path it is the one as a rule */
 };
 
 struct metrics {
@@ -71,8 +74,8 @@ void metrics_free(struct metrics *metrics)
     free(metrics);
 }
 
-struct metric_family *metrics_family(struct metrics *metrics, enum metric_kind kind, const char *name, const char *help,
-                                     const char *const *labels)
+struct metric_family *metrics_family(struct metrics *metrics, enum metric_kind kind, const char *name,
+                                     const char *help, const char *const *labels)
 {
     for (struct metric_family *family = metrics->first; family; family = family->next)
         if (strcmp(family->name, name) == 0)
@@ -95,10 +98,11 @@ struct metric_family *metrics_family(struct metrics *metrics, enum metric_kind k
     return family;
 }
 
-static int same_values(const struct metric_family *family, const struct series *series, const kanal_str *values)
+static int same_values(const struct metric_family *family, const struct series *series,
+                       const kanal_str *values)
 {
     for (size_t i = 0; i < family->label_count; i++)
-        if (!kanal_str_is(values[i], series->values[i]))
+        if (!kanal_str_equal(values[i], kanal_str_of(series->values[i], series->lens[i])))
             return 0;
     return 1;
 }
@@ -108,9 +112,11 @@ static struct series *series_new(const struct metric_family *family, const kanal
     struct series *series = calloc(1, sizeof *series);
     if (!series)
         return NULL;
-    for (size_t i = 0; i < family->label_count; i++)
+    for (size_t i = 0; i < family->label_count; i++) {
         if (!(series->values[i] = kanal_str_dup(values[i])))
             goto fail;
+        series->lens[i] = values[i].len;
+    }
     if (family->kind == METRIC_HISTOGRAM && !(series->buckets = calloc(BUCKETS, sizeof *series->buckets)))
         goto fail;
     return series;
@@ -121,10 +127,14 @@ fail:
 
 struct metric *metric_series(struct metric_family *family, const kanal_str *values)
 {
+    if (family->recent && same_values(family, family->recent, values))
+        return &family->recent->metric;
     struct series **link = &family->first;
     for (; *link; link = &(*link)->next)
-        if (same_values(family, *link, values))
+        if (same_values(family, *link, values)) {
+            family->recent = *link;
             return &(*link)->metric;
+        }
     struct metrics *metrics = family->owner;
     struct series *series = metrics->series_count < METRIC_SERIES_MAX ? series_new(family, values) : NULL;
     if (!series)
@@ -160,6 +170,7 @@ void metrics_forget(struct metrics *metrics, kanal_str first_label_value)
 {
     for (struct metric_family *family = metrics->first; family; family = family->next) {
         struct series **link = &family->first;
+        family->recent = NULL;
         while (*link) {
             struct series *series = *link;
             if (family->label_count > 0 && kanal_str_is(first_label_value, series->values[0])) {
@@ -182,8 +193,8 @@ static void write_number(struct kanal_buffer *out, double number)
 }
 
 /* Label values: backslash, quote and newline are escaped. */
-static void write_labels(struct kanal_buffer *out, const struct metric_family *family, const struct series *series,
-                         const char *le)
+static void write_labels(struct kanal_buffer *out, const struct metric_family *family,
+                         const struct series *series, const char *le)
 {
     if (family->label_count == 0 && !le)
         return;
@@ -208,8 +219,8 @@ static void write_labels(struct kanal_buffer *out, const struct metric_family *f
     kanal_buffer_byte(out, '}');
 }
 
-static void write_sample(struct kanal_buffer *out, const struct metric_family *family, const struct series *series,
-                         const char *suffix, const char *le, double value)
+static void write_sample(struct kanal_buffer *out, const struct metric_family *family,
+                         const struct series *series, const char *suffix, const char *le, double value)
 {
     kanal_buffer_text(out, family->name);
     kanal_buffer_text(out, suffix);
@@ -219,7 +230,8 @@ static void write_sample(struct kanal_buffer *out, const struct metric_family *f
     kanal_buffer_byte(out, '\n');
 }
 
-static void write_histogram(struct kanal_buffer *out, const struct metric_family *family, const struct series *series)
+static void write_histogram(struct kanal_buffer *out, const struct metric_family *family,
+                            const struct series *series)
 {
     uint64_t cumulative = 0;
     for (size_t i = 0; i < BUCKETS; i++) {

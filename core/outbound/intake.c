@@ -14,11 +14,11 @@ struct intake {
     struct kanal_buffer subject, payload, address; /* copies: the broker's are borrowed */
     yyjson_doc *document;
     yyjson_val *command;
-    kanal_str verb, channel_token;  /* of the subject */
-    struct channel *channel;        /* NULL: none */
+    kanal_str verb, channel_token; /* of the subject */
+    struct channel *channel;       /* NULL: none */
     struct report report;
     struct kanal_buffer detail, lane_subject, message_id;
-    size_t waiting;                 /* stores under way */
+    size_t waiting; /* stores under way */
     kanal_status status;
     uv_timer_t *retry;
 };
@@ -72,7 +72,8 @@ static void on_stored(void *user, kanal_status status)
         in->status = status;
     if (--in->waiting > 0)
         return;
-    int hopeless = in->status == KANAL_E_INVALID || in->status == KANAL_E_DENIED || in->status == KANAL_E_TOO_LARGE;
+    int hopeless =
+        in->status == KANAL_E_INVALID || in->status == KANAL_E_DENIED || in->status == KANAL_E_TOO_LARGE;
     if (in->status != KANAL_OK && !hopeless) {
         attempt_later(in);
         return;
@@ -98,9 +99,12 @@ static struct envelope_source source_of(const struct intake *in)
 static void refuse(struct intake *in)
 {
     struct envelope_source source = source_of(in);
-    struct dead_letter dead = { .channel = in->channel ? in->channel->id : (kanal_str){ 0 }, .subject = kanal_buffer_view(&in->subject),
-                                .verb = in->verb, .payload = kanal_buffer_view(&in->payload),
-                                .command = yyjson_is_obj(in->command) ? in->command : NULL, .report = &in->report };
+    struct dead_letter dead = { .channel = in->channel ? in->channel->id : (kanal_str){ 0 },
+                                .subject = kanal_buffer_view(&in->subject),
+                                .verb = in->verb,
+                                .payload = kanal_buffer_view(&in->payload),
+                                .command = yyjson_is_obj(in->command) ? in->command : NULL,
+                                .report = &in->report };
     in->waiting++;
     report_dead(in->outbound, &dead, on_stored, in);
     if (in->report.command_id.len == 0)
@@ -129,8 +133,10 @@ static void move(struct intake *in)
     kanal_buffer_str(&in->message_id, in->verb);
     kanal_buffer_byte(&in->message_id, '.');
     kanal_buffer_str(&in->message_id, in->report.command_id);
-    struct broker_out out = { .subject = kanal_buffer_view(&in->lane_subject), .payload = kanal_buffer_view(&in->payload),
-                              .headers = &type, .header_count = 1 };
+    struct broker_out out = { .subject = kanal_buffer_view(&in->lane_subject),
+                              .payload = kanal_buffer_view(&in->payload),
+                              .headers = &type,
+                              .header_count = 1 };
     /* Published first on the one connection, so it stands in the stream before anything the lane says of the command. */
     if (kanal_str_is(in->verb, "message.send")) {
         in->waiting++;
@@ -139,7 +145,8 @@ static void move(struct intake *in)
         report_event(o, &in->channel->source, &in->report, on_stored, in);
     }
     in->waiting++;
-    js_publish(o->broker, &out, kanal_buffer_view(&in->message_id), JS_ANY_SEQUENCE, MOVE_TIMEOUT_MS, on_moved, in);
+    js_publish(o->broker, &out, kanal_buffer_view(&in->message_id), JS_ANY_SEQUENCE, MOVE_TIMEOUT_MS,
+               on_moved, in);
 }
 
 static void attempt(struct intake *in)
@@ -244,7 +251,8 @@ static void find_channel(struct intake *in, yyjson_val *to)
     if (!kanal_str_is(in->channel_token, "any")) {
         in->channel = host_find(in->outbound->host, in->channel_token);
         if (!in->channel)
-            fail(in, "channel_unknown", KANAL_SCOPE_CHANNEL, KANAL_LIT("no channel of that id is configured; `kanal channels` lists them"));
+            fail(in, "channel_unknown", KANAL_SCOPE_CHANNEL,
+                 KANAL_LIT("no channel of that id is configured; `kanal channels` lists them"));
         return;
     }
     kanal_str address = kanal_json_text_at(to, "address");
@@ -262,9 +270,13 @@ static void find_recipient(struct intake *in, yyjson_val *to)
     kanal_str address = kanal_json_text_at(to, "address");
     in->report.chat = kanal_json_text_at(to, "chat");
     if (address.len > 0 && address_normalise(address, &in->address) != 0)
-        fail(in, "recipient_unknown", KANAL_SCOPE_RECIPIENT, KANAL_LIT("to.address is no valid address: a URI with percent-encoded parts is expected, like telegram:3527065"));
+        fail(in, "recipient_unknown", KANAL_SCOPE_RECIPIENT,
+             KANAL_LIT("to.address is no valid address: a URI with percent-encoded parts is expected, like "
+                       "telegram:3527065"));
     else if (address.len == 0 && in->report.chat.len == 0)
-        fail(in, "customer_unknown", KANAL_SCOPE_RECIPIENT, KANAL_LIT("to.customer and to.conversation need the identity service, which this gateway does not run; use to.address or to.chat"));
+        fail(in, "customer_unknown", KANAL_SCOPE_RECIPIENT,
+             KANAL_LIT("to.customer and to.conversation need the identity service, which this gateway does "
+                       "not run; use to.address or to.chat"));
     in->report.address = kanal_buffer_view(&in->address);
 }
 
@@ -272,7 +284,8 @@ static void check_fits(struct intake *in)
 {
     const kanal_plugin *plugin = &in->channel->plugin->descriptor;
     if ((verb_cap(in->verb) & plugin->caps) == 0 || !plugin->deliver) {
-        fail(in, "unsupported_verb", KANAL_SCOPE_MESSAGE, KANAL_LIT("the channel cannot do this; `kanal plugins` shows what each can"));
+        fail(in, "unsupported_verb", KANAL_SCOPE_MESSAGE,
+             KANAL_LIT("the channel cannot do this; `kanal plugins` shows what each can"));
         return;
     }
     yyjson_val *content = kanal_json_at(in->command, "content");
@@ -299,7 +312,8 @@ static int command_id_valid(kanal_str id)
 
 static void check(struct intake *in)
 {
-    in->document = in->payload.len <= COMMAND_BYTES_MAX ? kanal_json_parse(kanal_buffer_view(&in->payload)) : NULL;
+    in->document =
+        in->payload.len <= COMMAND_BYTES_MAX ? kanal_json_parse(kanal_buffer_view(&in->payload)) : NULL;
     in->command = yyjson_doc_get_root(in->document);
     in->report.command_id = kanal_json_text_at(in->command, "id");
     if (!command_id_valid(in->report.command_id))
@@ -307,9 +321,11 @@ static void check(struct intake *in)
     in->report.agent = kanal_json_at(in->command, "agent");
     in->report.reference = kanal_json_text_at(in->command, "reference");
     if (read_subject(in) != 0) {
-        fail(in, "unsupported_verb", KANAL_SCOPE_MESSAGE, KANAL_LIT("the subject must be PREFIX.commands.CHANNEL.OBJECT.VERB"));
+        fail(in, "unsupported_verb", KANAL_SCOPE_MESSAGE,
+             KANAL_LIT("the subject must be PREFIX.commands.CHANNEL.OBJECT.VERB"));
     } else if (!in->document) {
-        fail(in, "invalid_command", KANAL_SCOPE_MESSAGE, KANAL_LIT("the command is no JSON, nested over 64 levels, or over 512 KiB"));
+        fail(in, "invalid_command", KANAL_SCOPE_MESSAGE,
+             KANAL_LIT("the command is no JSON, nested over 64 levels, or over 512 KiB"));
     } else {
         int wrong = check_schema(in);
         if (wrong < 0)
@@ -350,21 +366,28 @@ static void on_command(void *user, const struct js_delivered *delivered)
 static void on_error(void *user, kanal_str reason)
 {
     struct outbound *o = user;
-    log_write(o->host->log, KANAL_LOG_WARN, "intake", NULL, "commands cannot be read: %.*s (tried again)", (int)reason.len, reason.ptr);
+    log_write(o->host->log, KANAL_LOG_WARN, "intake", NULL, "commands cannot be read: %.*s (tried again)",
+              (int)reason.len, reason.ptr);
 }
 
 static void on_consumer(void *user, kanal_status status, kanal_str reason)
 {
     struct outbound *o = user;
     if (status != KANAL_OK)
-        log_write(o->host->log, KANAL_LOG_ERROR, "intake", NULL, "the consumer of commands cannot be made: %.*s", (int)reason.len, reason.ptr ? reason.ptr : "");
-    struct js_pull_options options = { .stream = o->commands_stream, .durable = "intake", .batch = 256, .window = 1024 };
+        log_write(o->host->log, KANAL_LOG_ERROR, "intake", NULL,
+                  "the consumer of commands cannot be made: %.*s", (int)reason.len,
+                  reason.ptr ? reason.ptr : "");
+    struct js_pull_options options = {
+        .stream = o->commands_stream, .durable = "intake", .batch = 256, .window = 1024
+    };
     if (!o->intake && !o->draining)
         js_pull_start(o->broker, &options, on_command, on_error, o, &o->intake);
 }
 
 void intake_start(struct outbound *o)
 {
-    struct js_consumer consumer = { .stream = o->commands_stream, .durable = "intake", .ack_wait_ms = 30000, .max_ack_pending = 4096 };
+    struct js_consumer consumer = {
+        .stream = o->commands_stream, .durable = "intake", .ack_wait_ms = 30000, .max_ack_pending = 4096
+    };
     js_consumer_ensure(o->broker, &consumer, 0, on_consumer, o);
 }

@@ -22,12 +22,12 @@ struct outbound {
         struct js_pull *pull;
         char durable[16];
     } shards[SHARDS];
-    size_t intake_pending;      /* commands being moved */
-    struct job *jobs;           /* all of them, for the clock */
+    size_t intake_pending; /* commands being moved */
+    struct job *jobs;      /* all of them, for the clock */
     size_t job_count;
     struct recipient **recipients; /* hash table */
     size_t recipient_slots, recipient_count;
-    uv_timer_t *clock;          /* deadlines, retries, keeping messages ours */
+    uv_timer_t *clock; /* deadlines, retries, keeping messages ours */
     uint64_t ticks;
     int started, draining;
     void (*drained)(void *user);
@@ -38,20 +38,22 @@ struct outbound {
 
 /* What is to be said about a command. */
 struct report {
-    const char *type;              /* "message.failed" */
+    const char *type; /* "message.failed" */
     kanal_str command_id, reference, address, chat, external_id;
-    uint32_t part, parts;          /* 0: the whole command */
-    uint32_t attempt;              /* 0: none was made */
-    const char *code;              /* of failed and unknown: an error code of the contract */
-    int scope;                     /* KANAL_SCOPE_… */
+    uint32_t part, parts; /* 0: the whole command */
+    uint32_t attempt;     /* 0: none was made */
+    const char *code;     /* of failed and unknown: an error code of the contract */
+    int scope;            /* KANAL_SCOPE_… */
     kanal_str provider_code, provider_message, detail;
-    const char *next;              /* of unknown */
-    yyjson_val *agent;             /* who acted for the company, as the command says; or NULL */
-    yyjson_val *command;           /* of accepted: the whole command */
+    const char *next;    /* of unknown */
+    kanal_str expires;   /* of expired */
+    yyjson_val *agent;   /* who acted for the company, as the command says; or NULL */
+    yyjson_val *command; /* of accepted: the whole command */
 };
 
 /* report.c. source: the channel's, or that of no channel. done() runs once, later. */
-void report_event(struct outbound *, const struct envelope_source *, const struct report *, published_fn *done, void *user);
+void report_event(struct outbound *, const struct envelope_source *, const struct report *,
+                  published_fn *done, void *user);
 /* A command that ends here: <prefix>.dead.<channel>. command: what came; not NULL if it is a JSON object. */
 struct dead_letter {
     kanal_str channel, subject, verb, payload;

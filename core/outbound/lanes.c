@@ -15,36 +15,47 @@
 #define WORKING_TICKS 200u /* of 100 ms: every 20 s the broker hears that what we hold is being worked on */
 #define LANE_WINDOW 1024u
 
-enum job_state { JOB_QUEUED, JOB_WAITING, JOB_DELIVERING, JOB_REPORTING };
+/* Deliveries of one channel under way at once: as many as the HTTP client opens connections to one host. What is beyond waits here, where its
+ * deadline does not run yet and it costs nothing; in libcurl each waiting request is walked over whenever another ends. */
+#define CHANNEL_PARALLEL 64u
+
+enum job_state { JOB_QUEUED, JOB_READY, JOB_WAITING, JOB_DELIVERING, JOB_REPORTING };
 
 struct job {
     struct job *next_in_lane;
+    struct job *next_ready;  /* in its outlet */
     struct job *prev, *next; /* all jobs */
     struct shard *shard;
     struct js_token token;
     struct channel *channel;
     struct recipient *recipient;
     enum job_state state;
-    int64_t due_ms;          /* loop time: of waiting and reporting, when to go on; of delivering, the deadline */
+    int64_t due_ms; /* loop time: of waiting and reporting, when to go on; of delivering, the deadline */
     yyjson_doc *document;
     yyjson_val *command;
     char verb[65];
     struct kanal_buffer address, data;
     kanal_str command_id;
     struct part_range ranges[PARTS_MAX];
-    uint32_t parts, part;    /* part: from 1 */
+    uint32_t parts, part; /* part: from 1 */
     uint32_t attempt;
-    int64_t expires_ms;      /* wall clock; 0: never */
-    char key[37];            /* idempotency key of the part */
+    int64_t expires_ms; /* wall clock; 0: never */
+    char key[37];       /* idempotency key of the part */
     kanal_delivery delivery;
     struct op *op;
-    struct report report;    /* the outcome to be stored */
+    struct report report; /* the outcome to be stored */
     struct kanal_buffer external_id, provider_code, provider_message;
-    int is_dead;             /* also a dead letter */
-    int is_last;             /* nothing follows: acknowledge when stored */
+    int is_dead; /* also a dead letter */
+    int is_last; /* nothing follows: acknowledge when stored */
     size_t storing;
     kanal_status stored;
     uint64_t started_ns;
+};
+
+/* What a channel delivers, and what waits for its turn. */
+struct outlet {
+    uint32_t delivering;
+    struct job *first, **last;
 };
 
 /* One recipient of one channel, while there is something for it. */
@@ -105,6 +116,40 @@ static void recipient_drop(struct outbound *o, struct recipient *recipient)
     o->recipient_count--;
     free(recipient->key);
     free(recipient);
+}
+
+/* ---- Outlets ---- */
+
+static struct outlet *outlet_get(struct channel *channel)
+{
+    struct outlet *outlet = channel->outlet;
+    if (!outlet && (outlet = calloc(1, sizeof *outlet))) {
+        outlet->last = &outlet->first;
+        channel->outlet = outlet;
+    }
+    return outlet;
+}
+
+static void outlet_push(struct outlet *outlet, struct job *job)
+{
+    job->state = JOB_READY;
+    job->next_ready = NULL;
+    *outlet->last = job;
+    outlet->last = &job->next_ready;
+}
+
+/* A delivery of the channel has ended: others have their turn. */
+static void outlet_go_on(struct outlet *outlet)
+{
+    outlet->delivering--;
+    while (outlet->first && outlet->delivering < CHANNEL_PARALLEL) {
+        struct job *job = outlet->first;
+        outlet->first = job->next_ready;
+        if (!outlet->first)
+            outlet->last = &outlet->first;
+        job->state = JOB_QUEUED;
+        run(job);
+    }
 }
 
 /* ---- Jobs ---- */
@@ -206,8 +251,12 @@ static void store_report(struct job *job)
         kanal_buffer_str(&subject, job->channel->id);
         kanal_buffer_byte(&subject, '.');
         kanal_buffer_text(&subject, job->verb);
-        struct dead_letter dead = { .channel = job->channel->id, .subject = kanal_buffer_view(&subject), .verb = kanal_str_c(job->verb),
-                                    .command = job->command, .attempts = job->report.attempt, .report = &job->report };
+        struct dead_letter dead = { .channel = job->channel->id,
+                                    .subject = kanal_buffer_view(&subject),
+                                    .verb = kanal_str_c(job->verb),
+                                    .command = job->command,
+                                    .attempts = job->report.attempt,
+                                    .report = &job->report };
         job->storing++;
         report_dead(o, &dead, on_report_stored, job);
         kanal_buffer_release(&subject);
@@ -217,9 +266,13 @@ static void store_report(struct job *job)
 
 static struct report *new_report(struct job *job, const char *type)
 {
-    job->report = (struct report){ .type = type, .command_id = job->command_id, .reference = kanal_json_text_at(job->command, "reference"),
-                                   .address = kanal_buffer_view(&job->address), .chat = job->delivery.chat,
-                                   .attempt = job->attempt, .agent = kanal_json_at(job->command, "agent") };
+    job->report = (struct report){ .type = type,
+                                   .command_id = job->command_id,
+                                   .reference = kanal_json_text_at(job->command, "reference"),
+                                   .address = kanal_buffer_view(&job->address),
+                                   .chat = job->delivery.chat,
+                                   .attempt = job->attempt,
+                                   .agent = kanal_json_at(job->command, "agent") };
     if (job->parts > 0) {
         job->report.part = job->part;
         job->report.parts = job->parts;
@@ -241,6 +294,8 @@ static void end_failed(struct job *job, const char *type, const char *code, int 
     report->code = code;
     report->scope = scope;
     report->detail = detail;
+    if (strcmp(type, "message.expired") == 0)
+        report->expires = kanal_json_text_at(job->command, "expires");
     report->provider_code = kanal_buffer_view(&job->provider_code);
     report->provider_message = kanal_buffer_view(&job->provider_message);
     job->is_dead = 1;
@@ -286,7 +341,8 @@ static void retry(struct job *job, const kanal_result *result, const char *code,
         end_failed(job, "message.failed", code, scope, KANAL_LIT("given up after the last attempt"));
         return;
     }
-    int64_t delay = result && result->retry_after_ms > 0 ? (int64_t)result->retry_after_ms : (int64_t)backoff_ms(job->attempt);
+    int64_t delay = result && result->retry_after_ms > 0 ? (int64_t)result->retry_after_ms
+                                                         : (int64_t)backoff_ms(job->attempt);
     if (scope == KANAL_SCOPE_CHANNEL && result && result->retry_after_ms > 0)
         job->channel->paused_until_ms = loop_ms(job->shard->outbound) + delay;
     count_outcome(job, "retry");
@@ -308,7 +364,8 @@ static void unknown(struct job *job, const char *code)
         return;
     }
     if (strcmp(next, "fail") == 0) {
-        end_failed(job, "message.failed", code, KANAL_SCOPE_MESSAGE, KANAL_LIT("it may have arrived; not tried again, as on_unknown says"));
+        end_failed(job, "message.failed", code, KANAL_SCOPE_MESSAGE,
+                   KANAL_LIT("it may have arrived; not tried again, as on_unknown says"));
         return;
     }
     struct report *report = new_report(job, "message.unknown");
@@ -323,28 +380,34 @@ static void unknown(struct job *job, const char *code)
 /* A plugin's code, if the contract knows it; else what its outcome means in general. */
 static const char *known_code(kanal_str code, const char *otherwise)
 {
-    static const char *const codes[] = { "recipient_unknown", "recipient_blocked", "opted_out", "rate_limited", "invalid_content",
-                                         "unsupported_content", "payload_too_large", "media_unavailable", "window_closed",
-                                         "template_required", "auth_failed", "provider_error", "provider_rejected", "message_not_found",
-                                         "network", "timeout", "interrupted", "expired", "unsupported_verb", "denied", "unavailable", NULL };
+    static const char *const codes[] = { "recipient_unknown", "recipient_blocked",
+                                         "opted_out",         "rate_limited",
+                                         "invalid_content",   "unsupported_content",
+                                         "payload_too_large", "media_unavailable",
+                                         "window_closed",     "template_required",
+                                         "auth_failed",       "provider_error",
+                                         "provider_rejected", "message_not_found",
+                                         "network",           "timeout",
+                                         "interrupted",       "expired",
+                                         "unsupported_verb",  "denied",
+                                         "unavailable",       NULL };
     for (const char *const *known = codes; *known; known++)
         if (kanal_str_is(code, *known))
             return *known;
     return otherwise;
 }
 
-static void on_answered(struct op *op, const void *answer)
+static void settle_answer(struct job *job, const kanal_result *result)
 {
-    struct job *job = op->owner;
-    const kanal_result *result = answer;
-    job->op = NULL;
     if (!result || !KANAL_HAS(result, reason)) {
         unknown(job, "interrupted"); /* the channel stopped with the request under way */
         return;
     }
     keep_text(&job->provider_code, result->provider_code);
     keep_text(&job->provider_message, result->reason);
-    int scope = result->scope >= KANAL_SCOPE_MESSAGE && result->scope <= KANAL_SCOPE_CHANNEL ? result->scope : KANAL_SCOPE_MESSAGE;
+    int scope = result->scope >= KANAL_SCOPE_MESSAGE && result->scope <= KANAL_SCOPE_CHANNEL
+                    ? result->scope
+                    : KANAL_SCOPE_MESSAGE;
     switch (result->outcome) {
     case KANAL_SENT:
         end_sent(job, result->external_id);
@@ -358,8 +421,18 @@ static void on_answered(struct op *op, const void *answer)
     default:
         if (scope == KANAL_SCOPE_CHANNEL)
             channel_set_health(job->channel, KANAL_E_REJECTED, result->reason);
-        end_failed(job, "message.failed", known_code(result->code, "provider_rejected"), scope, (kanal_str){ 0 });
+        end_failed(job, "message.failed", known_code(result->code, "provider_rejected"), scope,
+                   (kanal_str){ 0 });
     }
+}
+
+static void on_answered(struct op *op, const void *answer)
+{
+    struct job *job = op->owner;
+    struct outlet *outlet = job->channel->outlet;
+    job->op = NULL;
+    settle_answer(job, answer);
+    outlet_go_on(outlet);
 }
 
 /* ---- Attempts ---- */
@@ -377,7 +450,8 @@ static void fill_delivery(struct job *job)
     kanal_buffer_str(&text, job->command_id);
     kanal_buffer_byte(&text, '#');
     kanal_buffer_uint(&text, job->part);
-    if (ids_event(job->shard->outbound->host->envelope.ids, job->channel->id, KANAL_LIT("delivery"), kanal_buffer_view(&text), &id) == 0)
+    if (ids_event(job->shard->outbound->host->envelope.ids, job->channel->id, KANAL_LIT("delivery"),
+                  kanal_buffer_view(&text), &id) == 0)
         snprintf(job->key, sizeof job->key, "%s", id.text + 2);
     kanal_buffer_release(&text);
     job->delivery = (kanal_delivery){
@@ -402,7 +476,8 @@ static void deliver(struct job *job)
     fill_delivery(job);
     yyjson_val *target = kanal_json_at(job->command, "message");
     if (target && job->delivery.target_external_id.len == 0) {
-        end_failed(job, "message.failed", "message_not_found", KANAL_SCOPE_MESSAGE, KANAL_LIT("name the message by its external_id"));
+        end_failed(job, "message.failed", "message_not_found", KANAL_SCOPE_MESSAGE,
+                   KANAL_LIT("name the message by its external_id"));
         return;
     }
     job->op = channel_deliver(job->channel, &job->delivery, on_answered, job);
@@ -411,6 +486,7 @@ static void deliver(struct job *job)
         wait_ms(job, NOT_UP_MS);
         return;
     }
+    job->channel->outlet->delivering++;
     job->state = JOB_DELIVERING;
     job->due_ms = loop_ms(job->shard->outbound) + ATTEMPT_MS;
 }
@@ -425,6 +501,8 @@ static void run(struct job *job)
     int64_t wait = job->channel->paused_until_ms - loop_ms(o);
     if (wait > 0)
         wait_ms(job, wait);
+    else if (job->channel->outlet->delivering >= CHANNEL_PARALLEL)
+        outlet_push(job->channel->outlet, job);
     else
         deliver(job);
 }
@@ -436,9 +514,11 @@ static void job_due(struct job *job)
     } else if (job->state == JOB_WAITING) {
         run(job);
     } else if (job->state == JOB_DELIVERING) {
+        struct outlet *outlet = job->channel->outlet;
         channel_forget(job->op);
         job->op = NULL;
         unknown(job, "timeout");
+        outlet_go_on(outlet);
     }
 }
 
@@ -450,7 +530,7 @@ void lanes_tick(struct outbound *o)
         next = job->next;
         if (working)
             js_settle(job->shard->pull, &job->token, JS_WORKING);
-        if (job->state != JOB_QUEUED && job->due_ms <= now)
+        if (job->state > JOB_READY && job->due_ms <= now)
             job_due(job);
     }
     check_drained(o);
@@ -473,7 +553,8 @@ static int job_read(struct job *job, const struct js_delivered *delivered)
     job->document = kanal_json_parse(delivered->payload);
     job->command = yyjson_doc_get_root(job->document);
     job->command_id = kanal_json_text_at(job->command, "id");
-    if (!job->channel || job->command_id.len == 0 || verb.len == 0 || verb.len >= sizeof job->verb)
+    if (!job->channel || !outlet_get(job->channel) || job->command_id.len == 0 || verb.len == 0 ||
+        verb.len >= sizeof job->verb)
         return -1;
     memcpy(job->verb, verb.ptr, verb.len);
     yyjson_val *to = kanal_json_at(job->command, "to");
@@ -501,7 +582,7 @@ static void grow_recipients(struct outbound *o)
         return;
     o->recipients = table;
     o->recipient_slots = slots;
-    for (size_t i = 0; i < old_slots; i++)
+    for (size_t i = 0; old && i < old_slots; i++)
         while (old[i]) {
             struct recipient *recipient = old[i];
             old[i] = recipient->next;
@@ -524,7 +605,8 @@ static void on_message(void *user, const struct js_delivered *delivered)
     job->shard = shard;
     job->token = delivered->token;
     if (job_read(job, delivered) != 0) {
-        log_write(o->host->log, KANAL_LOG_ERROR, "lanes", NULL, "message %llu of %s cannot be read or its channel is gone; left for later",
+        log_write(o->host->log, KANAL_LOG_ERROR, "lanes", NULL,
+                  "message %llu of %s cannot be read or its channel is gone; left for later",
                   (unsigned long long)delivered->stream_sequence, o->lanes_stream);
         job_free(job); /* not settled: it comes again, perhaps after the channel is back */
         return;
@@ -544,7 +626,8 @@ static void on_message(void *user, const struct js_delivered *delivered)
 static void on_error(void *user, kanal_str reason)
 {
     struct shard *shard = user;
-    log_write(shard->outbound->host->log, KANAL_LOG_WARN, "lanes", NULL, "%s cannot be read: %.*s (tried again)", shard->durable, (int)reason.len, reason.ptr);
+    log_write(shard->outbound->host->log, KANAL_LOG_WARN, "lanes", NULL,
+              "%s cannot be read: %.*s (tried again)", shard->durable, (int)reason.len, reason.ptr);
 }
 
 static void on_consumer(void *user, kanal_status status, kanal_str reason)
@@ -552,8 +635,11 @@ static void on_consumer(void *user, kanal_status status, kanal_str reason)
     struct shard *shard = user;
     struct outbound *o = shard->outbound;
     if (status != KANAL_OK)
-        log_write(o->host->log, KANAL_LOG_ERROR, "lanes", NULL, "the consumer %s cannot be made: %.*s", shard->durable, (int)reason.len, reason.ptr ? reason.ptr : "");
-    struct js_pull_options options = { .stream = o->lanes_stream, .durable = shard->durable, .batch = 256, .window = LANE_WINDOW };
+        log_write(o->host->log, KANAL_LOG_ERROR, "lanes", NULL, "the consumer %s cannot be made: %.*s",
+                  shard->durable, (int)reason.len, reason.ptr ? reason.ptr : "");
+    struct js_pull_options options = {
+        .stream = o->lanes_stream, .durable = shard->durable, .batch = 256, .window = LANE_WINDOW
+    };
     if (!shard->pull && !o->draining)
         js_pull_start(o->broker, &options, on_message, on_error, shard, &shard->pull);
 }
@@ -566,21 +652,24 @@ void lanes_start(struct outbound *o)
         shard->outbound = o;
         snprintf(shard->durable, sizeof shard->durable, "lane-%u", i);
         snprintf(filter, sizeof filter, "%s.lanes.%u.>", o->prefix, i);
-        struct js_consumer consumer = { .stream = o->lanes_stream, .durable = shard->durable, .filter = filter,
-                                        .ack_wait_ms = ACK_WAIT_MS, .max_ack_pending = 2 * LANE_WINDOW };
+        struct js_consumer consumer = { .stream = o->lanes_stream,
+                                        .durable = shard->durable,
+                                        .filter = filter,
+                                        .ack_wait_ms = ACK_WAIT_MS,
+                                        .max_ack_pending = 2 * LANE_WINDOW };
         js_consumer_ensure(o->broker, &consumer, 0, on_consumer, shard);
     }
 }
 
 void lanes_free(struct outbound *o)
 {
-    while (o->jobs) {
-        struct job *job = o->jobs;
+    for (struct job *job = o->jobs, *next; job; job = next) {
+        next = job->next;
         if (job->op)
             channel_forget(job->op);
-        job_unlink(job);
         job_free(job);
     }
+    o->jobs = NULL;
     for (size_t i = 0; i < o->recipient_slots; i++)
         while (o->recipients[i]) {
             struct recipient *recipient = o->recipients[i];
@@ -589,4 +678,8 @@ void lanes_free(struct outbound *o)
             free(recipient);
         }
     free(o->recipients);
+    for (struct channel *channel = o->host->first_channel; channel; channel = channel->next) {
+        free(channel->outlet);
+        channel->outlet = NULL;
+    }
 }

@@ -26,24 +26,27 @@ int outbound_new(struct outbound **ret_outbound, const struct outbound_options *
     struct metrics *metrics = options->host->metrics;
     o->host = options->host;
     o->broker = options->host->broker;
-    o->contract = options->contract;
     snprintf(o->prefix, sizeof o->prefix, "%s", options->prefix);
     topology_stream_name(o->prefix, "COMMANDS", o->commands_stream);
     topology_stream_name(o->prefix, "LANES", o->lanes_stream);
-    o->commands = metrics_family(metrics, METRIC_COUNTER, "kanal_commands_total", "Commands taken in, or why they were refused.", by_result);
-    o->deliveries = metrics_family(metrics, METRIC_COUNTER, "kanal_deliveries_total", "Outcomes of attempts at a provider message.", by_outcome);
-    o->dead = metrics_family(metrics, METRIC_COUNTER, "kanal_dead_letters_total", "Commands that ended as dead letters.", by_code);
+    o->commands = metrics_family(metrics, METRIC_COUNTER, "kanal_commands_total",
+                                 "Commands taken in, or why they were refused.", by_result);
+    o->deliveries = metrics_family(metrics, METRIC_COUNTER, "kanal_deliveries_total",
+                                   "Outcomes of attempts at a provider message.", by_outcome);
+    o->dead = metrics_family(metrics, METRIC_COUNTER, "kanal_dead_letters_total",
+                             "Commands that ended as dead letters.", by_code);
     uv_timer_init(o->host->loop, o->clock);
     o->clock->data = o;
     *ret_outbound = o;
     return 0;
 }
 
-void outbound_start(struct outbound *o)
+void outbound_start(struct outbound *o, const struct json_schema *contract)
 {
     if (o->started)
         return;
     o->started = 1;
+    o->contract = contract;
     uv_timer_start(o->clock, on_tick, TICK_MS, TICK_MS);
     lanes_start(o);
     intake_start(o);

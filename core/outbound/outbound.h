@@ -14,12 +14,11 @@ struct outbound;
 struct outbound_options {
     struct host *host;
     const char *prefix;
-    const struct json_schema *contract; /* proto/kanal.schema.json */
 };
 
 int outbound_new(struct outbound **ret_outbound, const struct outbound_options *);
-/* The streams are there: begins to take commands. */
-void outbound_start(struct outbound *);
+/* The streams are there: begins to take commands. contract: proto/kanal.schema.json, which they must keep; borrowed. */
+void outbound_start(struct outbound *, const struct json_schema *contract);
 /* Takes no more; deliveries under way go on. drained() runs once when none is left, or after timeout_ms. */
 void outbound_drain(struct outbound *, uint32_t timeout_ms, void (*drained)(void *user), void *user);
 /* What was not acknowledged comes again. The loop must run once more. */

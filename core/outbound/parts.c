@@ -6,10 +6,10 @@ static const struct {
     const char *type;
     kanal_caps cap;
 } content_caps[] = {
-    { "text", KANAL_CAP_TEXT },         { "image", KANAL_CAP_IMAGE },       { "video", KANAL_CAP_VIDEO },
-    { "audio", KANAL_CAP_AUDIO },       { "voice", KANAL_CAP_VOICE },       { "file", KANAL_CAP_FILE },
-    { "sticker", KANAL_CAP_STICKER },   { "location", KANAL_CAP_LOCATION }, { "contact", KANAL_CAP_CONTACT },
-    { "card", KANAL_CAP_CARD },         { "carousel", KANAL_CAP_CAROUSEL }, { "template", KANAL_CAP_TEMPLATE },
+    { "text", KANAL_CAP_TEXT },       { "image", KANAL_CAP_IMAGE },       { "video", KANAL_CAP_VIDEO },
+    { "audio", KANAL_CAP_AUDIO },     { "voice", KANAL_CAP_VOICE },       { "file", KANAL_CAP_FILE },
+    { "sticker", KANAL_CAP_STICKER }, { "location", KANAL_CAP_LOCATION }, { "contact", KANAL_CAP_CONTACT },
+    { "card", KANAL_CAP_CARD },       { "carousel", KANAL_CAP_CAROUSEL }, { "template", KANAL_CAP_TEMPLATE },
 };
 
 static kanal_caps cap_of(yyjson_val *part)
@@ -70,8 +70,10 @@ uint32_t parts_split(yyjson_val *content, kanal_caps caps, struct part_range ret
 void parts_write(yyjson_val *command, const struct part_range *range, struct kanal_buffer *out)
 {
     /* These are the core's business, not the provider's. */
-    static const char *const skipped[] = { "id", "type", "to", "content", "class", "purpose", "expires", "at", "reference", "variants",
-                                           "route", "adapt", "on_unknown", "conversation", "traceparent", "agent", "message", "reply_to", NULL };
+    static const char *const skipped[] = { "id",      "type",     "to",         "content",      "class",
+                                           "purpose", "expires",  "at",         "reference",    "variants",
+                                           "route",   "adapt",    "on_unknown", "conversation", "traceparent",
+                                           "message", "reply_to", NULL };
     struct kanal_json json;
     size_t index, max;
     yyjson_val *key, *value;

@@ -7,7 +7,9 @@
 
 const char *scope_name(int scope)
 {
-    return scope == KANAL_SCOPE_CHANNEL ? "channel" : scope == KANAL_SCOPE_RECIPIENT ? "recipient" : "message";
+    return scope == KANAL_SCOPE_CHANNEL     ? "channel"
+           : scope == KANAL_SCOPE_RECIPIENT ? "recipient"
+                                            : "message";
 }
 
 static void member_nonempty(struct kanal_json *json, const char *key, kanal_str value, size_t max)
@@ -39,7 +41,9 @@ static void copy_member(struct kanal_json *json, yyjson_val *object, const char 
 
 static void write_message(struct kanal_json *json, const struct report *report)
 {
-    static const char *const accepted[] = { "content", "class", "purpose", "reply_to", "at", "expires", NULL };
+    static const char *const accepted[] = {
+        "content", "class", "purpose", "reply_to", "at", "expires", NULL
+    };
     kanal_json_key(json, "message");
     kanal_json_object(json);
     member_nonempty(json, "reference", report->reference, 256);
@@ -68,6 +72,7 @@ static void write_data(const struct report *report, struct kanal_buffer *out)
         write_error(&json, report);
     if (report->next)
         kanal_json_member_text(&json, "next", report->next);
+    member_nonempty(&json, "expires", report->expires, 64);
     if (report->command)
         copy_member(&json, report->command, "to");
     if (report->agent) {
@@ -77,7 +82,8 @@ static void write_data(const struct report *report, struct kanal_buffer *out)
     kanal_json_object_end(&json);
 }
 
-void report_event(struct outbound *o, const struct envelope_source *source, const struct report *report, published_fn *done, void *user)
+void report_event(struct outbound *o, const struct envelope_source *source, const struct report *report,
+                  published_fn *done, void *user)
 {
     struct kanal_buffer data = { 0 }, dedupe = { 0 };
     write_data(report, &data);
@@ -91,9 +97,14 @@ void report_event(struct outbound *o, const struct envelope_source *source, cons
     }
     struct envelope_source core = *source;
     core.is_core = 1;
-    kanal_event event = { .struct_size = sizeof event, .type = kanal_str_c(report->type), .dedupe = kanal_buffer_view(&dedupe),
-                          .external_id = report->external_id, .command_id = report->command_id, .address = report->address,
-                          .chat = report->chat, .data = kanal_buffer_view(&data) };
+    kanal_event event = { .struct_size = sizeof event,
+                          .type = kanal_str_c(report->type),
+                          .dedupe = kanal_buffer_view(&dedupe),
+                          .external_id = report->external_id,
+                          .command_id = report->command_id,
+                          .address = report->address,
+                          .chat = report->chat,
+                          .data = kanal_buffer_view(&data) };
     const kanal_event *events[] = { &event };
     publisher_publish(o->host->publisher, &core, events, 1, 0, done, user);
     kanal_buffer_release(&data);
@@ -119,8 +130,10 @@ static void write_dead(const struct dead_letter *dead, const struct id *id, stru
         kanal_json_key(&json, "command");
         kanal_json_value(&json, dead->command);
     } else {
-        kanal_json_member_str(&json, "payload", kanal_str_of(dead->payload.ptr ? dead->payload.ptr : "",
-                                                             dead->payload.len < DEAD_PAYLOAD_MAX ? dead->payload.len : DEAD_PAYLOAD_MAX));
+        kanal_json_member_str(
+            &json, "payload",
+            kanal_str_of(dead->payload.ptr ? dead->payload.ptr : "",
+                         dead->payload.len < DEAD_PAYLOAD_MAX ? dead->payload.len : DEAD_PAYLOAD_MAX));
         kanal_json_member_int(&json, "size", (int64_t)dead->payload.len);
     }
     kanal_json_object_end(&json);
@@ -161,7 +174,8 @@ void report_dead(struct outbound *o, const struct dead_letter *dead, published_f
     write_dead(dead, &id, &payload);
     kanal_str values[] = { channel, kanal_str_c(dead->report->code) };
     metric_series(o->dead, values)->value++;
-    struct broker_out out = { .subject = kanal_buffer_view(&subject), .payload = kanal_buffer_view(&payload) };
+    struct broker_out out = { .subject = kanal_buffer_view(&subject),
+                              .payload = kanal_buffer_view(&payload) };
     js_publish(o->broker, &out, kanal_str_c(id.text), JS_ANY_SEQUENCE, DEAD_TIMEOUT_MS, on_dead, d);
     kanal_buffer_release(&subject);
     kanal_buffer_release(&payload);

@@ -35,11 +35,12 @@ extern "C" {
 #define KANAL_EXPORT __attribute__((visibility("default")))
 
 /* True if *s, as large as its struct_size says, holds the member. */
-#define KANAL_HAS(s, member) ((size_t)((const char *)(&(s)->member + 1) - (const char *)(s)) <= (s)->struct_size)
+#define KANAL_HAS(s, member)                                                                                 \
+    ((size_t)((const char *)(&(s)->member + 1) - (const char *)(s)) <= (s)->struct_size)
 
 typedef struct kanal_host kanal_host;       /* the host's services: one table per channel */
 typedef struct kanal_channel kanal_channel; /* the plugin's instance; the plugin defines the struct */
-typedef uint64_t kanal_op;                  /* one pending operation of a channel; never 0, never used twice */
+typedef uint64_t kanal_op; /* one pending operation of a channel; never 0, never used twice */
 
 typedef struct kanal_str { /* frozen */
     const char *ptr;
@@ -93,19 +94,20 @@ typedef uint64_t kanal_caps;
 #define KANAL_CAP_CARD (UINT64_C(1) << 12)
 #define KANAL_CAP_CAROUSEL (UINT64_C(1) << 13)
 #define KANAL_CAP_TEMPLATE (UINT64_C(1) << 14)
-#define KANAL_CAP_CAPTION (UINT64_C(1) << 15)          /* media with a caption in one message */
-#define KANAL_CAP_MARKUP_HTML (UINT64_C(1) << 16)      /* text with markup html */
-#define KANAL_CAP_MARKUP_MARKDOWN (UINT64_C(1) << 17)  /* text with markup markdown */
-#define KANAL_CAP_CHOICE_ON_MEDIA (UINT64_C(1) << 18)  /* a choice in the same message as media */
-#define KANAL_CAP_EDIT (UINT64_C(1) << 32)             /* message.edit */
-#define KANAL_CAP_DELETE (UINT64_C(1) << 33)           /* message.delete */
-#define KANAL_CAP_REACT (UINT64_C(1) << 34)            /* message.react */
-#define KANAL_CAP_REPLY (UINT64_C(1) << 35)            /* reply_to */
-#define KANAL_CAP_TYPING (UINT64_C(1) << 36)           /* typing.start */
-#define KANAL_CAP_READ (UINT64_C(1) << 37)             /* message.read: tells the customer that theirs was read */
+#define KANAL_CAP_CAPTION (UINT64_C(1) << 15)         /* media with a caption in one message */
+#define KANAL_CAP_MARKUP_HTML (UINT64_C(1) << 16)     /* text with markup html */
+#define KANAL_CAP_MARKUP_MARKDOWN (UINT64_C(1) << 17) /* text with markup markdown */
+#define KANAL_CAP_CHOICE_ON_MEDIA (UINT64_C(1) << 18) /* a choice in the same message as media */
+#define KANAL_CAP_EDIT (UINT64_C(1) << 32)            /* message.edit */
+#define KANAL_CAP_DELETE (UINT64_C(1) << 33)          /* message.delete */
+#define KANAL_CAP_REACT (UINT64_C(1) << 34)           /* message.react */
+#define KANAL_CAP_REPLY (UINT64_C(1) << 35)           /* reply_to */
+#define KANAL_CAP_TYPING (UINT64_C(1) << 36)          /* typing.start */
+#define KANAL_CAP_READ (UINT64_C(1) << 37) /* message.read: tells the customer that theirs was read */
 #define KANAL_CAP_DELIVERED_RECEIPT (UINT64_C(1) << 48) /* the channel reports message.delivered */
 #define KANAL_CAP_READ_RECEIPT (UINT64_C(1) << 49)      /* the channel reports message.read */
-#define KANAL_CAP_IDEMPOTENT (UINT64_C(1) << 50) /* the provider drops a repeated idempotency_key: unknown may be resent */
+#define KANAL_CAP_IDEMPOTENT                                                                                 \
+    (UINT64_C(1) << 50) /* the provider drops a repeated idempotency_key: unknown may be resent */
 
 typedef struct kanal_limits { /* 0: none known */
     uint32_t struct_size;
@@ -137,15 +139,15 @@ typedef struct kanal_limits { /* 0: none known */
  *              schemes: an open route and host->verify(). An absent secret refuses every request, at start with a
  *              warning that names it: fail closed. */
 typedef struct kanal_route {
-    const char *method;    /* "POST"; "GET" answers HEAD too */
-    const char *path;      /* "/", "/upload"; a trailing slash and star matches the rest: "/files/" + "*" */
+    const char *method; /* "POST"; "GET" answers HEAD too */
+    const char *path;   /* "/", "/upload"; a trailing slash and star matches the rest: "/files/" + "*" */
     const char *algorithm;
-    const char *name;      /* of the header or query parameter, in lower case */
-    const char *prefix;    /* "sha256=", or NULL */
-    const char *encoding;  /* "hex" (any case), "base64"; NULL for "equal" */
-    const char *secret;    /* the secret's name */
-    uint32_t where;        /* KANAL_IN_HEADER or KANAL_IN_QUERY */
-    uint32_t max_body;     /* bytes; 0: 1 MiB. The operator's limit also holds. Larger ones get 413 */
+    const char *name;     /* of the header or query parameter, in lower case */
+    const char *prefix;   /* "sha256=", or NULL */
+    const char *encoding; /* "hex" (any case), "base64"; NULL for "equal" */
+    const char *secret;   /* the secret's name */
+    uint32_t where;       /* KANAL_IN_HEADER or KANAL_IN_QUERY */
+    uint32_t max_body;    /* bytes; 0: 1 MiB. The operator's limit also holds. Larger ones get 413 */
 } kanal_route;
 
 /* A secret that the operator configures and the host keeps. Frozen. */
@@ -164,16 +166,18 @@ typedef struct kanal_secret {
  * URL of the gateway and asks media() when somebody fetches it. */
 typedef struct kanal_event {
     uint32_t struct_size;
-    uint32_t flags;         /* 0 */
-    int64_t time_ms;        /* as the provider tells it; 0: it does not */
-    kanal_str type;         /* "message.received", "call.missed": a type of proto/ */
-    kanal_str dedupe;       /* required; unique in the channel over all types: update_id; mid; wamid + status */
-    kanal_str external_id;  /* the provider's id of the thing itself (the message, the call) */
-    kanal_str command_id;   /* of a status of something sent: the delivery's command_id, when the plugin knows it */
-    kanal_str address;      /* the customer's URI, percent-encoded: "telegram:3527065"; absent where there is none */
-    kanal_str chat;         /* the provider's chat or thread; absent: none */
-    kanal_str data;         /* canonical JSON object */
-    kanal_str raw;          /* the provider's payload, kept if the operator says so */
+    uint32_t flags;   /* 0 */
+    int64_t time_ms;  /* as the provider tells it; 0: it does not */
+    kanal_str type;   /* "message.received", "call.missed": a type of proto/ */
+    kanal_str dedupe; /* required; unique in the channel over all types: update_id; mid; wamid + status */
+    kanal_str external_id; /* the provider's id of the thing itself (the message, the call) */
+    kanal_str
+        command_id; /* of a status of something sent: the delivery's command_id, when the plugin knows it */
+    kanal_str
+        address;    /* the customer's URI, percent-encoded: "telegram:3527065"; absent where there is none */
+    kanal_str chat; /* the provider's chat or thread; absent: none */
+    kanal_str data; /* canonical JSON object */
+    kanal_str raw;  /* the provider's payload, kept if the operator says so */
 } kanal_event;
 
 /* ---- Out: what is to be done ------------------------------------------------------------------------------------ */
@@ -181,16 +185,17 @@ typedef struct kanal_event {
 /* One provider message, already adapted to caps and limits. */
 typedef struct kanal_delivery {
     uint32_t struct_size;
-    uint32_t part, part_count;    /* 1 of 1 */
-    uint32_t attempt;             /* 1, 2 … */
-    int64_t deadline_ms;          /* answer before; later answers are dropped and count as unknown */
-    kanal_str type;               /* the verb: "message.send", "message.edit", "typing.start" … */
-    kanal_str command_id;         /* the consumer's id */
-    kanal_str idempotency_key;    /* the same for every attempt at this part; 1 to 36 letters, digits, '-' */
-    kanal_str address;            /* the recipient's URI; absent if chat says it all */
-    kanal_str chat;               /* the provider's chat; absent: derive it from the address */
-    kanal_str target_external_id; /* of what is edited, deleted, reacted to, read or replied to; else absent */
-    kanal_str data;               /* canonical JSON: {"content":[…], "provider":{…}}; of a verb its own members */
+    uint32_t part, part_count; /* 1 of 1 */
+    uint32_t attempt;          /* 1, 2 … */
+    int64_t deadline_ms;       /* answer before; later answers are dropped and count as unknown */
+    kanal_str type;            /* the verb: "message.send", "message.edit", "typing.start" … */
+    kanal_str command_id;      /* the consumer's id */
+    kanal_str idempotency_key; /* the same for every attempt at this part; 1 to 36 letters, digits, '-' */
+    kanal_str address;         /* the recipient's URI; absent if chat says it all */
+    kanal_str chat;            /* the provider's chat; absent: derive it from the address */
+    kanal_str
+        target_external_id; /* of what is edited, deleted, reacted to, read or replied to; else absent */
+    kanal_str data; /* canonical JSON: {"content":[…], "provider":{…}}; of a verb its own members */
 } kanal_delivery;
 
 #define KANAL_SENT 1    /* the provider took it */
@@ -235,15 +240,15 @@ typedef struct kanal_part {
 
 typedef struct kanal_http_request {
     uint32_t struct_size;
-    uint32_t timeout_ms;      /* going out: of the whole exchange; 0: 30 s. The operator's limit also holds */
-    uint32_t max_response;    /* going out: bytes of the answer's body; 0: 1 MiB; more gives KANAL_E_TOO_LARGE */
-    uint32_t flags;           /* 0 */
-    kanal_str method;         /* "GET", "POST" …, upper case */
-    kanal_str url;            /* absolute; coming in: the public one */
-    kanal_str path;           /* coming in: below /c/<channel-id>, starts with '/', decoded and without dot segments */
-    kanal_str query;          /* coming in: after the '?', raw */
-    kanal_str remote;         /* coming in: the client's address, through trusted proxies only */
-    kanal_str body;           /* whole */
+    uint32_t timeout_ms;   /* going out: of the whole exchange; 0: 30 s. The operator's limit also holds */
+    uint32_t max_response; /* going out: bytes of the answer's body; 0: 1 MiB; more gives KANAL_E_TOO_LARGE */
+    uint32_t flags;        /* 0 */
+    kanal_str method;      /* "GET", "POST" …, upper case */
+    kanal_str url;         /* absolute; coming in: the public one */
+    kanal_str path;  /* coming in: below /c/<channel-id>, starts with '/', decoded and without dot segments */
+    kanal_str query; /* coming in: after the '?', raw */
+    kanal_str remote; /* coming in: the client's address, through trusted proxies only */
+    kanal_str body;   /* whole */
     const kanal_field *headers;
     size_t header_count;
     const kanal_secret_use *secrets; /* going out */
@@ -286,7 +291,8 @@ struct kanal_host {
     int64_t (*now_ms)(const kanal_host *);                     /* wall clock; virtual under test */
     void (*random)(const kanal_host *, void *out, size_t len); /* cryptographic; deterministic under test */
     /* Adds to the counter kanal_plugin_<name>{channel,…}; at most 64 series a channel, more are dropped and counted. */
-    void (*metric_add)(const kanal_host *, kanal_str name, double by, const kanal_field *labels, size_t count);
+    void (*metric_add)(const kanal_host *, kanal_str name, double by, const kanal_field *labels,
+                       size_t count);
     /* The channel's own view of whether it works, shown in /channels and metrics and published as channel.up or channel.down when
      * it changes: KANAL_OK, or a status and the reason in words ("the provider refuses the token"). After start() it is OK. */
     void (*health)(const kanal_host *, kanal_status, kanal_str reason);
@@ -297,19 +303,19 @@ struct kanal_host {
     kanal_op (*timer)(const kanal_host *, uint32_t delay_ms, kanal_done_fn *, void *user);
     /* Compares `claimed` (raw bytes) with the MAC of data in constant time: KANAL_OK or KANAL_E_REJECTED.
      * algorithm: "equal", "hmac-sha1", "hmac-sha256"; of "equal" data is ignored. */
-    kanal_op (*verify)(const kanal_host *, kanal_str secret, kanal_str algorithm, kanal_str data, kanal_str claimed,
-                       kanal_done_fn *, void *user);
+    kanal_op (*verify)(const kanal_host *, kanal_str secret, kanal_str algorithm, kanal_str data,
+                       kanal_str claimed, kanal_done_fn *, void *user);
     /* The signature, raw bytes. algorithm: "hmac-sha1", "hmac-sha256", "rs256", "es256" (JOSE form; the secret is a PEM
      * private key). */
-    kanal_op (*sign)(const kanal_host *, kanal_str secret, kanal_str algorithm, kanal_str data, kanal_value_fn *,
-                     void *user);
+    kanal_op (*sign)(const kanal_host *, kanal_str secret, kanal_str algorithm, kanal_str data,
+                     kanal_value_fn *, void *user);
     /* The channel's own keys in durable storage, shared by all replicas. key: 1 to 128 of [A-Za-z0-9_=-] and '.', '/'
      * between them. value: 1 byte to 256 KiB. get: KANAL_E_NOT_FOUND if absent or deleted. */
     kanal_op (*state_get)(const kanal_host *, kanal_str key, kanal_value_fn *, void *user);
     /* if_revision: what state_get told, else KANAL_E_REJECTED; 0: there must be none; UINT64_MAX: whatever stands there.
      * An empty value deletes. The value callback brings the new revision. */
-    kanal_op (*state_put)(const kanal_host *, kanal_str key, kanal_str value, uint64_t if_revision, kanal_value_fn *,
-                          void *user);
+    kanal_op (*state_put)(const kanal_host *, kanal_str key, kanal_str value, uint64_t if_revision,
+                          kanal_value_fn *, void *user);
     /* An HTTP request to a granted host; redirects are not followed. cause: 0, or the op it is done for. */
     kanal_op (*http_send)(const kanal_host *, kanal_op cause, const kanal_http_request *, kanal_response_fn *,
                           void *user);
@@ -321,9 +327,9 @@ struct kanal_host {
                         kanal_done_fn *, void *user);
 
     /* [lane] Answers: exactly one per op received; a second one, or one after the deadline, is dropped and counted. */
-    void (*finish)(const kanal_host *, kanal_op, kanal_status, kanal_str reason);           /* start, stop, provision */
-    void (*delivered)(const kanal_host *, kanal_op, const kanal_result *);                  /* deliver */
-    void (*respond)(const kanal_host *, kanal_op, const kanal_http_response *);             /* on_http */
+    void (*finish)(const kanal_host *, kanal_op, kanal_status, kanal_str reason); /* start, stop, provision */
+    void (*delivered)(const kanal_host *, kanal_op, const kanal_result *);        /* deliver */
+    void (*respond)(const kanal_host *, kanal_op, const kanal_http_response *);   /* on_http */
     void (*locate)(const kanal_host *, kanal_op, kanal_status, const kanal_http_request *); /* media */
 
     /* [lane] The host's table of an extension, "kanal.NAME/REVISION" of ext/NAME.h, valid until destroy() returns;
@@ -336,27 +342,29 @@ struct kanal_host {
 /* What create() is told. Borrowed until create() returns. */
 typedef struct kanal_config {
     uint32_t struct_size;
-    uint32_t flags;       /* 0 */
+    uint32_t flags; /* 0 */
     kanal_str channel_id;
-    kanal_str settings;   /* JSON object, valid by settings_schema, its defaults filled in */
-    kanal_str public_url; /* of the channel: "https://hub.example.com/c/shop-telegram"; absent: none is configured */
+    kanal_str settings; /* JSON object, valid by settings_schema, its defaults filled in */
+    kanal_str
+        public_url; /* of the channel: "https://hub.example.com/c/shop-telegram"; absent: none is configured */
 } kanal_config;
 
 typedef struct kanal_plugin {
     uint32_t struct_size;
-    uint32_t abi_minor;     /* KANAL_ABI_MINOR that it was built with */
-    const char *id;         /* "telegram", "vendor-erp": [a-z][a-z0-9-]{0,31} */
-    const char *name;       /* "Telegram" */
-    const char *version;    /* "1.4.0", semantic versioning */
+    uint32_t abi_minor;  /* KANAL_ABI_MINOR that it was built with */
+    const char *id;      /* "telegram", "vendor-erp": [a-z][a-z0-9-]{0,31} */
+    const char *name;    /* "Telegram" */
+    const char *version; /* "1.4.0", semantic versioning */
     kanal_caps caps;
-    const kanal_limits *limits;     /* or NULL */
-    const char *const *egress;      /* NULL-ended: hosts it asks to reach, "${setting:NAME}" for that of a URL setting; the
+    const kanal_limits *limits; /* or NULL */
+    const char *const
+        *egress; /* NULL-ended: hosts it asks to reach, "${setting:NAME}" for that of a URL setting; the
                                      * operator's `egress` replaces the list. NULL: none */
     const kanal_route *routes;
     size_t route_count;
     const kanal_secret *secrets;
     size_t secret_count;
-    const char *settings_schema;    /* JSON Schema of an object; the host validates before create() */
+    const char *settings_schema; /* JSON Schema of an object; the host validates before create() */
 
     /* [lane] Life: create -> start -> { provision, on_http, deliver, media, on_wake } -> stop -> destroy. A slot that the
      * plugin does not need may be NULL, except create, start, stop and destroy. */

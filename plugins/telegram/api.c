@@ -43,7 +43,8 @@ static void read_error(struct tg_reply *reply, yyjson_val *root)
         reply->retry_after_s = 0;
 }
 
-/* A gateway in front of Telegram answers without a JSON body; then only the header can say how long to wait. */
+/* A gateway in front of Telegram answers without a JSON body; then only the header can say how long to wait.
+ */
 static void read_header(struct tg_reply *reply, const kanal_http_response *response)
 {
     int64_t seconds;

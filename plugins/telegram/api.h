@@ -1,6 +1,8 @@
-/* api.h - calls to the Bot API (https://core.telegram.org/bots/api#making-requests): POST <api_url>/bot<token>/<method>.
+/* api.h - calls to the Bot API (https://core.telegram.org/bots/api#making-requests): POST
+ * <api_url>/bot<token>/<method>.
  *
- * The token enters as a path segment by the host's secret slot and is never seen here. All of it runs in the lane. */
+ * The token enters as a path segment by the host's secret slot and is never seen here. All of it runs in the
+ * lane. */
 #ifndef TELEGRAM_API_H
 #define TELEGRAM_API_H
 #include "channel.h"
@@ -29,8 +31,9 @@ struct tg_request {
     int with_webhook_secret; /* 1: adds the member "secret_token" */
 };
 
-/* Starts a call; its callback runs exactly once, later, in the lane; while stop() is under way the channel settles after it. cause: 0
- * or the op it is done for. Returns the call, or NULL when out of memory (then the callback never runs). */
+/* Starts a call; its callback runs exactly once, later, in the lane; while stop() is under way the channel
+ * settles after it. cause: 0 or the op it is done for. Returns the call, or NULL when out of memory (then the
+ * callback never runs). */
 struct tg_call *tg_api_call(struct kanal_channel *, kanal_op cause, const struct tg_request *, tg_reply_fn *,
                             void *user);
 /* Its callback runs soon with KANAL_E_CANCELLED. */

@@ -59,7 +59,8 @@ struct kanal_channel {
     uint32_t ills; /* TG_ILL_… */
 };
 
-/* Settings out of the validated JSON. 0, or KANAL_E_INVALID / KANAL_E_INTERNAL with *ret_error saying what is wrong. */
+/* Settings out of the validated JSON. 0, or KANAL_E_INVALID / KANAL_E_INTERNAL with *ret_error saying what is
+ * wrong. */
 int tg_settings_read(struct tg_settings *, kanal_str json, const char **ret_error);
 void tg_settings_release(struct tg_settings *);
 
@@ -73,7 +74,8 @@ void tg_timer_set(struct tg_timer *, struct kanal_channel *, uint32_t delay_ms,
                   void (*fired)(struct kanal_channel *));
 void tg_timer_cancel(struct tg_timer *);
 
-/* Full jitter between half of the delay and all of it: delay_ms doubled with each failure, from min to max. */
+/* Full jitter between half of the delay and all of it: delay_ms doubled with each failure, from min to max.
+ */
 uint32_t tg_backoff_ms(struct kanal_channel *, uint32_t failures, uint32_t min_ms, uint32_t max_ms);
 
 /* A line of the log, in pieces: text, then detail (may be absent). */

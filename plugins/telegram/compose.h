@@ -1,7 +1,7 @@
 /* compose.h - one delivery to one call of the Bot API. Pure: no host, no state.
  *
- * The parameters are always made as a JSON object; a file that is to be uploaded is named beside it, and the caller makes a
- * multipart form of both. */
+ * The parameters are always made as a JSON object; a file that is to be uploaded is named beside it, and the
+ * caller makes a multipart form of both. */
 #ifndef TELEGRAM_COMPOSE_H
 #define TELEGRAM_COMPOSE_H
 #include "update.h"

@@ -67,7 +67,8 @@ static void refuse_delivery(struct delivery *delivery, const char *code, const c
     delivery_free(delivery);
 }
 
-/* The id of the message that Telegram made, in the form that events have. The chat is the answer's: a public name was resolved. */
+/* The id of the message that Telegram made, in the form that events have. The chat is the answer's: a public
+ * name was resolved. */
 static void sent_id(char *out, const struct delivery *delivery, const struct tg_reply *reply)
 {
     int64_t message_id = kanal_json_int_at(reply->result, "message_id", 0);

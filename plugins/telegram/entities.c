@@ -127,7 +127,8 @@ static void open_started(struct walk *walk, int64_t at)
     }
 }
 
-/* Bytes of the UTF-8 sequence that starts with this byte; the text is valid UTF-8, as the JSON reader saw to it. */
+/* Bytes of the UTF-8 sequence that starts with this byte; the text is valid UTF-8, as the JSON reader saw to
+ * it. */
 static size_t sequence_len(unsigned char first)
 {
     return first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;

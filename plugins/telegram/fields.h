@@ -1,4 +1,5 @@
-/* fields.h - writing members within the bounds that the contract sets (proto/), whatever the provider sent. */
+/* fields.h - writing members within the bounds that the contract sets (proto/), whatever the provider sent.
+ */
 #ifndef TELEGRAM_FIELDS_H
 #define TELEGRAM_FIELDS_H
 #include "kanal/sdk/json.h"
@@ -11,7 +12,8 @@ void tg_member_text(struct kanal_json *, const char *key, kanal_str text, size_t
 /* As above, of a provider's member. */
 void tg_member_text_of(struct kanal_json *, const char *key, yyjson_val *object, const char *name,
                        size_t max_chars);
-/* A whole number of a provider's member, times `factor`; nothing if it is missing or outside of min to max. */
+/* A whole number of a provider's member, times `factor`; nothing if it is missing or outside of min to max.
+ */
 void tg_member_count_of(struct kanal_json *, const char *key, yyjson_val *object, const char *name,
                         int64_t min, int64_t max, int64_t factor);
 /* A number of a provider's member; nothing if it is missing or outside of min to max. */

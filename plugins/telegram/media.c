@@ -23,7 +23,8 @@ int tg_file_path(struct kanal_buffer *out, kanal_str path)
         while (n < path.len && path.ptr[n] != '/')
             n++;
         kanal_str segment = kanal_str_of(path.ptr, n);
-        /* An empty segment, as the first of an absolute path: a local Bot API server, whose files are on its own disk. */
+        /* An empty segment, as the first of an absolute path: a local Bot API server, whose files are on its
+         * own disk. */
         if (n == 0 || kanal_str_is(segment, ".") || kanal_str_is(segment, "..") || n + 1 == path.len) {
             out->len = before;
             return -1;

@@ -1,7 +1,7 @@
 /* media.h - media(): somebody fetches a file that an event referred to.
  *
- * Two steps: getFile tells the path of the file (valid for an hour), and the host fetches it from <api_url>/file/bot<token>/<path>. That
- * URL contains the token, so it exists only inside of the host. */
+ * Two steps: getFile tells the path of the file (valid for an hour), and the host fetches it from
+ * <api_url>/file/bot<token>/<path>. That URL contains the token, so it exists only inside of the host. */
 #ifndef TELEGRAM_MEDIA_H
 #define TELEGRAM_MEDIA_H
 #include "channel.h"

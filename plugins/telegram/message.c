@@ -98,8 +98,8 @@ static void write_locale(struct kanal_json *json, yyjson_val *user)
         kanal_json_member_str(json, "locale", locale);
 }
 
-/* A shared card whose user_id is the sender's own proves the number: the server finds that id by the number, clients
- * cannot set it. */
+/* A shared card whose user_id is the sender's own proves the number: the server finds that id by the number,
+ * clients cannot set it. */
 static void write_identifiers(struct kanal_json *json, yyjson_val *user, yyjson_val *message)
 {
     yyjson_val *contact = kanal_json_at(message, "contact");
@@ -241,7 +241,8 @@ struct origin {
     int64_t message_id, date;
 };
 
-/* forward_origin, or what stood in its place before Bot API 7.0 (older servers still send it). 0: not forwarded. */
+/* forward_origin, or what stood in its place before Bot API 7.0 (older servers still send it). 0: not
+ * forwarded. */
 static int read_origin(struct origin *origin, yyjson_val *message)
 {
     yyjson_val *told = kanal_json_at(message, "forward_origin");

@@ -1,7 +1,9 @@
-/* message.h - the members customer, chat, author and message of an event, from Telegram's User, Chat and Message.
+/* message.h - the members customer, chat, author and message of an event, from Telegram's User, Chat and
+ * Message.
  *
- * Telegram numbers messages within a chat, so the provider's id of a message is "<chat>/<message_id>" everywhere. A chat that a
- * business account let the bot into is its own chat with the same number: "<business_connection_id>:<chat>". */
+ * Telegram numbers messages within a chat, so the provider's id of a message is "<chat>/<message_id>"
+ * everywhere. A chat that a business account let the bot into is its own chat with the same number:
+ * "<business_connection_id>:<chat>". */
 #ifndef TELEGRAM_MESSAGE_H
 #define TELEGRAM_MESSAGE_H
 #include "update.h"

@@ -48,7 +48,8 @@ static const struct row {
     { 0, "", KANAL_SCOPE_MESSAGE, "provider_error" },
 };
 
-/* Where Telegram itself could not get at media that were named by URL (or were a kind it does not take that way). */
+/* Where Telegram itself could not get at media that were named by URL (or were a kind it does not take that
+ * way). */
 static const char *const unfetched[] = { "failed to get HTTP URL content",
                                          "wrong file identifier/HTTP URL",
                                          "wrong type of the web page content",

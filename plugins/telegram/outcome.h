@@ -1,7 +1,7 @@
 /* outcome.h - what Telegram's answer means for a delivery. Pure.
  *
- * Telegram documents error_code and parameters; the descriptions are its words as bots report them, so they only refine: a 400 or 403
- * whose words nobody knows is still final. */
+ * Telegram documents error_code and parameters; the descriptions are its words as bots report them, so they
+ * only refine: a 400 or 403 whose words nobody knows is still final. */
 #ifndef TELEGRAM_OUTCOME_H
 #define TELEGRAM_OUTCOME_H
 #include "api.h"

@@ -1,8 +1,9 @@
 /* poll.h - long polling with getUpdates (https://core.telegram.org/bots/api#getupdates).
  *
- * Updates are stored one after another, each with one publish(); the offset that acknowledges them to Telegram moves only past
- * what is stored, so that whatever goes wrong Telegram tells the rest again. Only one poll per bot works at a time: another one of the
- * same token ends ours with 409, and then this one stands by for a while. */
+ * Updates are stored one after another, each with one publish(); the offset that acknowledges them to
+ * Telegram moves only past what is stored, so that whatever goes wrong Telegram tells the rest again. Only
+ * one poll per bot works at a time: another one of the same token ends ours with 409, and then this one
+ * stands by for a while. */
 #ifndef TELEGRAM_POLL_H
 #define TELEGRAM_POLL_H
 #include "channel.h"

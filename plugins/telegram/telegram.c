@@ -1,4 +1,5 @@
-/* Telegram (https://core.telegram.org/bots/api): one bot, one channel. README.md tells how it is set up and what is known of it. */
+/* Telegram (https://core.telegram.org/bots/api): one bot, one channel. README.md tells how it is set up and
+ * what is known of it. */
 #include "api.h"
 #include "channel.h"
 #include "deliver.h"
@@ -223,8 +224,8 @@ static void respond(struct kanal_channel *channel, kanal_op op, int32_t code, co
     channel->host->respond(channel->host, op, &response);
 }
 
-/* Publishes what the update says. The host holds back the 200 until it is stored, and answers 503 otherwise: then Telegram
- * sends the update again. */
+/* Publishes what the update says. The host holds back the 200 until it is stored, and answers 503 otherwise:
+ * then Telegram sends the update again. */
 static void take_update(struct kanal_channel *channel, kanal_op op, struct tg_batch *batch, kanal_str raw)
 {
     const kanal_event *few[4], **events = few;

@@ -89,8 +89,8 @@ static int is_of_customer(const char *type)
     return strncmp(type, "message.", 8) == 0 && strcmp(type, "message.sent") != 0;
 }
 
-/* An event with its people written; *json stands inside of data, for the type's own members. NULL: nobody is named, or out of
- * memory. */
+/* An event with its people written; *json stands inside of data, for the type's own members. NULL: nobody is
+ * named, or out of memory. */
 static struct tg_item *begin(struct tg_batch *batch, struct kanal_json *json, const struct draft *draft)
 {
     if (draft->who.id == 0 || batch->count == ITEMS_MAX)
@@ -226,7 +226,8 @@ static void on_edited(struct tg_batch *batch, yyjson_val *message)
     say_edited(batch, message, kanal_str_of(NULL, 0));
 }
 
-/* In a chat of a business account the customer is the chat; what somebody else writes there, the account's owner writes to them. */
+/* In a chat of a business account the customer is the chat; what somebody else writes there, the account's
+ * owner writes to them. */
 static void on_business(struct tg_batch *batch, yyjson_val *message)
 {
     struct draft draft =
@@ -266,7 +267,8 @@ static void on_business_deleted(struct tg_batch *batch, yyjson_val *deleted)
     }
 }
 
-/* A message from a chat that the bot is no member of: it cannot be answered there, so it gets no chat and no id. */
+/* A message from a chat that the bot is no member of: it cannot be answered there, so it gets no chat and no
+ * id. */
 static void on_guest(struct tg_batch *batch, yyjson_val *message)
 {
     struct draft draft = draft_of(message, "message.received", kanal_str_of(NULL, 0));

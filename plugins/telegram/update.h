@@ -1,7 +1,8 @@
 /* update.h - one Update of the Bot API to canonical events (https://core.telegram.org/bots/api#update).
  *
- * Pure: no host, no state. Nothing is dropped in silence: what has no canonical form becomes message.received with an
- * "unsupported" part; only an update that names neither a user nor a chat gives no event, and says so. */
+ * Pure: no host, no state. Nothing is dropped in silence: what has no canonical form becomes message.received
+ * with an "unsupported" part; only an update that names neither a user nor a chat gives no event, and says
+ * so. */
 #ifndef TELEGRAM_UPDATE_H
 #define TELEGRAM_UPDATE_H
 #include "kanal/sdk/json.h"
@@ -38,10 +39,11 @@ struct tg_batch {
 void tg_batch_init(struct tg_batch *, const struct tg_self *, kanal_str channel_id);
 void tg_batch_release(struct tg_batch *);
 
-/* Fills the batch. 0 (count 0: it names nobody), KANAL_E_INVALID (no update: not an object, no update_id), KANAL_E_INTERNAL. */
+/* Fills the batch. 0 (count 0: it names nobody), KANAL_E_INVALID (no update: not an object, no update_id),
+ * KANAL_E_INTERNAL. */
 kanal_status tg_update_read(struct tg_batch *, yyjson_val *update);
-/* Instead of what tg_update_read() made: one small event that says that this update could not be told. 0 or KANAL_E_INTERNAL;
- * KANAL_E_NOT_FOUND: the update names nobody. */
+/* Instead of what tg_update_read() made: one small event that says that this update could not be told. 0 or
+ * KANAL_E_INTERNAL; KANAL_E_NOT_FOUND: the update names nobody. */
 kanal_status tg_update_fallback(struct tg_batch *, yyjson_val *update);
 
 #endif

@@ -66,8 +66,7 @@ static void copy_texts(struct kanal_json *json, yyjson_val *from, const char *ke
 
     kanal_json_key(json, key);
     kanal_json_array(json);
-    yyjson_arr_foreach(kanal_json_at(from, key), i, count, value)
-    {
+    yyjson_arr_foreach (kanal_json_at(from, key), i, count, value) {
         if (yyjson_is_str(value) && i < 16)
             kanal_json_str(json, kanal_json_text(value));
     }
@@ -94,8 +93,7 @@ static void show_options(struct kanal_json *json, yyjson_val *from)
 
     kanal_json_key(json, "options");
     kanal_json_array(json);
-    yyjson_arr_foreach(kanal_json_at(from, "options"), i, count, option)
-    {
+    yyjson_arr_foreach (kanal_json_at(from, "options"), i, count, option) {
         kanal_str text = kanal_json_text_at(option, "text"), payload = kanal_json_text_at(option, "payload");
         kanal_str url = kanal_json_text_at(option, "url");
 
@@ -176,8 +174,7 @@ static void show_carousel(struct kanal_json *json, yyjson_val *part)
 
     kanal_json_key(json, "cards");
     kanal_json_array(json);
-    yyjson_arr_foreach(kanal_json_at(part, "cards"), i, count, card)
-    {
+    yyjson_arr_foreach (kanal_json_at(part, "cards"), i, count, card) {
         if (i >= CARDS_MAX)
             break;
         kanal_json_object(json);
@@ -226,8 +223,7 @@ size_t content_show(struct kanal_buffer *out, yyjson_val *content)
 
     kanal_json_init(&json, out);
     kanal_json_array(&json);
-    yyjson_arr_foreach(content, i, count, part)
-    {
+    yyjson_arr_foreach (content, i, count, part) {
         if (i < PARTS_MAX)
             shown += (size_t)show_part(&json, part);
     }
@@ -249,8 +245,7 @@ static kanal_status options_find(yyjson_val *holder, kanal_str payload, struct c
     yyjson_val *option;
     size_t i, count;
 
-    yyjson_arr_foreach(kanal_json_at(holder, "options"), i, count, option)
-    {
+    yyjson_arr_foreach (kanal_json_at(holder, "options"), i, count, option) {
         kanal_str offered = kanal_json_text_at(option, "payload");
 
         if (offered.len == 0 || !kanal_str_equal(offered, payload))
@@ -269,12 +264,10 @@ kanal_status content_option_find(const char *shown, kanal_str payload, struct co
     size_t i, count, j, cards;
     kanal_status status = KANAL_E_NOT_FOUND;
 
-    yyjson_arr_foreach(yyjson_doc_get_root(doc), i, count, part)
-    {
+    yyjson_arr_foreach (yyjson_doc_get_root(doc), i, count, part) {
         if (status == KANAL_E_NOT_FOUND)
             status = options_find(part, payload, ret_option);
-        yyjson_arr_foreach(kanal_json_at(part, "cards"), j, cards, card)
-        {
+        yyjson_arr_foreach (kanal_json_at(part, "cards"), j, cards, card) {
             if (status == KANAL_E_NOT_FOUND)
                 status = options_find(card, payload, ret_option);
         }

@@ -136,8 +136,7 @@ kanal_status history_load(struct history *h, kanal_str json)
     size_t i, count;
 
     history_init(h);
-    yyjson_arr_foreach(items, i, count, item)
-    {
+    yyjson_arr_foreach (items, i, count, item) {
         if (status == KANAL_OK)
             status = item_load(h, item);
     }

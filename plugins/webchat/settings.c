@@ -76,8 +76,7 @@ static kanal_status list_read(yyjson_val *from, kanal_str first, char ***ret_lis
         return KANAL_E_BUSY;
     if (first.len > 0)
         list[count++] = kanal_str_dup(first);
-    yyjson_arr_foreach(from, i, size, value)
-    {
+    yyjson_arr_foreach (from, i, size, value) {
         if (yyjson_is_str(value))
             list[count++] = kanal_str_dup(kanal_json_text(value));
     }

@@ -17,9 +17,10 @@ void complain(struct complaints *, const char *code, kanal_str field, const char
 
 /* Writes the array form.fields into `fields`, the array customer.identifiers into `identifiers` (nothing if there are none). What
  * is wrong goes into the complaints; then nothing of the rest is to be used. */
-void fields_check(const struct settings *, const struct form *, const struct submission *, struct complaints *,
-                  struct kanal_buffer *fields, struct kanal_buffer *identifiers);
+void fields_check(const struct settings *, const struct form *, const struct submission *,
+                  struct complaints *, struct kanal_buffer *fields, struct kanal_buffer *identifiers);
 /* Writes the array `consent`, nothing if it would be empty. */
-void consents_check(const struct form *, const struct submission *, struct complaints *, struct kanal_buffer *out);
+void consents_check(const struct form *, const struct submission *, struct complaints *,
+                    struct kanal_buffer *out);
 
 #endif

@@ -22,7 +22,7 @@ void rate_init(struct rate *, uint64_t seed);
 void rate_release(struct rate *);
 /* Takes one from the bucket of the address. kind: separate buckets for separate things. 1, or 0 and the wait until there is one.
  * per_minute is at least 1. Out of memory: 1. */
-int rate_take(struct rate *, char kind, kanal_str address, int64_t now_ms, uint32_t per_minute, uint32_t burst,
-              uint32_t *ret_wait_ms);
+int rate_take(struct rate *, char kind, kanal_str address, int64_t now_ms, uint32_t per_minute,
+              uint32_t burst, uint32_t *ret_wait_ms);
 
 #endif

@@ -12,7 +12,7 @@
 #define TOKEN_MAC_BYTES 32u
 #define TOKEN_ID_LEN 26u /* 130 bits in base32 */
 
-struct token { /* taken apart, not verified */
+struct token {                   /* taken apart, not verified */
     kanal_str signed_text, form; /* views into the text; form of f1 only */
     char mac[TOKEN_MAC_BYTES];
     char id[TOKEN_ID_LEN + 1]; /* the visitor, or the nonce */

@@ -3,7 +3,9 @@
 
 const kanal_plugin *kanal_plugin_v1(void)
 {
-    static kanal_plugin plugin = { .struct_size = sizeof plugin, .abi_minor = KANAL_ABI_MINOR, .id = "outside" };
+    static kanal_plugin plugin = { .struct_size = sizeof plugin,
+                                   .abi_minor = KANAL_ABI_MINOR,
+                                   .id = "outside" };
     struct kanal_buffer text = { 0 };
     struct kanal_json json;
     yyjson_doc *doc = kanal_json_parse(KANAL_LIT("{\"a\":1}"));

@@ -41,11 +41,21 @@ extern void nobody_defines_this(kanal_channel *channel, kanal_op op);
 #endif
 
 #ifdef ROUTE_WITHOUT_SECRET
-static const kanal_route routes[] = { { .method = "POST", .path = "/", .algorithm = "equal", .name = "x-token", .secret = "token", .where = KANAL_IN_HEADER } };
+static const kanal_route routes[] = { { .method = "POST",
+                                        .path = "/",
+                                        .algorithm = "equal",
+                                        .name = "x-token",
+                                        .secret = "token",
+                                        .where = KANAL_IN_HEADER } };
 #endif
 #ifdef ROUTE_ALGORITHM
 static const kanal_secret secrets[] = { { "token", "a token", 0 } };
-static const kanal_route routes[] = { { .method = "POST", .path = "/", .algorithm = "md5", .name = "x-token", .secret = "token", .where = KANAL_IN_HEADER } };
+static const kanal_route routes[] = { { .method = "POST",
+                                        .path = "/",
+                                        .algorithm = "md5",
+                                        .name = "x-token",
+                                        .secret = "token",
+                                        .where = KANAL_IN_HEADER } };
 #endif
 
 static const kanal_plugin plugin = {

@@ -1,9 +1,10 @@
 /* How fast is core/broker at publishing to JetStream, beside the client library used plainly?
  *
- * Ceiling: cnats' own js_PublishAsync (its threads, its buffers) with as many messages pending as it likes. Ours: js_publish from one
- * loop thread with 1, 64 and 1,024 in flight. Both: 758-byte messages with a Nats-Msg-Id each, one stream on file, each message
- * acknowledged. Rounds are interleaved because machines drift; the medians count. Starts its own nats-server (NATS_SERVER names
- * another binary) in a temporary folder. Usage: broker_bench [messages a round] [rounds] */
+ * Ceiling: cnats' own js_PublishAsync (its threads, its buffers) with as many messages pending as it
+ * likes. Ours: js_publish from one loop thread with 1, 64 and 1,024 in flight. Both: 758-byte messages
+ * with a Nats-Msg-Id each, one stream on file, each message acknowledged. Rounds are interleaved because
+ * machines drift; the medians count. Starts its own nats-server (NATS_SERVER names another binary) in a
+ * temporary folder. Usage: broker_bench [messages a round] [rounds] */
 #include <nats/nats.h>
 #include <signal.h>
 #include <stdio.h>
@@ -34,7 +35,8 @@ static double cpu_seconds(void)
     struct rusage u;
 
     getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 struct result {
@@ -159,8 +161,8 @@ static pid_t start_server(const char *dir, int port)
     f = fopen(config, "we");
     if (!f)
         exit(1);
-    snprintf(text, sizeof text, "listen: 127.0.0.1:%d\njetstream { store_dir: \"%s\" }\nlog_file: \"%s/log\"\n", port, dir,
-             dir);
+    snprintf(text, sizeof text,
+             "listen: 127.0.0.1:%d\njetstream { store_dir: \"%s\" }\nlog_file: \"%s/log\"\n", port, dir, dir);
     fputs(text, f);
     fclose(f);
     pid = fork();

@@ -138,8 +138,9 @@ static void on_bare_signal(int number)
     bare_stop = 1;
 }
 
-static enum MHD_Result bare_request(void *user, struct MHD_Connection *connection, const char *url, const char *method,
-                                    const char *version, const char *upload, size_t *upload_size, void **state)
+static enum MHD_Result bare_request(void *user, struct MHD_Connection *connection, const char *url,
+                                    const char *method, const char *version, const char *upload,
+                                    size_t *upload_size, void **state)
 {
     struct bare *b = user;
 
@@ -181,7 +182,8 @@ static int serve_bare(const char *port)
         perror("bare");
         return 1;
     }
-    epoll_ctl(outer, EPOLL_CTL_ADD, MHD_get_daemon_info(b.daemon, MHD_DAEMON_INFO_EPOLL_FD)->listen_fd, &event);
+    epoll_ctl(outer, EPOLL_CTL_ADD, MHD_get_daemon_info(b.daemon, MHD_DAEMON_INFO_EPOLL_FD)->listen_fd,
+              &event);
     while (!bare_stop) {
         MHD_UNSIGNED_LONG_LONG timeout_ms = 1000;
 

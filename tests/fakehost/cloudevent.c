@@ -45,7 +45,8 @@ static void write_value(struct kanal_json *json, yyjson_val *value)
     yyjson_val *key, *item;
     if (yyjson_is_arr(value)) {
         kanal_json_array(json);
-        yyjson_arr_foreach(value, index, max, item) write_value(json, item);
+        yyjson_arr_foreach (value, index, max, item)
+            write_value(json, item);
         kanal_json_array_end(json);
         return;
     }
@@ -54,8 +55,7 @@ static void write_value(struct kanal_json *json, yyjson_val *value)
         return;
     }
     kanal_json_object(json);
-    yyjson_obj_foreach(value, index, max, key, item)
-    {
+    yyjson_obj_foreach (value, index, max, key, item) {
         kanal_str name = kanal_json_text(key);
         if (kanal_str_is(name, "ref") && yyjson_is_str(item)) {
             struct kanal_buffer url = { 0 };
@@ -81,8 +81,7 @@ static void write_members(struct kanal_json *json, yyjson_val *object, const cha
     yyjson_val *key, *member;
     if (object == NULL)
         return;
-    yyjson_obj_foreach(object, index, max, key, member)
-    {
+    yyjson_obj_foreach (object, index, max, key, member) {
         kanal_str name = kanal_json_text(key);
         if (is_one_of(name, reserved))
             continue;

@@ -15,8 +15,7 @@ static void fill_defaults(yyjson_mut_doc *doc, yyjson_mut_val *object, yyjson_va
     yyjson_val *key, *property, *properties = yyjson_obj_get(schema, "properties");
     if (properties == NULL)
         return;
-    yyjson_obj_foreach(properties, index, max, key, property)
-    {
+    yyjson_obj_foreach (properties, index, max, key, property) {
         const char *name = yyjson_get_str(key);
         yyjson_mut_val *there = yyjson_mut_obj_get(object, name);
         yyjson_val *otherwise = yyjson_obj_get(property, "default");

@@ -27,7 +27,7 @@ struct fake_request {
 };
 
 struct fake_answer { /* of respond(), delivered(), finish() or locate(), by op */
-    int answered; /* 0: not yet */
+    int answered;    /* 0: not yet */
     kanal_status status;
     kanal_http_response response; /* deep copies */
     kanal_result result;
@@ -38,7 +38,8 @@ struct fake_answer { /* of respond(), delivered(), finish() or locate(), by op *
 /* create() and start(); NULL if create() failed. settings: JSON text, NULL is "{}"; the defaults of settings_schema are filled in, but
  * validating is the host's, so give valid ones. secrets: name, value pairs, count of pairs. The channel is "fake", its public
  * URL https://hub.example.com/c/fake, the clock stands at 2026-11-21T20:53:05Z. */
-struct fake_host *fake_new(const kanal_plugin *, const char *settings, const char *const (*secrets)[2], size_t secret_count);
+struct fake_host *fake_new(const kanal_plugin *, const char *settings, const char *const (*secrets)[2],
+                           size_t secret_count);
 /* stop(), then what is pending ends with KANAL_E_CANCELLED until the plugin finishes; after that nothing is called any more (a
  * plugin that finishes while it has open operations loses their callbacks). destroy(); every op must have been answered.
  * Returns the number of failures. */
@@ -54,14 +55,15 @@ void fake_advance(struct fake_host *, uint32_t ms);
 
 /* Calls into the plugin; the op names the answer. Each runs fake_run(). fake_http(): routes and authenticity are the host's:
  * it applies the declared route (404, 405, 401 as a host would) and only then calls on_http(). */
-kanal_op fake_http(struct fake_host *, const char *method, const char *target, const kanal_field *headers, size_t header_count,
-                   kanal_str body);
+kanal_op fake_http(struct fake_host *, const char *method, const char *target, const kanal_field *headers,
+                   size_t header_count, kanal_str body);
 /* The same without running what is due: for stopping, or sending more, while a request is under way. */
-kanal_op fake_http_pending(struct fake_host *, const char *method, const char *target, const kanal_field *headers,
-                           size_t header_count, kanal_str body);
+kanal_op fake_http_pending(struct fake_host *, const char *method, const char *target,
+                           const kanal_field *headers, size_t header_count, kanal_str body);
 /* The client's address from now on; borrowed. At first 192.0.2.7. */
 void fake_set_remote(struct fake_host *, const char *address);
-kanal_op fake_deliver(struct fake_host *, const kanal_delivery *); /* zero members are filled in; type: message.send */
+kanal_op fake_deliver(struct fake_host *,
+                      const kanal_delivery *); /* zero members are filled in; type: message.send */
 kanal_op fake_media(struct fake_host *, const char *reference);
 kanal_op fake_provision(struct fake_host *, const char *public_url, int wanted);
 /* The answer to an op, never NULL. That of a request is there when the host would let it go: after the events that it caused are
@@ -79,7 +81,8 @@ void fake_events_clear(struct fake_host *);
 size_t fake_request_count(const struct fake_host *);
 const struct fake_request *fake_request_at(const struct fake_host *, size_t index);
 /* Each runs fake_run(). */
-void fake_request_answer(struct fake_host *, size_t index, int code, const char *body); /* JSON content type */
+void fake_request_answer(struct fake_host *, size_t index, int code,
+                         const char *body); /* JSON content type */
 void fake_request_answer_with(struct fake_host *, size_t index, const kanal_http_response *);
 void fake_request_fail(struct fake_host *, size_t index, kanal_status);
 
@@ -97,7 +100,8 @@ double fake_metric(const struct fake_host *, const char *name);
 const char *fake_state(const struct fake_host *, const char *key);
 
 /* WebSocket: upgrade through the plugin's route; 0 if it was refused (see the answer). */
-kanal_op fake_ws_open(struct fake_host *, const char *target, const kanal_field *headers, size_t header_count, kanal_op *ret_request);
+kanal_op fake_ws_open(struct fake_host *, const char *target, const kanal_field *headers, size_t header_count,
+                      kanal_op *ret_request);
 void fake_ws_receive(struct fake_host *, kanal_op connection, const char *text);
 void fake_ws_close(struct fake_host *, kanal_op connection, uint32_t code);
 /* Messages sent to the connection and not yet taken, oldest first; NULL: none. Valid until the next call. */

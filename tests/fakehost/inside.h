@@ -20,7 +20,7 @@ struct arena { /* zeroed: empty */
 };
 void arena_release(struct arena *);
 void *arena_zeroed(struct arena *, size_t bytes);
-kanal_str arena_str(struct arena *, kanal_str);   /* absent stays absent; NUL-ended */
+kanal_str arena_str(struct arena *, kanal_str); /* absent stays absent; NUL-ended */
 void arena_event(struct arena *, kanal_event *to, const kanal_event *from);
 void arena_delivery(struct arena *, kanal_delivery *to, const kanal_delivery *from);
 void arena_result(struct arena *, kanal_result *to, const kanal_result *from);
@@ -29,7 +29,15 @@ void arena_response(struct arena *, kanal_http_response *to, const kanal_http_re
 
 /* ---- Operations ---- */
 
-enum task_kind { TASK_DONE, TASK_VALUE, TASK_RESPONSE, TASK_WAKE, TASK_WS_OPEN, TASK_WS_MESSAGE, TASK_WS_CLOSE };
+enum task_kind {
+    TASK_DONE,
+    TASK_VALUE,
+    TASK_RESPONSE,
+    TASK_WAKE,
+    TASK_WS_OPEN,
+    TASK_WS_MESSAGE,
+    TASK_WS_CLOSE
+};
 
 /* One completion, due now (in host->ready), at a time, or when the test answers (in host->waiting). */
 struct task {
@@ -42,12 +50,12 @@ struct task {
         kanal_response_fn *response;
     } call;
     void *user;
-    int64_t due_ms;                       /* of a timer; else 0 */
-    const struct fake_request *request;   /* of http_send */
-    kanal_op held;                        /* of publish: the request whose 2xx waits */
+    int64_t due_ms;                     /* of a timer; else 0 */
+    const struct fake_request *request; /* of http_send */
+    kanal_op held;                      /* of publish: the request whose 2xx waits */
     kanal_status status;
-    uint64_t revision;                    /* of a state value; of WS_CLOSE the code */
-    struct arena copies;                  /* of the two below */
+    uint64_t revision;   /* of a state value; of WS_CLOSE the code */
+    struct arena copies; /* of the two below */
     kanal_str value;
     kanal_http_response response;
 };
@@ -59,9 +67,9 @@ struct owed {
     struct owed *next;
     kanal_op op;
     enum call_kind kind;
-    int done;             /* answered by the plugin; the answer may still be held back */
-    int upgraded;         /* accepted as a WebSocket */
-    size_t held_by;       /* publishes that must end first */
+    int done;       /* answered by the plugin; the answer may still be held back */
+    int upgraded;   /* accepted as a WebSocket */
+    size_t held_by; /* publishes that must end first */
     int hold_failed;
     struct fake_answer answer;
 };
@@ -82,7 +90,7 @@ struct connection {
     struct sent_message {
         struct sent_message *next;
         kanal_str text;
-    } *first_sent;
+    } * first_sent;
     size_t unsent_bytes;
 };
 
@@ -157,25 +165,28 @@ void fake_locate(const kanal_host *, kanal_op, kanal_status, const kanal_http_re
 /* ---- services.c, crypto.c, state.c, events.c, blob.c, websocket.c ---- */
 
 void fake_table_init(struct fake_host *);
-kanal_op fake_verify(const kanal_host *, kanal_str secret, kanal_str algorithm, kanal_str data, kanal_str claimed,
-                     kanal_done_fn *, void *user);
-kanal_op fake_sign(const kanal_host *, kanal_str secret, kanal_str algorithm, kanal_str data, kanal_value_fn *, void *user);
+kanal_op fake_verify(const kanal_host *, kanal_str secret, kanal_str algorithm, kanal_str data,
+                     kanal_str claimed, kanal_done_fn *, void *user);
+kanal_op fake_sign(const kanal_host *, kanal_str secret, kanal_str algorithm, kanal_str data,
+                   kanal_value_fn *, void *user);
 /* The configured value; NULL: none. */
 const char *fake_secret(const struct fake_host *, kanal_str name);
 /* 0, or a status; out: 20 or 32 bytes. */
-kanal_status fake_mac(const char *secret, kanal_str algorithm, kanal_str data, unsigned char out[64], size_t *ret_len);
+kanal_status fake_mac(const char *secret, kanal_str algorithm, kanal_str data, unsigned char out[64],
+                      size_t *ret_len);
 int fake_same_bytes(kanal_str, kanal_str);
 
 kanal_op fake_state_get(const kanal_host *, kanal_str key, kanal_value_fn *, void *user);
-kanal_op fake_state_put(const kanal_host *, kanal_str key, kanal_str value, uint64_t if_revision, kanal_value_fn *,
-                        void *user);
-kanal_op fake_publish(const kanal_host *, kanal_op cause, const kanal_event *const *events, size_t count, kanal_done_fn *,
-                      void *user);
+kanal_op fake_state_put(const kanal_host *, kanal_str key, kanal_str value, uint64_t if_revision,
+                        kanal_value_fn *, void *user);
+kanal_op fake_publish(const kanal_host *, kanal_op cause, const kanal_event *const *events, size_t count,
+                      kanal_done_fn *, void *user);
 void fake_events_free(struct fake_host *);
 /* Appends the CloudEvent as one line. */
 void fake_event_line(struct fake_host *, const struct fake_event *, struct kanal_buffer *out);
 
-kanal_op fake_http_send(const kanal_host *, kanal_op cause, const kanal_http_request *, kanal_response_fn *, void *user);
+kanal_op fake_http_send(const kanal_host *, kanal_op cause, const kanal_http_request *, kanal_response_fn *,
+                        void *user);
 const void *fake_extension(const kanal_host *, const char *id);
 extern const kanal_blob_host fake_blob_table;
 extern const kanal_websocket_host fake_websocket_table;

@@ -24,8 +24,8 @@ static char events[512]; /* what happened, in order */
 
 static void note(const char *text)
 {
-    strncat(events, text, sizeof events - strlen(events) - 1);
-    strncat(events, " ", sizeof events - strlen(events) - 1);
+    size_t used = strlen(events);
+    snprintf(events + used, sizeof events - used, "%s ", text);
 }
 
 static kanal_channel *probe_create(const kanal_host *host, const kanal_config *config)

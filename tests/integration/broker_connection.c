@@ -114,7 +114,8 @@ Test(connection, a_full_window_is_busy, .timeout = 30)
 Test(connection, bad_input_is_refused, .timeout = 30)
 {
     struct fixture f;
-    static const char *const subjects[] = { "", "a b", "a..b", ".a", "a.", "a.*", "a.>", "a\r\nPUB x 0", "a\tb" };
+    static const char *const subjects[] = { "",    "a b", "a..b",         ".a",  "a.",
+                                            "a.*", "a.>", "a\r\nPUB x 0", "a\tb" };
     kanal_field header = { KANAL_LIT("Name"), KANAL_LIT("a\r\nOther: b") };
     struct broker_out out = text_out("a", "");
     struct broker_subscription *s;
@@ -325,6 +326,7 @@ Test(connection, can_be_freed_inside_a_callback, .timeout = 60)
     for (int i = 0; i < 3; i++)
         broker_request(f.broker, &out, 1000, free_inside, &freeing);
     cr_assert(run_until(&f.loop, &freeing.calls, 3, 2000), "%d", freeing.calls);
+    f.broker = NULL;
     fixture_down(&f);
 }
 
@@ -411,10 +413,33 @@ static void fill(struct fixture *f)
     cr_assert(sent > 80 && sent < 1500, "%d", sent);
     cr_assert(longest < 500, "%d ms", (int)longest);
     cr_assert_eq(f->state, BROKER_STALLED, "a full buffer counts as away");
-    cr_assert(clock_ms() - begin < 3500, "%d ms: found by the buffer, not by the pings", (int)(clock_ms() - begin));
+    cr_assert(clock_ms() - begin < 3500, "%d ms: found by the buffer, not by the pings",
+              (int)(clock_ms() - begin));
     nats_resume(&f->nats);
     cr_assert(run_until_state(f, BROKER_UP, 3000), "%s", f->reason);
     cr_assert_eq(f->downs, 0);
+}
+
+/* Nothing waits for a server that does not answer. */
+Test(connection, is_freed_at_once_when_stalled, .timeout = 60)
+{
+    struct fixture f;
+    struct broker_out out = text_out("nowhere", "");
+    char *payload = calloc(1, 100000);
+    uint64_t begin;
+
+    fixture_up(&f, NULL);
+    nats_pause(&f.nats);
+    out.payload = kanal_str_of(payload, 100000);
+    while (broker_publish(f.broker, &out) == 0)
+        run_for(&f.loop, 1);
+    cr_assert(run_until_state(&f, BROKER_STALLED, 1000));
+    begin = clock_ms();
+    broker_free(f.broker);
+    cr_assert(clock_ms() - begin < 200, "%d ms", (int)(clock_ms() - begin));
+    f.broker = NULL;
+    free(payload);
+    fixture_down(&f);
 }
 
 Test(connection, the_buffer_is_bounded, .timeout = 60)

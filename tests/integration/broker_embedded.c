@@ -43,7 +43,9 @@ static pid_t child_pid(const char *dir)
 static void connect_embedded(struct embedded_fixture *e)
 {
     const char *url = broker_embedded_url(e->child);
-    struct broker_options options = { .urls = &url, .url_count = 1, .user = broker_embedded_user(e->child),
+    struct broker_options options = { .urls = &url,
+                                      .url_count = 1,
+                                      .user = broker_embedded_user(e->child),
                                       .password = broker_embedded_password(e->child) };
 
     fixture_connect(&e->f, &options);
@@ -56,7 +58,8 @@ static void start(struct embedded_fixture *e)
     fixture_init(&e->f);
     snprintf(e->dir, sizeof e->dir, "/tmp/kanal-test-XXXXXX");
     cr_assert_not_null(mkdtemp(e->dir));
-    cr_assert_eq(broker_embedded_start(&e->child, &e->f.loop, e->dir, note_exit, e, e->reason), 0, "%s", e->reason);
+    cr_assert_eq(broker_embedded_start(&e->child, &e->f.loop, e->dir, note_exit, e, e->reason), 0, "%s",
+                 e->reason);
 }
 
 static void end(struct embedded_fixture *e)
@@ -97,7 +100,8 @@ Test(embedded, starts_and_keeps_its_data, .timeout = 60)
     cr_assert(pid > 0);
     broker_embedded_stop(e.child);
     cr_assert(kill(pid, 0) != 0 && errno == ESRCH, "it must be gone");
-    cr_assert_eq(broker_embedded_start(&e.child, &e.f.loop, e.dir, note_exit, &e, e.reason), 0, "%s", e.reason);
+    cr_assert_eq(broker_embedded_start(&e.child, &e.f.loop, e.dir, note_exit, &e, e.reason), 0, "%s",
+                 e.reason);
     connect_embedded(&e);
     memset(&n, 0, sizeof n);
     js_get_last(e.f.broker, "EVENTS", KANAL_LIT("events.a"), note_message, &n);
@@ -174,7 +178,8 @@ Test(embedded, dies_with_us, .timeout = 60)
     memset(&e, 0, sizeof e);
     fixture_init(&e.f);
     snprintf(e.dir, sizeof e.dir, "%s", dir);
-    cr_assert_eq(broker_embedded_start(&e.child, &e.f.loop, e.dir, note_exit, &e, e.reason), 0, "%s", e.reason);
+    cr_assert_eq(broker_embedded_start(&e.child, &e.f.loop, e.dir, note_exit, &e, e.reason), 0, "%s",
+                 e.reason);
     cr_assert_neq(child_pid(dir), server);
     connect_embedded(&e);
     end(&e);

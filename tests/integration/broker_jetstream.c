@@ -52,7 +52,8 @@ Test(jetstream, no_stream_and_refusals, .timeout = 30)
     js_stream_ensure(f.broker, &stream, note_result, &n);
     cr_assert(run_until(&f.loop, &n.calls, 1, 3000));
     cr_assert_eq(n.status, KANAL_OK, "%s", n.text);
-    cr_assert_eq(publish(&f, "small.a", "longer than ten bytes", NULL, JS_ANY_SEQUENCE, &n), KANAL_E_REJECTED);
+    cr_assert_eq(publish(&f, "small.a", "longer than ten bytes", NULL, JS_ANY_SEQUENCE, &n),
+                 KANAL_E_REJECTED);
     cr_assert_not_null(strstr(n.text, "message size exceeds"), "%s", n.text);
     fixture_down(&f);
 }
@@ -91,8 +92,8 @@ static void publish_many(struct fixture *f, int from, int to, struct tally *t)
     }
 }
 
-/* kill -9 with publishes under way: each is told once, as stored or as MAYBE; sent again with the same ids, everything is there
- * exactly once. */
+/* kill -9 with publishes under way: each is told once, as stored or as MAYBE; sent again with the same
+ * ids, everything is there exactly once. */
 Test(jetstream, kill_while_publishing_then_send_again, .timeout = 60)
 {
     struct fixture f;
@@ -111,7 +112,8 @@ Test(jetstream, kill_while_publishing_then_send_again, .timeout = 60)
     publish_many(&f, 0, 5000, &second);
     cr_assert(run_until(&f.loop, &second.calls, 5000, 10000), "%d", second.calls);
     cr_assert_eq(second.ok, 5000);
-    cr_assert(second.duplicates >= first.ok, "%d < %d: an acknowledged message was lost", second.duplicates, first.ok);
+    cr_assert(second.duplicates >= first.ok, "%d < %d: an acknowledged message was lost", second.duplicates,
+              first.ok);
     js_get_last(f.broker, "EVENTS", KANAL_LIT("events.many"), note_message, &n);
     cr_assert(run_until(&f.loop, &n.calls, 1, 2000));
     cr_assert_eq(n.sequence, 5000, "%d", (int)n.sequence);
@@ -134,9 +136,14 @@ Test(jetstream, a_stream_is_compared_and_never_changed, .timeout = 30)
     struct fixture f;
     struct noted n;
     const char *subjects[] = { "events.>", "more.>", NULL }, *others[] = { "events.>", NULL };
-    struct js_stream stream = { .name = "EVENTS", .subjects = subjects, .max_age_ms = INT64_C(400) * 86400000,
-                                .duplicate_window_ms = 120000, .max_bytes = 1 << 30, .max_msg_size = 1000000,
-                                .allow_direct = 1, .deny_purge = 1 };
+    struct js_stream stream = { .name = "EVENTS",
+                                .subjects = subjects,
+                                .max_age_ms = INT64_C(400) * 86400000,
+                                .duplicate_window_ms = 120000,
+                                .max_bytes = 1 << 30,
+                                .max_msg_size = 1000000,
+                                .allow_direct = 1,
+                                .deny_purge = 1 };
     struct js_stream different = stream;
 
     fixture_up(&f, NULL);
@@ -149,7 +156,8 @@ Test(jetstream, a_stream_is_compared_and_never_changed, .timeout = 30)
     cr_assert_eq(ensure(&f, &different, &n), KANAL_E_REJECTED);
     cr_assert_not_null(strstr(n.text, "stream EVENTS: "), "%s", n.text);
     cr_assert_not_null(strstr(n.text, "max_age is 400d, expected 7d"), "%s", n.text);
-    cr_assert_not_null(strstr(n.text, "subjects is [\"events.>\",\"more.>\"], expected [\"events.>\"]"), "%s", n.text);
+    cr_assert_not_null(strstr(n.text, "subjects is [\"events.>\",\"more.>\"], expected [\"events.>\"]"), "%s",
+                       n.text);
     cr_assert_not_null(strstr(n.text, "deny_purge is true, expected false"), "%s", n.text);
     cr_assert_not_null(strstr(n.text, "retention is \"limits\", expected \"workqueue\""), "%s", n.text);
     cr_assert_null(strstr(n.text, "max_bytes"), "%s", n.text);
@@ -196,11 +204,12 @@ static void read_them(int direct)
     publish(&f, "events.a", "one", "id-1", JS_ANY_SEQUENCE, &n);
     publish(&f, "events.b", "two", NULL, JS_ANY_SEQUENCE, &n);
     publish(&f, "events.a", "three", NULL, JS_ANY_SEQUENCE, &n);
-#define GET(call, wanted_status, wanted_text, wanted_sequence)                                                             \
-    memset(&n, 0, sizeof n);                                                                                               \
-    call;                                                                                                                  \
-    cr_assert(run_until(&f.loop, &n.calls, 1, 2000));                                                                      \
-    cr_assert(n.status == (wanted_status) && n.sequence == (wanted_sequence) && strcmp(n.text, wanted_text) == 0,          \
+#define GET(call, wanted_status, wanted_text, wanted_sequence)                                               \
+    memset(&n, 0, sizeof n);                                                                                 \
+    call;                                                                                                    \
+    cr_assert(run_until(&f.loop, &n.calls, 1, 2000));                                                        \
+    cr_assert(n.status == (wanted_status) && n.sequence == (wanted_sequence) &&                              \
+                  strcmp(n.text, wanted_text) == 0,                                                          \
               "%d %s %d", n.status, n.text, (int)n.sequence)
     GET(js_get_last(f.broker, "EVENTS", KANAL_LIT("events.a"), note_message, &n), KANAL_OK, "three", 3);
     GET(js_get_sequence(f.broker, "EVENTS", 2, note_message, &n), KANAL_OK, "two", 2);
@@ -208,7 +217,8 @@ static void read_them(int direct)
     GET(js_get_next(f.broker, "EVENTS", KANAL_LIT("events.a"), 0, note_message, &n), KANAL_OK, "one", 1);
     GET(js_get_last(f.broker, "EVENTS", KANAL_LIT("events.c"), note_message, &n), KANAL_E_NOT_FOUND, "", 0);
     GET(js_get_sequence(f.broker, "EVENTS", 9, note_message, &n), KANAL_E_NOT_FOUND, "", 0);
-    GET(js_get_next(f.broker, "EVENTS", KANAL_LIT("events.b"), 3, note_message, &n), KANAL_E_NOT_FOUND, "", 0);
+    GET(js_get_next(f.broker, "EVENTS", KANAL_LIT("events.b"), 3, note_message, &n), KANAL_E_NOT_FOUND, "",
+        0);
     GET(js_get_last(f.broker, "NONE", KANAL_LIT("events.a"), note_message, &n), KANAL_E_NOT_FOUND, "", 0);
     GET(js_get_last(f.broker, "EVENTS", KANAL_LIT("events.*"), note_message, &n), KANAL_E_INVALID, "", 0);
     fixture_down(&f);
@@ -222,6 +232,29 @@ Test(jetstream, stored_messages_directly, .timeout = 30)
 Test(jetstream, stored_messages_without_direct, .timeout = 30)
 {
     read_them(0);
+}
+
+/* What was known of a stream is forgotten when it does not hold any more. */
+Test(jetstream, a_stream_that_is_gone, .timeout = 30)
+{
+    struct fixture f;
+    struct broker_out out = text_out("$JS.API.STREAM.DELETE.EVENTS", "");
+    struct noted n = { 0 };
+
+    fixture_up(&f, NULL);
+    cr_assert_eq(make_stream(&f, "EVENTS", "events.>"), KANAL_OK);
+    broker_request(f.broker, &out, 0, note_reply, &n);
+    cr_assert(run_until(&f.loop, &n.calls, 1, 2000));
+    n.calls = 0;
+    js_get_sequence(f.broker, "EVENTS", 1, note_message, &n);
+    cr_assert(run_until(&f.loop, &n.calls, 1, 6000));
+    /* 2.9 gives no answer at all, 2.10 says that nobody is there. */
+    cr_assert(n.status == KANAL_E_TIMEOUT || n.status == KANAL_E_NOT_FOUND, "%d", n.status);
+    n.calls = 0;
+    js_get_sequence(f.broker, "EVENTS", 1, note_message, &n);
+    cr_assert(run_until(&f.loop, &n.calls, 1, 1000));
+    cr_assert_eq(n.status, KANAL_E_NOT_FOUND);
+    fixture_down(&f);
 }
 
 struct seen_message {
@@ -315,7 +348,9 @@ static void consumer(struct fixture *f, const struct js_consumer *c, int recreat
 
 static void pull(struct fixture *f, struct reader *r, uint32_t batch, uint32_t window)
 {
-    struct js_pull_options options = { .stream = "EVENTS", .durable = "reader", .batch = batch, .window = window };
+    struct js_pull_options options = {
+        .stream = "EVENTS", .durable = "reader", .batch = batch, .window = window
+    };
 
     r->in_order = 1;
     cr_assert_eq(js_pull_start(f->broker, &options, on_message, on_error, r, &r->pull), 0);
@@ -329,8 +364,9 @@ static void fill(struct fixture *f, int from, int to)
     cr_assert(run_until(&f->loop, &t.ok, to - from, 10000));
 }
 
-static const struct js_consumer reader_consumer = { .stream = "EVENTS", .durable = "reader", .ack_wait_ms = 30000,
-                                                    .max_ack_pending = 2000 };
+static const struct js_consumer reader_consumer = {
+    .stream = "EVENTS", .durable = "reader", .ack_wait_ms = 30000, .max_ack_pending = 2000
+};
 
 Test(jetstream, a_pull_brings_everything_in_order, .timeout = 60)
 {
@@ -347,8 +383,8 @@ Test(jetstream, a_pull_brings_everything_in_order, .timeout = 60)
     fill(&f, 5000, 5010); /* and what comes later */
     cr_assert(run_until(&f.loop, &r.count, 5010, 2000), "%d", r.count);
     run_for(&f.loop, 300);
-    cr_assert(r.count == 5010 && r.in_order && r.redelivered == 0 && r.errors == 0, "%d %d %d %s", r.count, r.in_order,
-              r.redelivered, r.error);
+    cr_assert(r.count == 5010 && r.in_order && r.redelivered == 0 && r.errors == 0, "%d %d %d %s", r.count,
+              r.in_order, r.redelivered, r.error);
     js_pull_stop(r.pull);
     fixture_down(&f);
 }
@@ -467,7 +503,8 @@ Test(jetstream, a_request_for_messages_ends_as_believed, .timeout = 30)
     struct statuses s = { 0 };
     struct tally t = { 0 };
     kanal_str request = KANAL_LIT("{\"batch\":10,\"expires\":1000000000,\"idle_heartbeat\":300000000}");
-    struct broker_out out = { .subject = KANAL_LIT("$JS.API.CONSUMER.MSG.NEXT.EVENTS.reader"), .payload = request };
+    struct broker_out out = { .subject = KANAL_LIT("$JS.API.CONSUMER.MSG.NEXT.EVENTS.reader"),
+                              .payload = request };
 
     fixture_up(&f, NULL);
     cr_assert_eq(make_stream(&f, "EVENTS", "events.>"), KANAL_OK);
@@ -499,6 +536,24 @@ Test(jetstream, a_pull_goes_on_after_a_stall, .timeout = 60)
     fill(&f, 0, 1000);
     cr_assert(run_until(&f.loop, &r.count, 1000, 5000), "%d", r.count);
     cr_assert(r.in_order && r.redelivered == 0);
+    js_pull_stop(r.pull);
+    fixture_down(&f);
+}
+
+/* Requests for messages end after 15 s; the pull does not. */
+Test(jetstream, a_pull_outlives_its_requests, .timeout = 60)
+{
+    struct fixture f;
+    static struct reader r;
+
+    fixture_up(&f, NULL);
+    cr_assert_eq(make_stream(&f, "EVENTS", "events.>"), KANAL_OK);
+    consumer(&f, &reader_consumer, 0, KANAL_OK);
+    pull(&f, &r, 256, 1024);
+    run_for(&f.loop, 16500);
+    fill(&f, 0, 1000);
+    cr_assert(run_until(&f.loop, &r.count, 1000, 1000), "%d", r.count);
+    cr_assert(r.in_order && r.redelivered == 0 && r.errors == 0);
     js_pull_stop(r.pull);
     fixture_down(&f);
 }
@@ -570,9 +625,12 @@ Test(jetstream, a_reader_without_acknowledgements, .timeout = 60)
 {
     struct fixture f;
     static struct reader r;
-    struct js_consumer c = { .stream = "EVENTS", .durable = "reader", .ack_none = 1, .start_sequence = 501,
-                             .filter = "events.many" };
-    struct js_pull_options options = { .stream = "EVENTS", .durable = "reader", .batch = 100, .window = 100, .ack_none = 1 };
+    struct js_consumer c = {
+        .stream = "EVENTS", .durable = "reader", .ack_none = 1, .start_sequence = 501, .filter = "events.many"
+    };
+    struct js_pull_options options = {
+        .stream = "EVENTS", .durable = "reader", .batch = 100, .window = 100, .ack_none = 1
+    };
 
     fixture_up(&f, NULL);
     cr_assert_eq(make_stream(&f, "EVENTS", "events.>"), KANAL_OK);

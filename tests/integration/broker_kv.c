@@ -22,7 +22,8 @@ static void note_value(void *user, kanal_status status, kanal_str value, uint64_
     v->calls++;
     v->status = status;
     v->revision = revision;
-    snprintf(v->text, sizeof v->text, "%s%.*s", value.ptr ? "" : "(absent)", (int)value.len, value.ptr ? value.ptr : "");
+    snprintf(v->text, sizeof v->text, "%s%.*s", value.ptr ? "" : "(absent)", (int)value.len,
+             value.ptr ? value.ptr : "");
 }
 
 static void make_bucket(struct fixture *f, const char *name, int64_t ttl_ms, int32_t history)
@@ -110,7 +111,8 @@ Test(kv, create_works_over_a_delete_marker, .timeout = 30)
     cr_assert_eq(del(&f, "lease", 1).status, KANAL_OK);
     v = get(&f, "lease");
     cr_assert(v.status == KANAL_E_NOT_FOUND && v.revision == 2, "%d %d", v.status, (int)v.revision);
-    cr_assert_eq(publish(&f, "$KV.state.lease", "c", NULL, 0, &n), KANAL_E_REJECTED, "the belief this rests on");
+    cr_assert_eq(publish(&f, "$KV.state.lease", "c", NULL, 0, &n), KANAL_E_REJECTED,
+                 "the belief this rests on");
     v = put(&f, "lease", "c", 0);
     cr_assert(v.status == KANAL_OK && v.revision == 3, "%d %d", v.status, (int)v.revision);
     cr_assert_str_eq(get(&f, "lease").text, "c");
@@ -162,8 +164,8 @@ static void on_entry(void *user, kanal_str key, kanal_str value, uint64_t revisi
     w->entries++;
     w->deleted += value.ptr == NULL;
     w->last = revision;
-    snprintf(w->log + n, sizeof w->log - n, "%.*s=%.*s ", (int)key.len, key.ptr, value.ptr ? (int)value.len : 1,
-             value.ptr ? value.ptr : "-");
+    snprintf(w->log + n, sizeof w->log - n, "%.*s=%.*s ", (int)key.len, key.ptr,
+             value.ptr ? (int)value.len : 1, value.ptr ? value.ptr : "-");
 }
 
 Test(kv, a_watch_tells_what_is_there_and_what_changes, .timeout = 60)
@@ -324,8 +326,10 @@ static void on_info(void *user, const struct object_info *info)
     g->infos++;
     g->size = info->size;
     snprintf(g->name, sizeof g->name, "%.*s", (int)info->name.len, info->name.ptr);
-    snprintf(g->type, sizeof g->type, "%.*s", (int)info->content_type.len, info->content_type.ptr ? info->content_type.ptr : "");
-    snprintf(g->filename, sizeof g->filename, "%.*s", (int)info->filename.len, info->filename.ptr ? info->filename.ptr : "");
+    snprintf(g->type, sizeof g->type, "%.*s", (int)info->content_type.len,
+             info->content_type.ptr ? info->content_type.ptr : "");
+    snprintf(g->filename, sizeof g->filename, "%.*s", (int)info->filename.len,
+             info->filename.ptr ? info->filename.ptr : "");
     SHA256_Init(&g->hash);
 }
 
@@ -417,7 +421,8 @@ Test(object, ten_mebibytes_there_and_back, .timeout = 60)
     store(&f, "kanal/2026/фото 1", data, len);
     g = fetch(&f, "kanal/2026/фото 1");
     cr_assert_eq(g.status, KANAL_OK);
-    cr_assert(g.infos == 1 && g.size == len && g.bytes == len && g.pieces == 81, "%d %d", (int)g.bytes, g.pieces);
+    cr_assert(g.infos == 1 && g.size == len && g.bytes == len && g.pieces == 81, "%d %d", (int)g.bytes,
+              g.pieces);
     cr_assert_eq(memcmp(g.digest, digest, 32), 0);
     cr_assert_str_eq(g.name, "kanal/2026/фото 1");
     cr_assert_str_eq(g.type, "image/png");
@@ -462,7 +467,43 @@ Test(object, reading_pauses_resumes_and_can_be_cancelled, .timeout = 60)
     fixture_down(&f);
 }
 
-/* A chunk was changed by somebody: the digest shows it. */
+static void copy_text(void *user, kanal_status status, const struct js_message *m)
+{
+    cr_assert_eq(status, KANAL_OK);
+    snprintf(user, 4096, "%.*s", (int)m->payload.len, m->payload.ptr);
+}
+
+/* The digest does not fit: somebody has changed something. */
+Test(object, a_wrong_digest_is_found, .timeout = 60)
+{
+    struct fixture f;
+    kanal_field rollup = { KANAL_LIT("Nats-Rollup"), KANAL_LIT("sub") };
+    struct broker_out out = text_out("$O.media.M.YQ==", "");
+    struct noted n = { 0 };
+    char *data = pattern(200000), meta[4096] = "", *digest;
+    struct got g;
+
+    fixture_up(&f, NULL);
+    make_store(&f);
+    store(&f, "a", data, 200000);
+    js_get_last(f.broker, "OBJ_media", out.subject, copy_text, meta);
+    run_for(&f.loop, 200);
+    digest = strstr(meta, "SHA-256=");
+    cr_assert_not_null(digest);
+    digest[10] = digest[10] == 'A' ? 'B' : 'A';
+    out.payload = kanal_str_c(meta);
+    out.headers = &rollup;
+    out.header_count = 1;
+    js_publish(f.broker, &out, kanal_str_of(NULL, 0), JS_ANY_SEQUENCE, 0, note_ack, &n);
+    cr_assert(run_until(&f.loop, &n.calls, 1, 3000));
+    cr_assert_eq(n.status, KANAL_OK, "%s", n.text);
+    g = fetch(&f, "a");
+    cr_assert(g.bytes == 200000 && g.status == KANAL_E_REJECTED, "%d", g.status);
+    free(data);
+    fixture_down(&f);
+}
+
+/* A chunk is gone. */
 Test(object, damage_is_found, .timeout = 60)
 {
     struct fixture f;
@@ -484,7 +525,8 @@ Test(object, damage_is_found, .timeout = 60)
 
 /* ---- nats.js ---- */
 
-/* Runs the peer while our loop stands still; returns its output, or NULL if npm or the module is not to be had. */
+/* Runs the peer while our loop stands still; returns its output, or NULL if npm or the module is not to be
+ * had. */
 static char *peer(struct fixture *f, const char *commands)
 {
     static char output[8192];
@@ -495,12 +537,15 @@ static char *peer(struct fixture *f, const char *commands)
 
     mkdir(dir, 0755);
     snprintf(command, sizeof command,
-             "cd '%s' && cp '%s'/package.json '%s'/peer.mjs . && { [ -d node_modules/nats ] || timeout 60 npm install "
-             "--no-package-lock --ignore-scripts --no-audit --no-fund >/dev/null 2>&1; } && [ -d node_modules/nats ]",
+             "cd '%s' && cp '%s'/package.json '%s'/peer.mjs . && { [ -d node_modules/nats ] || timeout 60 "
+             "npm install "
+             "--no-package-lock --ignore-scripts --no-audit --no-fund >/dev/null 2>&1; } && [ -d "
+             "node_modules/nats ]",
              dir, BROKER_PEER, BROKER_PEER);
     if (system(command) != 0)
         return NULL;
-    snprintf(command, sizeof command, "cd '%s' && timeout 30 node peer.mjs %s %s 2>&1", dir, f->nats.url, commands);
+    snprintf(command, sizeof command, "cd '%s' && timeout 30 node peer.mjs %s %s 2>&1", dir, f->nats.url,
+             commands);
     p = popen(command, "re");
     cr_assert_not_null(p);
     n = fread(output, 1, sizeof output - 1, p);
@@ -523,7 +568,8 @@ Test(peer, another_client_reads_and_writes_the_same, .timeout = 120)
     put(&f, "gone", "x", JS_ANY_SEQUENCE);
     del(&f, "gone", JS_ANY_SEQUENCE);
     store(&f, "our/object", data, 300001);
-    out = peer(&f, "'kvget state ours' 'kvget state gone' 'kvput state theirs hello' 'kvkeys state' 'kvdelete state ours' "
+    out = peer(&f, "'kvget state ours' 'kvget state gone' 'kvput state theirs hello' 'kvkeys state' "
+                   "'kvdelete state ours' "
                    "'objget media our/object' 'objput media theirs 300001'");
     if (!out) {
         cr_skip("npm or the package nats is not available");

@@ -145,8 +145,8 @@ struct broker_out text_out(const char *subject, const char *payload)
     return out;
 }
 
-kanal_status publish(struct fixture *f, const char *subject, const char *payload, const char *msg_id, uint64_t expected,
-                     struct noted *n)
+kanal_status publish(struct fixture *f, const char *subject, const char *payload, const char *msg_id,
+                     uint64_t expected, struct noted *n)
 {
     struct broker_out out = text_out(subject, payload);
 
@@ -160,8 +160,9 @@ kanal_status publish(struct fixture *f, const char *subject, const char *payload
 kanal_status make_stream(struct fixture *f, const char *name, const char *subject)
 {
     const char *subjects[] = { subject, NULL };
-    struct js_stream stream = { .name = name, .subjects = subjects, .replicas = 1, .duplicate_window_ms = 120000,
-                                .allow_direct = 1 };
+    struct js_stream stream = {
+        .name = name, .subjects = subjects, .replicas = 1, .duplicate_window_ms = 120000, .allow_direct = 1
+    };
     struct noted n = { 0 };
 
     js_stream_ensure(f->broker, &stream, note_result, &n);

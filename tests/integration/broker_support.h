@@ -1,4 +1,5 @@
-/* What the tests of core/broker share: a loop that is run until something is true, and callbacks that note what they were told. */
+/* What the tests of core/broker share: a loop that is run until something is true, and callbacks that note
+ * what they were told. */
 #ifndef KANAL_TESTS_BROKER_SUPPORT_H
 #define KANAL_TESTS_BROKER_SUPPORT_H
 #include <criterion/criterion.h>
@@ -45,8 +46,8 @@ void note_reply(void *noted, kanal_status, const struct broker_in *);
 void note_message(void *noted, kanal_status, const struct js_message *);
 
 /* Each waits for the answer and returns the status. */
-kanal_status publish(struct fixture *, const char *subject, const char *payload, const char *msg_id, uint64_t expected,
-                     struct noted *);
+kanal_status publish(struct fixture *, const char *subject, const char *payload, const char *msg_id,
+                     uint64_t expected, struct noted *);
 kanal_status make_stream(struct fixture *, const char *name, const char *subject);
 
 struct broker_out text_out(const char *subject, const char *payload);

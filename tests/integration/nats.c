@@ -52,7 +52,8 @@ int free_port(void)
 
 static int accepts(int port)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
                                    .sin_port = htons((uint16_t)port) };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int ok = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
@@ -66,8 +67,9 @@ void nats_reconfigure(struct nats_server *s, const char *extra)
     FILE *f = fopen(s->config, "we");
 
     cr_assert_not_null(f);
-    fprintf(f, "listen: 127.0.0.1:%d\nserver_name: test\njetstream { store_dir: \"%s\" }\nlog_file: \"%s/log\"\n",
-            s->port, s->dir, s->dir);
+    fprintf(
+        f, "listen: 127.0.0.1:%d\nserver_name: test\njetstream { store_dir: \"%s\" }\nlog_file: \"%s/log\"\n",
+        s->port, s->dir, s->dir);
     for (const char *p = extra ? extra : ""; *p; p++) {
         if (p[0] == '%' && p[1] == 'd') {
             fputs(s->dir, f);
@@ -80,7 +82,8 @@ void nats_reconfigure(struct nats_server *s, const char *extra)
     fclose(f);
 }
 
-static void run(struct nats_server *s)
+/* 0, or -1: it ended (somebody may have taken the port since it was found free). */
+static int try_to_run(struct nats_server *s)
 {
     pid_t parent = getpid();
 
@@ -94,11 +97,24 @@ static void run(struct nats_server *s)
         execlp(nats_binary(), "nats-server", "-c", s->config, (char *)NULL);
         _exit(127);
     }
-    for (int i = 0; i < 1000 && !accepts(s->port); i++) {
-        cr_assert(waitpid(s->pid, NULL, WNOHANG) == 0, "nats-server ended: see %s/log", s->dir);
+    for (int i = 0; i < 1000; i++) {
+        int answers = accepts(s->port);
+
+        if (waitpid(s->pid, NULL, WNOHANG) != 0) {
+            s->pid = 0;
+            return -1;
+        }
+        if (answers)
+            return 0;
         poll(NULL, 0, 10);
     }
-    cr_assert(accepts(s->port), "nats-server does not accept connections");
+    cr_assert_fail("nats-server does not accept connections");
+    return -1;
+}
+
+static void run(struct nats_server *s)
+{
+    cr_assert_eq(try_to_run(s), 0, "nats-server ended: see %s/log", s->dir);
 }
 
 void nats_start(struct nats_server *s, const char *extra)
@@ -107,10 +123,14 @@ void nats_start(struct nats_server *s, const char *extra)
     snprintf(s->dir, sizeof s->dir, "%s/kanal-test-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
     cr_assert_not_null(mkdtemp(s->dir));
     snprintf(s->config, sizeof s->config, "%s/nats.conf", s->dir);
-    s->port = free_port();
-    snprintf(s->url, sizeof s->url, "nats://127.0.0.1:%d", s->port);
-    nats_reconfigure(s, extra);
-    run(s);
+    for (int i = 0; i < 3; i++) {
+        s->port = free_port();
+        snprintf(s->url, sizeof s->url, "nats://127.0.0.1:%d", s->port);
+        nats_reconfigure(s, extra);
+        if (try_to_run(s) == 0)
+            return;
+    }
+    cr_assert_fail("nats-server does not start: see %s/log", s->dir);
 }
 
 static void end(struct nats_server *s, int signal)

@@ -1,16 +1,18 @@
 // The chat widget and the demo shop, in a real browser.
 //
-// Without more it runs against plugins/webchat/widget/dev-server.mjs. Against a gateway:
-//   KANAL_CHAT_URL       the channel's public URL (its `origins` must allow the shop; "*" will do)
+// Without more it runs against plugins/webchat/widget/dev-server.mjs. Against a gateway that it starts itself (gateway.mjs):
+//   KANAL_BIN            the `kanal` executable;  KANAL_PLUGINS  the plugins' folders, separated by colons
+// Against one that runs already:
+//   KANAL_CHAT_URL       the channel's public URL (its `origins` must allow the shop; "*" will do);  KANAL_NATS_URL  its broker
 //   KANAL_SHOP_LISTEN    host:port at which the test serves the shop (default: a free port of 127.0.0.1)
-//   KANAL_CHAT_ANSWERER  a module whose createAnswerer(chatUrl) plays the other side, as devAnswerer() below does
+//   KANAL_CHAT_ANSWERER  a module whose createAnswerer(chatUrl, natsUrl) plays the other side (default: webchat_answerer.mjs)
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
-import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 import { startShop } from '../../consumers/shop/server.mjs';
+import { freePort, startGateway } from './gateway.mjs';
 import { startDevServer } from '../../plugins/webchat/widget/dev-server.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -20,7 +22,8 @@ const PHONE = { width: 390, height: 780 };
 const PNG = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAoAAAAKCAYAAACNMs+9AAAAFUlEQVR42mNk+M9Qz0AEYBxVSF+FAAhKDveksOjmAAAAAElFTkSuQmCC', 'base64');
 
 let browser;
-let dev;
+let dev; // the development server, or
+let gateway; // a gateway of our own
 let shop;
 let other; // who answers
 
@@ -28,7 +31,7 @@ let other; // who answers
 //   received(visitor, match)  the visitor's message for which match(parts) holds: { external_id, content, reply_to, count }
 //   send(visitor, content, author?) → id;  edit(visitor, id, content);  remove(visitor, id);  typing(visitor)
 //   read(visitor, external_id);  receipt(visitor, 'delivered' | 'read', id): that the visitor's page has reported it
-//   typed(visitor): that the visitor was seen typing;  drop(): cuts all connections, if it can;  close()
+//   typed(visitor): that the visitor was seen typing;  close()
 function devAnswerer({ controls }) {
   const of = (visitor) => controls.visitors().find((one) => one.id === visitor);
   return {
@@ -44,12 +47,11 @@ function devAnswerer({ controls }) {
     receipt: (visitor, kind, id) => until(() => of(visitor)?.marks[kind] === id),
     typed: () => until(() => controls.frames().some((frame) => frame.type === 'typing')),
     hello: async (visitor) => of(visitor)?.hello,
-    drop: async () => controls.drop(),
     close: () => {},
   };
 }
 
-async function until(probe, ms = 10000) {
+async function until(probe, ms = 20000) {
   for (const end = Date.now() + ms; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 30))) {
     const value = await probe();
     if (Array.isArray(value) ? value.length > 0 : value) return value;
@@ -58,16 +60,21 @@ async function until(probe, ms = 10000) {
 }
 
 before(async () => {
+  const listen = process.env.KANAL_SHOP_LISTEN || `127.0.0.1:${await freePort()}`;
   let chatUrl = process.env.KANAL_CHAT_URL;
+  if (process.env.KANAL_BIN) {
+    gateway = await startGateway({ kanal: process.env.KANAL_BIN, plugins: process.env.KANAL_PLUGINS.split(':'), origin: `http://${listen}` });
+    chatUrl = gateway.chatUrl;
+  }
   if (chatUrl) {
-    const { createAnswerer } = await import(pathToFileURL(process.env.KANAL_CHAT_ANSWERER));
-    other = await createAnswerer(chatUrl);
+    const { createAnswerer } = await import(process.env.KANAL_CHAT_ANSWERER || './webchat_answerer.mjs');
+    other = await createAnswerer(chatUrl, gateway?.natsUrl || process.env.KANAL_NATS_URL);
   } else {
     dev = await startDevServer();
     chatUrl = dev.base;
     other = devAnswerer(dev);
   }
-  shop = await startShop({ listen: process.env.KANAL_SHOP_LISTEN || '127.0.0.1:0', chatUrl, formUrl: 'http://127.0.0.1:9/c/shop-form' });
+  shop = await startShop({ listen, chatUrl, formUrl: gateway?.formUrl || 'http://127.0.0.1:9/c/shop-form' });
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS });
 });
 
@@ -76,7 +83,19 @@ after(async () => {
   await other?.close();
   shop?.close();
   dev?.close();
+  await gateway?.close();
 });
+
+async function takeDown() {
+  if (gateway) return gateway.kill();
+  dev.controls.refuse({ on: true });
+  return dev.controls.drop();
+}
+
+async function bringBack() {
+  if (gateway) return gateway.start();
+  return dev.controls.refuse({ on: false });
+}
 
 // ---- A person ----
 
@@ -88,7 +107,7 @@ const bubble = (page, text) => at(page, '.message').filter({ hasText: text });
 async function visit(t, options = {}) {
   const { query = '', prepare = async () => {}, expectErrors = false, ...rest } = options;
   const context = await browser.newContext({ viewport: DESKTOP, colorScheme: 'light', locale: 'en-GB', ...rest });
-  context.setDefaultTimeout(8000);
+  context.setDefaultTimeout(20000);
   const faults = [];
   context.on('weberror', (error) => faults.push(error.error().message));
   context.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
@@ -273,20 +292,44 @@ describe('when things go wrong', () => {
     assert.equal(message.count, 1);
   });
 
-  test('a message without an ack survives a reload', async (t) => {
-    if (!dev) return t.skip('needs the development server');
+  test('a message without an ack survives the gateway being killed, and a reload', async (t) => {
+    if (!dev && !gateway) return t.skip('needs a server that can be taken down');
     const { page } = await visit(t, { expectErrors: true });
     await openChat(page);
-    dev.controls.refuse({ on: true });
-    dev.controls.drop();
+    await say(page, 'while it lives');
+    await sent(page, 'while it lives');
+    await takeDown();
     await at(page, '.banner').waitFor();
     await say(page, 'do not lose me');
-    await page.reload();
     await bubble(page, 'do not lose me').and(at(page, '[data-state="sending"]')).waitFor();
-    dev.controls.refuse({ on: false });
-    await sent(page, 'do not lose me');
+    if (dev) { // its page is gone with it otherwise
+      await page.reload();
+      await bubble(page, 'do not lose me').and(at(page, '[data-state="sending"]')).waitFor();
+    }
+    await bringBack();
+    await bubble(page, 'do not lose me').and(at(page, '[data-state="sent"]')).waitFor({ timeout: 40000 });
     assert.equal((await other.received(await visitorOf(page), (parts) => parts[0].text === 'do not lose me')).count, 1);
+    await bubble(page, 'while it lives').waitFor();
+    await other.send(await visitorOf(page), text('we are back'));
+    await bubble(page, 'we are back').waitFor();
   });
+
+  for (const [what, control] of [['never heard', 'deaf'], ['stored, its ack lost', 'mute']]) {
+    test(`a message that went out and was ${what} is there once`, async (t) => {
+      if (!dev) return t.skip('needs the development server');
+      const { page } = await visit(t, { expectErrors: true });
+      await openChat(page);
+      dev.controls[control]({ on: true });
+      await say(page, 'anybody there?');
+      await until(() => dev.controls.frames().find((frame) => frame.text === 'anybody there?'));
+      dev.controls[control]({ on: false });
+      assert.equal(await bubble(page, 'anybody there?').getAttribute('data-state'), 'sending');
+      dev.controls.drop();
+      await sent(page, 'anybody there?');
+      assert.equal(await bubble(page, 'anybody there?').count(), 1);
+      assert.equal((await other.received(await visitorOf(page), (parts) => parts[0].text === 'anybody there?')).count, 1);
+    });
+  }
 
   test('a token that is not accepted makes a new visitor', async (t) => {
     const { page } = await visit(t);
@@ -362,7 +405,12 @@ describe('files', () => {
   test('what is too large or of the wrong kind is refused at once', async (t) => {
     const { page } = await visit(t);
     await openChat(page);
-    await at(page, 'input[type=file]').setInputFiles({ name: 'big.png', mimeType: 'image/png', buffer: Buffer.alloc(17 * 1024 * 1024) });
+    await at(page, 'input[type=file]').evaluate((node) => { // made in the page: sending 17 MiB there takes its time
+      const files = new DataTransfer();
+      files.items.add(new File([new Uint8Array(17 * 1024 * 1024)], 'big.png', { type: 'image/png' }));
+      node.files = files.files;
+      node.dispatchEvent(new Event('change'));
+    });
     await at(page, '[role="alert"]').filter({ hasText: 'larger than' }).waitFor();
     await at(page, 'input[type=file]').setInputFiles({ name: 'page.html', mimeType: 'text/html', buffer: Buffer.from('<script>') });
     await at(page, '[role="alert"]').filter({ hasText: 'not accepted' }).waitFor();
@@ -458,7 +506,7 @@ describe('for everybody', () => {
   test('who wants no motion gets none', async (t) => {
     const { page } = await visit(t, { reducedMotion: 'reduce' });
     await openChat(page);
-    assert.equal(await at(page, '.panel').evaluate((node) => node.getAnimations({ subtree: true }).length), 0);
+    assert.equal(await at(page, '.panel').evaluate((node) => getComputedStyle(node).animationName), 'none');
     await other.typing(await visitorOf(page));
     await at(page, '.typing').filter({ hasText: 'typing' }).waitFor();
     assert.equal(await at(page, '.panel').evaluate((node) => node.getAnimations({ subtree: true }).length), 0);
@@ -519,7 +567,7 @@ describe('the demo shop', () => {
     await context.route('**/c/shop-form/**', (route) => {
       const cors = { 'access-control-allow-origin': '*', 'access-control-allow-headers': '*' };
       if (route.request().method() === 'POST') posted.push(route.request().postDataJSON());
-      return route.fulfill({ status: 200, headers: cors, json: { token: 't1' } });
+      return route.fulfill({ status: 200, headers: cors, json: { token: 't1', ok: true, session: `v1.${'a'.repeat(26)}.${'A'.repeat(43)}` } });
     });
     await openChat(page);
     await input(page).press('Escape');
@@ -539,5 +587,34 @@ describe('the demo shop', () => {
     assert.deepEqual(posted[0].consent.map((one) => [one.purpose, one.given]), [['callback', true], ['marketing', false]]);
     assert.deepEqual(posted[0].attribution, { utm_source: 'vk', click_ids: { yclid: '9' } });
     assert.match(posted[0].session, /^v1\.[a-z2-7]{26}\./); // the same visitor as in the chat
+    assert.notEqual(await visitorOf(page), 'a'.repeat(26)); // who keeps being who they were
+  });
+
+  test('form and chat are one visitor to the gateway', async (t) => {
+    if (!gateway) return t.skip('needs a gateway with a form channel');
+    const { page } = await visit(t, { query: '?utm_source=vk&yclid=9' });
+    await page.getByLabel('Phone').fill('+7 916 123-45-67');
+    await page.getByLabel(/I agree/).check();
+    await page.getByRole('button', { name: 'Call me back' }).click();
+    await page.locator('#form-thanks').waitFor();
+    const visitor = await visitorOf(page); // of the form's answer
+    const { data } = await other.submitted(visitor);
+    assert.equal(data.form.fields.find((field) => field.name === 'phone').value, '+7 916 123-45-67');
+    assert.equal(data.attribution.utm_source, 'vk');
+    await other.send(visitor, text('We call you at once.'));
+    await openChat(page);
+    await bubble(page, 'We call you at once.').waitFor();
+    await say(page, 'Thank you');
+    await other.received(visitor, (parts) => parts[0].text === 'Thank you');
+  });
+
+  test('who sends the form first is the same visitor in the chat', async (t) => {
+    const { page } = await visit(t);
+    const session = `v1.${'a'.repeat(26)}.${'A'.repeat(43)}`;
+    assert.equal(await page.evaluate(() => window.KanalChat.session()), null);
+    await page.evaluate((token) => window.KanalChat.adopt(token), 'nonsense');
+    assert.equal(await page.evaluate(() => window.KanalChat.session()), null);
+    await page.evaluate((token) => window.KanalChat.adopt(token), session);
+    assert.equal(await page.evaluate(() => window.KanalChat.session()), session);
   });
 });

@@ -126,17 +126,19 @@ function consent(id, purpose) {
   return { purpose, given: byId(id).checked, text: byId(`${id}-text`).textContent };
 }
 
+// The token keeps a double click from being two events; the session makes chat and form one visitor, whichever came first.
 async function submit() {
-  const base = new URL('.', form.action).href;
-  const token = await (await fetch(`${base}token`)).json();
+  const { token } = await (await fetch(new URL('../token?form=callback', form.action))).json();
   const fields = Object.fromEntries(['name', 'phone', 'comment', 'website'].map((name) => [name, form[name].value]));
   const body = {
-    token: token.token, session: window.KanalChat?.session() || undefined, fields,
+    token, fields, session: window.KanalChat?.session() || undefined,
     consent: [consent('f-consent', 'callback'), consent('f-news', 'marketing')],
     page: { url: location.href, title: document.title, referrer: document.referrer }, attribution: attribution(),
   };
   const answer = await fetch(form.action, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
-  if (!answer.ok) throw new Error(String(answer.status));
+  const said = await answer.json();
+  if (!answer.ok) throw new Error(said.error?.field === 'phone' ? 'phone' : said.error?.code);
+  window.KanalChat?.adopt(said.session);
 }
 
 form.addEventListener('submit', async (event) => {
@@ -151,8 +153,9 @@ form.addEventListener('submit', async (event) => {
     form.hidden = true;
     byId('form-thanks').hidden = false;
     byId('form-thanks').focus();
-  } catch {
-    problem('That did not work. Please try again, or write to us in the chat.');
+  } catch (error) {
+    if (error.message === 'phone') problem('Please check the phone number.', form.phone);
+    else problem('That did not work. Please try again, or write to us in the chat.');
   } finally {
     button.disabled = false;
   }

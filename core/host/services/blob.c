@@ -16,7 +16,8 @@ static void on_put(void *user, kanal_status status, kanal_str reason)
     op_complete(op, status);
 }
 
-static kanal_op blob_put(const kanal_host *host, kanal_str content_type, kanal_str filename, kanal_str data, kanal_value_fn *done, void *user)
+static kanal_op blob_put(const kanal_host *host, kanal_str content_type, kanal_str filename, kanal_str data,
+                         kanal_value_fn *done, void *user)
 {
     struct channel *channel = host->impl;
     struct op *op = channel_op(channel, OP_VALUE);
@@ -29,10 +30,13 @@ static kanal_op blob_put(const kanal_host *host, kanal_str content_type, kanal_s
     struct op_link *link = NULL;
     if (data.len > BLOB_MAX) {
         op_complete(op, KANAL_E_TOO_LARGE);
-    } else if (channel->ops > CHANNEL_OPS_MAX || ids_random("b_", &name) != 0 || !(link = op_link_new(channel->host->ops, op))) {
+    } else if (channel->ops > CHANNEL_OPS_MAX || ids_random("b_", &name) != 0 ||
+               !(link = op_link_new(channel->host->ops, op))) {
         op_complete(op, KANAL_E_BUSY);
     } else {
-        struct object_info info = { .name = kanal_str_of(name.text, ID_LEN), .content_type = content_type, .filename = filename };
+        struct object_info info = { .name = kanal_str_of(name.text, ID_LEN),
+                                    .content_type = content_type,
+                                    .filename = filename };
         kanal_buffer_text(&op->value, "blob:");
         kanal_buffer_append(&op->value, name.text, ID_LEN);
         object_put(channel->host->broker, channel->host->names.media, &info, data, on_put, link);

@@ -42,13 +42,15 @@ static char *expand(const char *pattern, yyjson_val *settings)
 
 int egress_init(struct channel *channel)
 {
-    const char *const *wanted = channel->config->egress ? channel->config->egress : channel->plugin->descriptor.egress;
+    const char *const *wanted =
+        channel->config->egress ? channel->config->egress : channel->plugin->descriptor.egress;
     size_t count = 0;
     channel->egress_by_operator = channel->config->egress != NULL;
     channel->egress = calloc(PATTERNS_MAX + 1, sizeof *channel->egress);
     yyjson_doc *settings = kanal_json_parse(channel->config->settings);
     for (; channel->egress && wanted && *wanted && count < PATTERNS_MAX; wanted++) {
-        char *pattern = channel->config->egress ? strdup(*wanted) : expand(*wanted, yyjson_doc_get_root(settings));
+        char *pattern =
+            channel->config->egress ? strdup(*wanted) : expand(*wanted, yyjson_doc_get_root(settings));
         if (pattern)
             channel->egress[count++] = pattern;
     }
@@ -72,7 +74,8 @@ static int matches(const char *pattern, const struct kanal_url *url)
     if (port.len > 0 && !kanal_str_equal(port, actual_port))
         return 0;
     if (kanal_str_starts(host, "*.") && url->host.len > host.len - 1)
-        return kanal_str_equal_nocase(kanal_str_from(host, 1), kanal_str_from(url->host, url->host.len - host.len + 1));
+        return kanal_str_equal_nocase(kanal_str_from(host, 1),
+                                      kanal_str_from(url->host, url->host.len - host.len + 1));
     return kanal_str_equal_nocase(host, url->host);
 }
 
@@ -88,10 +91,12 @@ static int private_v4(uint32_t a)
 {
     static const struct {
         uint32_t net, mask;
-    } nets[] = { /* IANA special-purpose registry, RFC 6890 and its updates */
-        { 0x00000000, 0xff000000 }, { 0x0a000000, 0xff000000 }, { 0x64400000, 0xffc00000 }, { 0x7f000000, 0xff000000 },
-        { 0xa9fe0000, 0xffff0000 }, { 0xac100000, 0xfff00000 }, { 0xc0000000, 0xffffff00 }, { 0xc0a80000, 0xffff0000 },
-        { 0xc6120000, 0xfffe0000 }, { 0xe0000000, 0xf0000000 }, { 0xf0000000, 0xf0000000 },
+    } nets[] = {
+        /* IANA special-purpose registry, RFC 6890 and its updates */
+        { 0x00000000, 0xff000000 }, { 0x0a000000, 0xff000000 }, { 0x64400000, 0xffc00000 },
+        { 0x7f000000, 0xff000000 }, { 0xa9fe0000, 0xffff0000 }, { 0xac100000, 0xfff00000 },
+        { 0xc0000000, 0xffffff00 }, { 0xc0a80000, 0xffff0000 }, { 0xc6120000, 0xfffe0000 },
+        { 0xe0000000, 0xf0000000 }, { 0xf0000000, 0xf0000000 },
     };
     for (size_t i = 0; i < sizeof nets / sizeof *nets; i++)
         if ((a & nets[i].mask) == nets[i].net)
@@ -111,7 +116,8 @@ int address_is_private(const struct sockaddr *address)
         memcpy(&v4, &a->s6_addr[12], sizeof v4);
         return private_v4(ntohl(v4));
     }
-    int nat64 = a->s6_addr[0] == 0x00 && a->s6_addr[1] == 0x64 && a->s6_addr[2] == 0xff && a->s6_addr[3] == 0x9b;
-    return nat64 || IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_UNSPECIFIED(a) || IN6_IS_ADDR_LINKLOCAL(a) || IN6_IS_ADDR_MULTICAST(a) ||
-           (a->s6_addr[0] & 0xfe) == 0xfc;
+    int nat64 =
+        a->s6_addr[0] == 0x00 && a->s6_addr[1] == 0x64 && a->s6_addr[2] == 0xff && a->s6_addr[3] == 0x9b;
+    return nat64 || IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_UNSPECIFIED(a) || IN6_IS_ADDR_LINKLOCAL(a) ||
+           IN6_IS_ADDR_MULTICAST(a) || (a->s6_addr[0] & 0xfe) == 0xfc;
 }

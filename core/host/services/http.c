@@ -16,7 +16,7 @@
 #define TIMEOUT_MAX_MS 120000u
 #define SOURCE_BYTES_MAX (64u * 1024 * 1024)
 
-struct http_draft { /* behind outgoing.out */
+struct http_draft {      /* behind outgoing.out */
     struct http_out out; /* first */
     struct kanal_buffer url, body;
     struct kanal_buffer values[SECRETS_MAX]; /* header values that hold secrets */
@@ -125,12 +125,14 @@ static void add_query(struct kanal_buffer *url, kanal_str name, kanal_str prefix
     kanal_url_encode(url, secret);
 }
 
-static void add_form(struct http_draft *draft, kanal_str name, kanal_str prefix, kanal_str secret, struct kanal_buffer *value)
+static void add_form(struct http_draft *draft, kanal_str name, kanal_str prefix, kanal_str secret,
+                     struct kanal_buffer *value)
 {
     kanal_buffer_str(value, prefix);
     kanal_buffer_str(value, secret);
     if (draft->out.part_count > 0) {
-        draft->parts[draft->out.part_count++] = (struct http_out_part){ .name = name, .data = kanal_buffer_view(value) };
+        draft->parts[draft->out.part_count++] =
+            (struct http_out_part){ .name = name, .data = kanal_buffer_view(value) };
         return;
     }
     if (draft->body.len > 0)
@@ -158,11 +160,13 @@ static void add_path(struct kanal_buffer *url, size_t position, kanal_str prefix
     kanal_buffer_release(&segment);
 }
 
-static int add_secret(struct http_draft *draft, const kanal_secret_use *use, struct kanal_buffer *value, char reason[256])
+static int add_secret(struct http_draft *draft, const kanal_secret_use *use, struct kanal_buffer *value,
+                      char reason[256])
 {
     kanal_str secret = channel_secret(draft->channel, use->secret);
     if (secret.len == 0) {
-        snprintf(reason, 256, "the secret '%.*s' is not configured", (int)(use->secret.len < 64 ? use->secret.len : 64), use->secret.ptr);
+        snprintf(reason, 256, "the secret '%.*s' is not configured",
+                 (int)(use->secret.len < 64 ? use->secret.len : 64), use->secret.ptr);
         return KANAL_E_NOT_FOUND;
     }
     switch (use->where) {
@@ -191,7 +195,8 @@ static int add_secret(struct http_draft *draft, const kanal_secret_use *use, str
         break;
     case KANAL_IN_JSON:
         if (add_json_secret(draft, use->name, use->prefix, secret) != 0)
-            return refuse(reason, KANAL_E_INVALID, "a secret goes into the JSON body, but the body is no JSON object");
+            return refuse(reason, KANAL_E_INVALID,
+                          "a secret goes into the JSON body, but the body is no JSON object");
         break;
     case KANAL_IN_PATH:
         if (use->position > draft->url.len || use->position < 8)
@@ -206,37 +211,77 @@ static int add_secret(struct http_draft *draft, const kanal_secret_use *use, str
     return 0;
 }
 
-static int check(const struct channel *channel, const kanal_http_request *request, struct http_draft *draft, char reason[256])
+static int check(const struct channel *channel, const kanal_http_request *request, struct http_draft *draft,
+                 char reason[256])
 {
     struct kanal_url url;
-    if (!KANAL_HAS(request, part_count) || request->header_count > HEADERS_MAX || request->secret_count > SECRETS_MAX ||
-        request->part_count + SECRETS_MAX > PARTS_MAX)
-        return refuse(reason, KANAL_E_INVALID, "the request's struct_size is too small, or it has too many headers, secrets or parts");
+    if (!KANAL_HAS(request, part_count) || request->header_count > HEADERS_MAX ||
+        request->secret_count > SECRETS_MAX || request->part_count + SECRETS_MAX > PARTS_MAX)
+        return refuse(reason, KANAL_E_INVALID,
+                      "the request's struct_size is too small, or it has too many headers, secrets or parts");
     if (kanal_url_parse(request->url, &url) != 0 || url.userinfo.len > 0 || url.fragment.len > 0 ||
         (!kanal_str_is(url.scheme, "https") && !kanal_str_is(url.scheme, "http")))
         return refuse(reason, KANAL_E_INVALID, "the URL is no absolute http or https URL");
     if (!egress_granted(channel, &url)) {
-        snprintf(reason, 256, "host '%.*s' is not granted: add it to the channel's egress", (int)(url.host.len < 128 ? url.host.len : 128), url.host.ptr);
+        snprintf(reason, 256, "host '%.*s' is not granted: add it to the channel's egress",
+                 (int)(url.host.len < 128 ? url.host.len : 128), url.host.ptr);
         return KANAL_E_DENIED;
     }
     draft->may_be_private = channel->egress_by_operator;
     for (size_t i = 0; i < request->header_count; i++)
         if (!header_valid(request->headers[i]))
-            return refuse(reason, KANAL_E_INVALID, "a header's name or value has a character that may not stand there");
+            return refuse(reason, KANAL_E_INVALID,
+                          "a header's name or value has a character that may not stand there");
     return 0;
 }
 
-static void copy_parts(struct http_draft *draft, const kanal_http_request *request)
+/* What may be streamed into a form: from a granted host; from the gateway itself; or a URL that stands in the delivery which the request is
+ * made for, since a consumer may name media anywhere on the public internet, and a plugin may not. */
+static int source_granted(const struct channel *channel, kanal_op cause, kanal_str url,
+                          int *ret_may_be_private)
+{
+    struct kanal_url parsed, own;
+    if (kanal_url_parse(url, &parsed) != 0)
+        return 0;
+    *ret_may_be_private = channel->egress_by_operator;
+    if (egress_granted(channel, &parsed))
+        return 1;
+    *ret_may_be_private = 1;
+    if (kanal_url_parse(channel->host->envelope.base_url, &own) == 0 &&
+        kanal_str_equal_nocase(own.host, parsed.host) && kanal_str_equal(own.port, parsed.port) &&
+        kanal_str_starts(parsed.path, "/m/"))
+        return 1;
+    *ret_may_be_private = 0;
+    const struct op *op = op_find(channel->host->ops, channel, cause);
+    const kanal_delivery *delivery = op && op->kind == OP_DELIVER ? op->argument : NULL;
+    return delivery && url.len > 0 &&
+           memmem(delivery->data.ptr, delivery->data.len, url.ptr, url.len) != NULL;
+}
+
+static int copy_parts(struct http_draft *draft, kanal_op cause, const kanal_http_request *request,
+                      char reason[256])
 {
     for (size_t i = 0; i < request->part_count; i++) {
         const kanal_part *part = &request->parts[i];
-        draft->parts[i] = (struct http_out_part){ .name = part->name, .filename = part->filename, .content_type = part->content_type,
-                                                  .data = part->data, .source_url = part->source_url, .max_bytes = SOURCE_BYTES_MAX };
+        int may_be_private = 0;
+        if (part->source_url.len > 0 &&
+            !source_granted(draft->channel, cause, part->source_url, &may_be_private))
+            return refuse(reason, KANAL_E_DENIED,
+                          "a part's source_url is of no granted host and not in the delivery");
+        draft->parts[i] = (struct http_out_part){ .name = part->name,
+                                                  .filename = part->filename,
+                                                  .content_type = part->content_type,
+                                                  .data = part->data,
+                                                  .source_url = part->source_url,
+                                                  .max_bytes = SOURCE_BYTES_MAX,
+                                                  .allow_user = may_be_private ? draft->channel : NULL };
     }
     draft->out.part_count = request->part_count;
+    return 0;
 }
 
-int outgoing_init(struct outgoing *outgoing, struct channel *channel, const kanal_http_request *request, char reason[256])
+int outgoing_init(struct outgoing *outgoing, struct channel *channel, kanal_op cause,
+                  const kanal_http_request *request, char reason[256])
 {
     struct http_draft *draft = calloc(1, sizeof *draft);
     if (!draft)
@@ -250,7 +295,8 @@ int outgoing_init(struct outgoing *outgoing, struct channel *channel, const kana
     kanal_buffer_str(&draft->body, request->body);
     for (size_t i = 0; i < request->header_count; i++)
         add_header(draft, request->headers[i].name, request->headers[i].value);
-    copy_parts(draft, request);
+    if ((status = copy_parts(draft, cause, request, reason)) != 0)
+        goto fail;
     for (size_t i = 0; i < request->secret_count; i++)
         if ((status = add_secret(draft, &request->secrets[i], &draft->values[i], reason)) != 0)
             goto fail;
@@ -288,15 +334,19 @@ static void on_done(void *user, kanal_status status, const struct http_in *in, c
         op_complete(op, status);
         return;
     }
-    kanal_http_response response = { .struct_size = sizeof response, .code = in->code, .body = in->body, .headers = in->headers, .header_count = in->header_count };
+    kanal_http_response response = { .struct_size = sizeof response,
+                                     .code = in->code,
+                                     .body = in->body,
+                                     .headers = in->headers,
+                                     .header_count = in->header_count };
     op_complete_response(op, KANAL_OK, &response);
 }
 
-kanal_op service_http_send(const kanal_host *host, kanal_op cause, const kanal_http_request *request, kanal_response_fn *done, void *user)
+kanal_op service_http_send(const kanal_host *host, kanal_op cause, const kanal_http_request *request,
+                           kanal_response_fn *done, void *user)
 {
     struct channel *channel = host->impl;
     struct op *op = channel_op(channel, OP_RESPONSE);
-    (void)cause;
     if (!op)
         return 0;
     op->callback.response = done;
@@ -304,10 +354,13 @@ kanal_op service_http_send(const kanal_host *host, kanal_op cause, const kanal_h
     kanal_op id = op->id;
     char reason[256];
     struct outgoing outgoing = { .out = NULL };
-    kanal_status status = channel->ops > CHANNEL_OPS_MAX ? KANAL_E_BUSY : outgoing_init(&outgoing, channel, request, reason);
+    kanal_status status = channel->ops > CHANNEL_OPS_MAX
+                              ? KANAL_E_BUSY
+                              : outgoing_init(&outgoing, channel, cause, request, reason);
     if (status != KANAL_OK) {
         if (status != KANAL_E_BUSY)
-            log_write(channel->host->log, KANAL_LOG_WARN, "http", channel->id.ptr, "a request of the plugin was refused: %s", reason);
+            log_write(channel->host->log, KANAL_LOG_WARN, "http", channel->id.ptr,
+                      "a request of the plugin was refused: %s", reason);
         op_complete(op, status);
         return id;
     }

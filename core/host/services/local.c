@@ -57,7 +57,8 @@ void service_random(const kanal_host *host, void *out, size_t len)
         memset(out, 0, len); /* OpenSSL without entropy does not occur on Linux once the system is up */
 }
 
-void service_metric_add(const kanal_host *host, kanal_str name, double by, const kanal_field *labels, size_t count)
+void service_metric_add(const kanal_host *host, kanal_str name, double by, const kanal_field *labels,
+                        size_t count)
 {
     struct channel *channel = host->impl;
     struct kanal_buffer joined = { 0 };
@@ -68,11 +69,13 @@ void service_metric_add(const kanal_host *host, kanal_str name, double by, const
             kanal_buffer_byte(&joined, ',');
         kanal_buffer_str(&joined, labels[i].name);
         kanal_buffer_byte(&joined, '=');
-        kanal_buffer_append(&joined, labels[i].value.ptr, labels[i].value.len < 64 ? labels[i].value.len : 64);
+        kanal_buffer_append(&joined, labels[i].value.ptr,
+                            labels[i].value.len < 64 ? labels[i].value.len : 64);
     }
     kanal_str values[] = { channel->id, name, kanal_buffer_view(&joined) };
     /* The number of series is the channel's, not the plugin's: what a customer sends must not make new ones without end. */
-    if (channel->metric_series < METRIC_SERIES_PER_CHANNEL || metric_known(channel->host->plugin_counters, values)) {
+    if (channel->metric_series < METRIC_SERIES_PER_CHANNEL ||
+        metric_known(channel->host->plugin_counters, values)) {
         channel->metric_series += !metric_known(channel->host->plugin_counters, values);
         metric_series(channel->host->plugin_counters, values)->value += by;
     }

@@ -30,8 +30,8 @@ static int sizes_right(const kanal_event *const *events, size_t count)
     return count > 0 && count <= EVENTS_PER_PUBLISH_MAX;
 }
 
-kanal_op service_publish(const kanal_host *host, kanal_op cause, const kanal_event *const *events, size_t count,
-                         kanal_done_fn *done, void *user)
+kanal_op service_publish(const kanal_host *host, kanal_op cause, const kanal_event *const *events,
+                         size_t count, kanal_done_fn *done, void *user)
 {
     struct channel *channel = host->impl;
     struct op *op = channel_op(channel, OP_DONE);
@@ -44,10 +44,10 @@ kanal_op service_publish(const kanal_host *host, kanal_op cause, const kanal_eve
     if (waiting && waiting->kind != OP_HTTP)
         waiting = NULL;
     struct publish *publish = NULL;
-    kanal_status status = !sizes_right(events, count)          ? KANAL_E_INVALID
-                          : channel->ops > CHANNEL_OPS_MAX     ? KANAL_E_BUSY
+    kanal_status status = !sizes_right(events, count)            ? KANAL_E_INVALID
+                          : channel->ops > CHANNEL_OPS_MAX       ? KANAL_E_BUSY
                           : !(publish = malloc(sizeof *publish)) ? KANAL_E_BUSY
-                                                               : KANAL_OK;
+                                                                 : KANAL_OK;
     if (status != KANAL_OK) {
         if (waiting)
             waiting->failed = status;
@@ -57,6 +57,7 @@ kanal_op service_publish(const kanal_host *host, kanal_op cause, const kanal_eve
     *publish = (struct publish){ .channel = channel, .op = id, .cause = waiting ? cause : 0 };
     if (waiting)
         waiting->waiting++;
-    publisher_publish(channel->host->publisher, &channel->source, events, count, channel->config->raw_ms > 0, on_stored, publish);
+    publisher_publish(channel->host->publisher, &channel->source, events, count, channel->config->raw_ms > 0,
+                      on_stored, publish);
     return id;
 }

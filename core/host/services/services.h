@@ -21,7 +21,8 @@ void service_log(const kanal_host *, kanal_op cause, int32_t level, kanal_str te
 void service_wake(const kanal_host *);
 int64_t service_now_ms(const kanal_host *);
 void service_random(const kanal_host *, void *out, size_t len);
-void service_metric_add(const kanal_host *, kanal_str name, double by, const kanal_field *labels, size_t count);
+void service_metric_add(const kanal_host *, kanal_str name, double by, const kanal_field *labels,
+                        size_t count);
 void service_health(const kanal_host *, kanal_status, kanal_str reason);
 void service_cancel(const kanal_host *, kanal_op);
 
@@ -29,26 +30,31 @@ void service_cancel(const kanal_host *, kanal_op);
 kanal_op service_timer(const kanal_host *, uint32_t delay_ms, kanal_done_fn *, void *user);
 
 /* crypto.c; check_signature() is also how declared authenticity is checked: 0 or KANAL_E_REJECTED, _NOT_FOUND, _INVALID */
-kanal_op service_verify(const kanal_host *, kanal_str secret, kanal_str algorithm, kanal_str data, kanal_str claimed,
-                        kanal_done_fn *, void *user);
-kanal_op service_sign(const kanal_host *, kanal_str secret, kanal_str algorithm, kanal_str data, kanal_value_fn *, void *user);
-int check_signature(const struct channel *, kanal_str secret, kanal_str algorithm, kanal_str data, kanal_str claimed);
+kanal_op service_verify(const kanal_host *, kanal_str secret, kanal_str algorithm, kanal_str data,
+                        kanal_str claimed, kanal_done_fn *, void *user);
+kanal_op service_sign(const kanal_host *, kanal_str secret, kanal_str algorithm, kanal_str data,
+                      kanal_value_fn *, void *user);
+int check_signature(const struct channel *, kanal_str secret, kanal_str algorithm, kanal_str data,
+                    kanal_str claimed);
 
 /* state.c */
 kanal_op service_state_get(const kanal_host *, kanal_str key, kanal_value_fn *, void *user);
-kanal_op service_state_put(const kanal_host *, kanal_str key, kanal_str value, uint64_t if_revision, kanal_value_fn *, void *user);
+kanal_op service_state_put(const kanal_host *, kanal_str key, kanal_str value, uint64_t if_revision,
+                           kanal_value_fn *, void *user);
 
 /* publish.c */
-kanal_op service_publish(const kanal_host *, kanal_op cause, const kanal_event *const *events, size_t count, kanal_done_fn *,
-                         void *user);
+kanal_op service_publish(const kanal_host *, kanal_op cause, const kanal_event *const *events, size_t count,
+                         kanal_done_fn *, void *user);
 
 /* http.c; outgoing_init() is also for a media recipe. Borrows the request's strings. KANAL_E_DENIED, _INVALID, _NOT_FOUND (a secret). */
 struct http_out;
 struct outgoing { /* a granted request, its secrets filled in; release wipes it */
     struct http_out *out;
 };
-kanal_op service_http_send(const kanal_host *, kanal_op cause, const kanal_http_request *, kanal_response_fn *, void *user);
-int outgoing_init(struct outgoing *, struct channel *, const kanal_http_request *, char reason[256]);
+kanal_op service_http_send(const kanal_host *, kanal_op cause, const kanal_http_request *,
+                           kanal_response_fn *, void *user);
+int outgoing_init(struct outgoing *, struct channel *, kanal_op cause, const kanal_http_request *,
+                  char reason[256]);
 void outgoing_release(struct outgoing *);
 /* blob.c, websocket.c: extensions */
 const void *extension_blob(void);

@@ -67,7 +67,8 @@ kanal_op service_state_get(const kanal_host *host, kanal_str key, kanal_value_fn
     return id;
 }
 
-kanal_op service_state_put(const kanal_host *host, kanal_str key, kanal_str value, uint64_t if_revision, kanal_value_fn *done, void *user)
+kanal_op service_state_put(const kanal_host *host, kanal_str key, kanal_str value, uint64_t if_revision,
+                           kanal_value_fn *done, void *user)
 {
     struct channel *channel = host->impl;
     struct host *h = channel->host;

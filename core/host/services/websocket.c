@@ -12,7 +12,12 @@ struct happening {
     struct lane_item item; /* first */
     struct channel *channel;
     kanal_op connection;
-    enum { OPENED, MESSAGE, CLOSED, STOPPED } what; /* STOPPED: the channel stops and hears of the end early */
+    enum {
+        OPENED,
+        MESSAGE,
+        CLOSED,
+        STOPPED
+    } what; /* STOPPED: the channel stops and hears of the end early */
     uint32_t type, code;
     size_t len;
     char bytes[];
@@ -34,7 +39,8 @@ static void run_happening(struct lane_item *item)
             channel->sockets->on_message(channel->instance, h->connection, h->type, bytes);
         else
             channel->sockets->on_close(channel->instance, h->connection, h->code, bytes);
-        op->responded |= h->what == CLOSED || h->what == STOPPED; /* on_close() comes once, and nothing after it */
+        op->responded |=
+            h->what == CLOSED || h->what == STOPPED; /* on_close() comes once, and nothing after it */
     }
     channel_leave(channel, entered, "a WebSocket callback");
     if (h->what == CLOSED)
@@ -47,8 +53,13 @@ static int queue(struct op *op, int what, uint32_t type, uint32_t code, kanal_st
     struct happening *h = malloc(sizeof *h + bytes.len);
     if (!h)
         return -1;
-    *h = (struct happening){ .item.run = run_happening, .channel = op->channel, .connection = op->id, .what = what,
-                             .type = type, .code = code, .len = bytes.len };
+    *h = (struct happening){ .item.run = run_happening,
+                             .channel = op->channel,
+                             .connection = op->id,
+                             .what = what,
+                             .type = type,
+                             .code = code,
+                             .len = bytes.len };
     if (bytes.len > 0)
         memcpy(h->bytes, bytes.ptr, bytes.len);
     op->waiting++;
@@ -65,7 +76,8 @@ static void on_open(void *user, struct http_socket *socket)
 static void on_message(void *user, struct http_socket *socket, int is_text, kanal_str message)
 {
     struct op *op = user;
-    if (op->waiting > QUEUED_MAX || queue(op, MESSAGE, is_text ? KANAL_WS_TEXT : KANAL_WS_BINARY, 0, message) != 0)
+    if (op->waiting > QUEUED_MAX ||
+        queue(op, MESSAGE, is_text ? KANAL_WS_TEXT : KANAL_WS_BINARY, 0, message) != 0)
         http_socket_close(socket, 1013, KANAL_LIT("too many messages"));
 }
 
@@ -78,7 +90,9 @@ static void on_close(void *user, struct http_socket *socket, uint16_t code, kana
         op_free(op->channel->host->ops, op);
 }
 
-static const struct http_socket_events socket_events = { .open = on_open, .message = on_message, .close = on_close };
+static const struct http_socket_events socket_events = { .open = on_open,
+                                                         .message = on_message,
+                                                         .close = on_close };
 
 static void socket_accept(const kanal_host *host, kanal_op request, uint32_t max_message)
 {
@@ -133,6 +147,8 @@ void websocket_close_all(struct channel *channel)
 
 const void *extension_websocket(void)
 {
-    static const kanal_websocket_host table = { .struct_size = sizeof table, .accept = socket_accept, .send = socket_send, .close = socket_close };
+    static const kanal_websocket_host table = {
+        .struct_size = sizeof table, .accept = socket_accept, .send = socket_send, .close = socket_close
+    };
     return &table;
 }

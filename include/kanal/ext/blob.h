@@ -17,8 +17,8 @@ typedef struct kanal_blob_host {
     uint64_t struct_size;
     /* [lane] Stores bytes (at most 16 MiB) durably. The callback brings the reference ("blob:…").
      * KANAL_E_TOO_LARGE, KANAL_E_BUSY, KANAL_E_NETWORK (no broker), KANAL_E_TIMEOUT. */
-    kanal_op (*put)(const kanal_host *, kanal_str content_type, kanal_str filename, kanal_str data, kanal_value_fn *,
-                    void *user);
+    kanal_op (*put)(const kanal_host *, kanal_str content_type, kanal_str filename, kanal_str data,
+                    kanal_value_fn *, void *user);
     /* [lane] As put(), and the signed public URL of a reference, valid for some hours: for showing a stored thing to its
      * own uploader. Also of other media references of this channel. The callback brings the URL. */
     kanal_op (*url)(const kanal_host *, kanal_str reference, kanal_value_fn *, void *user);

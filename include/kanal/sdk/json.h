@@ -61,7 +61,7 @@ void kanal_json_array_end(struct kanal_json *);
 /* key: a literal of plain letters, not escaped. */
 void kanal_json_key(struct kanal_json *, const char *key);
 void kanal_json_key_str(struct kanal_json *, kanal_str key); /* escaped */
-void kanal_json_str(struct kanal_json *, kanal_str); /* null if absent (ptr NULL) */
+void kanal_json_str(struct kanal_json *, kanal_str);         /* null if absent (ptr NULL) */
 void kanal_json_int(struct kanal_json *, int64_t);
 void kanal_json_uint(struct kanal_json *, uint64_t);
 void kanal_json_double(struct kanal_json *, double); /* null if not finite */
@@ -78,7 +78,8 @@ void kanal_json_member_text(struct kanal_json *, const char *key, const char *te
 void kanal_json_member_int(struct kanal_json *, const char *key, int64_t);
 void kanal_json_member_double(struct kanal_json *, const char *key, double);
 void kanal_json_member_bool(struct kanal_json *, const char *key, int);
-void kanal_json_member_time(struct kanal_json *, const char *key, int64_t ms); /* RFC 3339, UTC, milliseconds */
+void kanal_json_member_time(struct kanal_json *, const char *key,
+                            int64_t ms); /* RFC 3339, UTC, milliseconds */
 
 #ifdef __cplusplus
 }

@@ -14,7 +14,8 @@ void kanal_url_encode(struct kanal_buffer *out, kanal_str);
 kanal_status kanal_url_decode(struct kanal_buffer *out, kanal_str text, int plus);
 
 struct kanal_url { /* views into the parsed text */
-    kanal_str scheme, userinfo, host, port, path, query, fragment; /* host without the brackets of an IPv6 address */
+    kanal_str scheme, userinfo, host, port, path, query,
+        fragment; /* host without the brackets of an IPv6 address */
 };
 /* An absolute http, https, ws or wss URL. 0 or KANAL_E_INVALID. The host is ASCII letters, digits, '-', '.', '_', or an IPv6
  * address. Refused everywhere: controls, space, '"', '<', '>', invalid UTF-8; before the query a backslash too. Other

@@ -1,8 +1,8 @@
 /* capture.h - a Telegram channel on the fake host, and what it asks of the Bot API.
  *
- * Every call that a test takes is checked for what all calls have in common (POST, the token in its slot, a granted host), and is
- * appended as a JSON line to the file that KANAL_TELEGRAM_CALLS names: shapes.test.mjs checks these against the description of the
- * Bot API. */
+ * Every call that a test takes is checked for what all calls have in common (POST, the token in its slot, a
+ * granted host), and is appended as a JSON line to the file that KANAL_TELEGRAM_CALLS names: shapes.test.mjs
+ * checks these against the description of the Bot API. */
 #ifndef TELEGRAM_CAPTURE_H
 #define TELEGRAM_CAPTURE_H
 #include <criterion/criterion.h>
@@ -41,7 +41,8 @@ struct call call_only(struct fake_host *);
 void call_answer(struct fake_host *, const char *method, int code, const char *body);
 void call_free(struct call *);
 
-/* A parameter as text: strings as they are, everything else as JSON; "" if it is not there. Valid until the next call. */
+/* A parameter as text: strings as they are, everything else as JSON; "" if it is not there. Valid until the
+ * next call. */
 const char *call_text(const struct call *, const char *name);
 
 /* The whole file, NUL-ended; free() it. */
@@ -51,7 +52,8 @@ char *read_fixture(const char *name, size_t *ret_len);
 /* Posts an update to the webhook with the right secret; the answer's code. */
 int post_update(struct fake_host *, const char *json, size_t len);
 
-/* The value that a path of members names, "message/content/0/text", as text; "" if it is not there. Valid until the next call. */
+/* The value that a path of members names, "message/content/0/text", as text; "" if it is not there. Valid
+ * until the next call. */
 const char *value_at(yyjson_val *root, const char *path);
 /* The same, of a published event's data. */
 const char *event_value(struct fake_host *, size_t event, const char *path);

@@ -1,4 +1,5 @@
-/* Deliveries of any shape: what is asked must be a JSON object, or refused with a code. The first byte chooses the verb. */
+/* Deliveries of any shape: what is asked must be a JSON object, or refused with a code. The first byte
+ * chooses the verb. */
 #include <stdint.h>
 
 #include "compose.h"

@@ -1,63 +1,7 @@
 /* Deliveries: which call is made of them, and what becomes of its answer. */
 #include <stdio.h>
 
-#include "test/capture.h"
-
-#define SEND(content) "{\"content\":" content "}"
-#define TEXT(words) "{\"type\":\"text\",\"text\":\"" words "\"}"
-
-static kanal_op deliver(struct fake_host *host, const char *type, const char *target, const char *data)
-{
-    kanal_delivery delivery = {
-        .type = kanal_str_c(type),
-        .command_id = KANAL_LIT("crm-1"),
-        .idempotency_key = KANAL_LIT("k-1"),
-        .address = KANAL_LIT("telegram:3527065"),
-        .chat = KANAL_LIT("3527065"),
-        .target_external_id = kanal_str_c(target),
-        .data = kanal_str_c(data),
-    };
-    return fake_deliver(host, &delivery);
-}
-
-static kanal_op send(struct fake_host *host, const char *data)
-{
-    return deliver(host, "message.send", NULL, data);
-}
-
-static kanal_op send_to(struct fake_host *host, const char *chat, const char *address, const char *data)
-{
-    kanal_delivery delivery = { .chat = kanal_str_c(chat),
-                                .address = kanal_str_c(address),
-                                .data = kanal_str_c(data) };
-    return fake_deliver(host, &delivery);
-}
-
-static const kanal_result *result_of(struct fake_host *host, kanal_op op)
-{
-    const struct fake_answer *answer = fake_answer(host, op);
-    cr_assert(answer->answered, "the delivery is not answered");
-    return &answer->result;
-}
-
-static void expect_sent(struct fake_host *host, kanal_op op, const char *external_id)
-{
-    const kanal_result *result = result_of(host, op);
-    cr_expect_eq(result->outcome, KANAL_SENT, "outcome %d, %.*s", result->outcome, (int)result->reason.len,
-                 result->reason.ptr);
-    cr_expect(kanal_str_is(result->external_id, external_id), "external_id is %.*s",
-              (int)result->external_id.len, result->external_id.ptr);
-}
-
-static void expect_failed(struct fake_host *host, kanal_op op, int32_t scope, const char *code)
-{
-    const kanal_result *result = result_of(host, op);
-    cr_expect_eq(result->outcome, KANAL_FAILED);
-    cr_expect_eq(result->scope, scope, "scope %d for %s", result->scope, code);
-    cr_expect(kanal_str_is(result->code, code), "code is %.*s, not %s", (int)result->code.len,
-              result->code.ptr, code);
-    cr_expect_gt(result->reason.len, 0);
-}
+#include "test/delivery.h"
 
 /* The delivery is refused without a call. */
 static void expect_refused(const char *type, const char *target, const char *data, const char *code)
@@ -73,7 +17,7 @@ static void expect_refused(const char *type, const char *target, const char *dat
 static void expect_call(const char *data, const char *method, const char *parameter, const char *value)
 {
     struct fake_host *host = channel_new(NULL);
-    kanal_op op = send(host, data);
+    kanal_op op = send_content(host, data);
     struct call call = call_only(host);
     EXPECT_TEXT(call.method, method);
     EXPECT_TEXT(call_text(&call, "chat_id"), "3527065");
@@ -171,13 +115,13 @@ static void expect_upload(struct fake_host *host, const char *method, const char
 Test(send, media_by_upload)
 {
     struct fake_host *host = channel_new("{\"media\":\"upload\"}");
-    kanal_op op = send(host, PHOTO);
+    kanal_op op = send_content(host, PHOTO);
     expect_upload(host, "sendPhoto", "photo", "a%20b.png");
     fake_request_answer(host, 0, 200, OK_MESSAGE);
     expect_sent(host, op, "3527065/77");
     /* A round film cannot go by URL, whatever the mode. */
-    op = send(host, SEND("[{\"type\":\"video\",\"round\":true,\"name\":\"n.mp4\",\"url\":\"https://"
-                         "cdn.example.com/n\"}]"));
+    op = send_content(host, SEND("[{\"type\":\"video\",\"round\":true,\"name\":\"n.mp4\",\"url\":\"https://"
+                                 "cdn.example.com/n\"}]"));
     struct call call = call_only(host);
     EXPECT_TEXT(call.method, "sendVideoNote");
     EXPECT_TEXT(call.upload_name, "n.mp4");
@@ -185,7 +129,7 @@ Test(send, media_by_upload)
     fake_request_answer(host, 0, 413,
                         "{\"ok\":false,\"error_code\":413,\"description\":\"Request Entity Too Large\"}");
     expect_failed(host, op, KANAL_SCOPE_MESSAGE, "payload_too_large");
-    op = send(host, PHOTO);
+    op = send_content(host, PHOTO);
     fake_request_fail(host, 0, KANAL_E_NOT_FOUND);
     expect_failed(host, op, KANAL_SCOPE_MESSAGE, "media_unavailable");
     channel_free(host);
@@ -197,24 +141,24 @@ Test(send, media_by_upload)
 Test(send, auto_uploads_what_telegram_could_not_fetch)
 {
     struct fake_host *host = channel_new(NULL);
-    kanal_op op = send(host, PHOTO);
+    kanal_op op = send_content(host, PHOTO);
     call_answer(host, "sendPhoto", 400, NOT_FETCHED);
     expect_upload(host, "sendPhoto", "photo", "a%20b.png");
     fake_request_answer(host, 0, 200, OK_MESSAGE);
     expect_sent(host, op, "3527065/77");
-    op = send(host, PHOTO); /* once only */
+    op = send_content(host, PHOTO); /* once only */
     call_answer(host, "sendPhoto", 400, NOT_FETCHED);
     call_answer(host, "sendPhoto", 400, NOT_FETCHED);
     cr_expect_eq(fake_request_count(host), 0);
     expect_failed(host, op, KANAL_SCOPE_MESSAGE, "media_unavailable");
     /* What is known to be too large to be fetched is uploaded at once. */
-    op = send(host, SEND("[{\"type\":\"image\",\"size\":6000000,\"caption\":\"Да\",\"url\":\"https://"
-                         "cdn.example.com/a%20b.png?x=1\"}]"));
+    op = send_content(host, SEND("[{\"type\":\"image\",\"size\":6000000,\"caption\":\"Да\",\"url\":\"https://"
+                                 "cdn.example.com/a%20b.png?x=1\"}]"));
     expect_upload(host, "sendPhoto", "photo", "a%20b.png");
     fake_request_answer(host, 0, 200, OK_MESSAGE);
     channel_free(host);
     host = channel_new("{\"media\":\"url\"}");
-    op = send(host, PHOTO);
+    op = send_content(host, PHOTO);
     call_answer(host, "sendPhoto", 400, NOT_FETCHED);
     expect_failed(host, op, KANAL_SCOPE_MESSAGE, "media_unavailable");
     channel_free(host);
@@ -463,143 +407,4 @@ Test(verb, delete_react_typing)
     expect_refused("message.react", "bc-1:3527065/45", "{\"reactions\":[{\"emoji\":\"👍\"}]}",
                    "unsupported_verb");
     expect_refused("message.delete", "45", "{}", "message_not_found");
-}
-
-/* ---- Answers ---- */
-
-struct row {
-    int http;
-    const char *body;
-    int32_t outcome, scope;
-    const char *code;
-    uint32_t retry_after_ms;
-};
-
-#define ERROR(code, words) "{\"ok\":false,\"error_code\":" #code ",\"description\":\"" words "\"}"
-
-static const struct row rows[] = {
-    { 403, ERROR(403, "Forbidden: bot was blocked by the user"), KANAL_FAILED, KANAL_SCOPE_RECIPIENT,
-      "recipient_blocked", 0 },
-    { 403, ERROR(403, "Forbidden: user is deactivated"), KANAL_FAILED, KANAL_SCOPE_RECIPIENT,
-      "recipient_blocked", 0 },
-    { 403, ERROR(403, "Forbidden: bot was kicked from the supergroup chat"), KANAL_FAILED,
-      KANAL_SCOPE_RECIPIENT, "recipient_blocked", 0 },
-    { 403, ERROR(403, "Forbidden: bot can't initiate conversation with a user"), KANAL_FAILED,
-      KANAL_SCOPE_RECIPIENT, "recipient_unknown", 0 },
-    { 400, ERROR(400, "Bad Request: chat not found"), KANAL_FAILED, KANAL_SCOPE_RECIPIENT,
-      "recipient_unknown", 0 },
-    { 400, ERROR(400, "Bad Request: message is too long"), KANAL_FAILED, KANAL_SCOPE_MESSAGE,
-      "payload_too_large", 0 },
-    { 400, ERROR(400, "Bad Request: message caption is too long"), KANAL_FAILED, KANAL_SCOPE_MESSAGE,
-      "payload_too_large", 0 },
-    { 400, ERROR(400, "Bad Request: can't parse entities: Unsupported start tag"), KANAL_FAILED,
-      KANAL_SCOPE_MESSAGE, "invalid_content", 0 },
-    { 400, ERROR(400, "Bad Request: BUTTON_DATA_INVALID"), KANAL_FAILED, KANAL_SCOPE_MESSAGE,
-      "invalid_content", 0 },
-    { 400, ERROR(400, "Bad Request: not enough rights to send text messages to the chat"), KANAL_FAILED,
-      KANAL_SCOPE_RECIPIENT, "provider_rejected", 0 },
-    { 400, ERROR(400, "Bad Request: message to edit not found"), KANAL_FAILED, KANAL_SCOPE_MESSAGE,
-      "message_not_found", 0 },
-    { 400, ERROR(400, "something that nobody ever saw"), KANAL_FAILED, KANAL_SCOPE_MESSAGE, "invalid_content",
-      0 },
-    { 401, ERROR(401, "Unauthorized"), KANAL_FAILED, KANAL_SCOPE_CHANNEL, "auth_failed", 0 },
-    { 404, ERROR(404, "Not Found"), KANAL_FAILED, KANAL_SCOPE_CHANNEL, "auth_failed", 0 },
-    { 429,
-      "{\"ok\":false,\"error_code\":429,\"description\":\"Too Many Requests: retry after "
-      "35\",\"parameters\":{\"retry_after\":35}}",
-      KANAL_RETRY, KANAL_SCOPE_CHANNEL, "rate_limited", 35000 },
-    { 429, "{\"ok\":false,\"error_code\":429,\"parameters\":{\"retry_after\":9223372036854775807}}",
-      KANAL_RETRY, KANAL_SCOPE_CHANNEL, "rate_limited", 86400000 },
-    { 500, ERROR(500, "Internal Server Error"), KANAL_RETRY, KANAL_SCOPE_CHANNEL, "provider_error", 0 },
-    { 502, "<html>Bad Gateway</html>", KANAL_RETRY, KANAL_SCOPE_CHANNEL, "provider_error", 0 },
-    { 200, "not json", KANAL_UNKNOWN, 0, "provider_error", 0 },
-    { 302, "", KANAL_FAILED, KANAL_SCOPE_MESSAGE, "provider_error", 0 },
-};
-
-Test(answer, errors_are_told_apart)
-{
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct fake_host *host = channel_new(NULL);
-        kanal_op op = send(host, SEND("[" TEXT("x") "]"));
-        fake_request_answer(host, 0, rows[i].http, rows[i].body);
-        cr_expect_eq(fake_request_count(host), 0);
-        const kanal_result *result = result_of(host, op);
-        cr_expect_eq(result->outcome, rows[i].outcome, "%s: outcome %d", rows[i].body, result->outcome);
-        cr_expect_eq(result->scope, rows[i].scope, "%s: scope %d", rows[i].body, result->scope);
-        cr_expect(kanal_str_is(result->code, rows[i].code), "%s: %.*s", rows[i].body, (int)result->code.len,
-                  result->code.ptr);
-        cr_expect_eq(result->retry_after_ms, rows[i].retry_after_ms, "%s: %u ms", rows[i].body,
-                     result->retry_after_ms);
-        channel_free(host);
-    }
-}
-
-Test(answer, failed_exchanges_are_told_apart)
-{
-    static const struct {
-        kanal_status status;
-        int32_t outcome;
-        const char *code;
-    } failures[] = {
-        { KANAL_E_NETWORK, KANAL_RETRY, "network" },   { KANAL_E_TIMEOUT, KANAL_RETRY, "network" },
-        { KANAL_E_BUSY, KANAL_RETRY, "unavailable" },  { KANAL_E_MAYBE, KANAL_UNKNOWN, "timeout" },
-        { KANAL_E_DENIED, KANAL_FAILED, "denied" },    { KANAL_E_NOT_FOUND, KANAL_FAILED, "auth_failed" },
-        { KANAL_E_INVALID, KANAL_FAILED, "internal" }, { KANAL_E_TOO_LARGE, KANAL_UNKNOWN, "provider_error" },
-    };
-    struct fake_host *host = channel_new(NULL);
-    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
-        kanal_op op = send(host, SEND("[" TEXT("x") "]"));
-        fake_request_fail(host, 0, failures[i].status);
-        cr_expect_eq(result_of(host, op)->outcome, failures[i].outcome, "status %d", failures[i].status);
-        cr_expect(kanal_str_is(result_of(host, op)->code, failures[i].code), "status %d", failures[i].status);
-    }
-    channel_free(host);
-}
-
-Test(answer, a_groups_limit_is_the_groups)
-{
-    struct fake_host *host = channel_new(NULL);
-    kanal_op op = send_to(host, "-1001494028100", NULL, SEND("[" TEXT("x") "]"));
-    fake_request_answer(host, 0, 429, "{\"ok\":false,\"error_code\":429,\"parameters\":{\"retry_after\":3}}");
-    cr_expect_eq(result_of(host, op)->scope, KANAL_SCOPE_RECIPIENT);
-    cr_expect_eq(result_of(host, op)->retry_after_ms, 3000);
-    channel_free(host);
-}
-
-Test(answer, a_migrated_group_is_followed_within_the_delivery)
-{
-    static const char migrated[] = "{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: group "
-                                   "chat was upgraded to a supergroup chat\","
-                                   "\"parameters\":{\"migrate_to_chat_id\":-1001999888777}}";
-    struct fake_host *host = channel_new(NULL);
-    kanal_op op = send_to(host, "-412345678", NULL, SEND("[" TEXT("x") "]"));
-    call_answer(host, "sendMessage", 400, migrated);
-    struct call call = call_only(host);
-    EXPECT_TEXT(call_text(&call, "chat_id"), "-1001999888777");
-    call_free(&call);
-    fake_request_answer(host, 0, 200,
-                        "{\"ok\":true,\"result\":{\"message_id\":1,\"chat\":{\"id\":-1001999888777}}}");
-    expect_sent(host, op, "-1001999888777/1");
-    op = send_to(host, "-412345678", NULL, SEND("[" TEXT("x") "]")); /* not for ever */
-    call_answer(host, "sendMessage", 400, migrated);
-    call_answer(host, "sendMessage", 400, migrated);
-    cr_expect_eq(fake_request_count(host), 0);
-    expect_failed(host, op, KANAL_SCOPE_RECIPIENT, "recipient_unknown");
-    channel_free(host);
-}
-
-Test(answer, the_deadline_bounds_the_request)
-{
-    struct fake_host *host = channel_new(NULL);
-    kanal_delivery delivery = {
-        .address = KANAL_LIT("telegram:5"),
-        .data = KANAL_LIT(SEND("[" TEXT("x") "]")),
-        .deadline_ms =
-            INT64_C(1795294385000) + 9000, /* 2026-11-21T20:53:05Z, where the fake's clock stands */
-    };
-    fake_deliver(host, &delivery);
-    cr_expect_eq(fake_request_at(host, 0)->request.timeout_ms, 8500, "%u",
-                 fake_request_at(host, 0)->request.timeout_ms);
-    fake_request_answer(host, 0, 200, OK_MESSAGE);
-    channel_free(host);
 }

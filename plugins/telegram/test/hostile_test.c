@@ -66,8 +66,9 @@ static void answer_all(struct fake_host *host)
         fake_request_answer(host, 0, 200, OK_TRUE);
 }
 
-/* Every value of the fixture in turn is something else. The answer is 200 or 400, and what was published is well-formed (the fake host
- * checks) and strictly valid by the contract (the shapes test checks the events written by this run). */
+/* Every value of the fixture in turn is something else. The answer is 200 or 400, and what was published is
+ * well-formed (the fake host checks) and strictly valid by the contract (the shapes test checks the events
+ * written by this run). */
 static size_t mutate(struct fake_host *host, const char *name)
 {
     size_t len, posts = 0;

@@ -1,4 +1,5 @@
-/* Formatted text: what is written must be well nested and made of known tags only. The first byte chooses HTML or Markdown. */
+/* Formatted text: what is written must be well nested and made of known tags only. The first byte chooses
+ * HTML or Markdown. */
 #include <stdint.h>
 
 #include "markup.h"

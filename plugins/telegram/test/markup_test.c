@@ -91,8 +91,8 @@ Test(markup, markdown)
         expect(tg_html_from_markdown, rows[i][0], rows[i][1]);
 }
 
-/* 256 KiB of what a careless scanner needs the square of: that would be minutes. A linear one needs some milliseconds, with
- * sanitizers some tenths of a second. */
+/* 256 KiB of what a careless scanner needs the square of: that would be minutes. A linear one needs some
+ * milliseconds, with sanitizers some tenths of a second. */
 Test(markup, hostile_text_takes_linear_time)
 {
     static const char *const units[] = {

@@ -1,6 +1,6 @@
-/* The plugin against the stand-in of Telegram (tests/providers/telegram/), over real HTTP: the fake host's requests are sent with curl, as
- * the gateway would, with the secrets in their slots. Run by stand_in.sh, which starts the stand-in and names it in KANAL_TELEGRAM_STAND_IN
- * (its URL) and KANAL_TELEGRAM_TOKEN. */
+/* The plugin against the stand-in of Telegram (tests/providers/telegram/), over real HTTP: the fake host's
+ * requests are sent with curl, as the gateway would, with the secrets in their slots. Run by stand_in.sh,
+ * which starts the stand-in and names it in KANAL_TELEGRAM_STAND_IN (its URL) and KANAL_TELEGRAM_TOKEN. */
 #include <curl/curl.h>
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
-/* Updates to events: every fixture against its golden file (fixtures/expected/NAME.json; KANAL_WRITE_GOLDEN=1 writes them anew, for a
- * person to read), and by hand what matters most. */
+/* Updates to events: every fixture against its golden file (fixtures/expected/NAME.json; KANAL_WRITE_GOLDEN=1
+ * writes them anew, for a person to read), and by hand what matters most. */
 #include <dirent.h>
 #include <stdio.h>
 

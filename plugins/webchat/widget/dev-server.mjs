@@ -17,7 +17,7 @@ export function startDevServer({ port = 0, config = {}, autoAnswer = false } = {
   const secret = randomBytes(32);
   const visitors = new Map(); // id → { items, marks, sockets }
   const files = new Map();
-  const state = { refuse: false, slow: 0, seen: [] };
+  const state = { refuse: false, deaf: false, mute: false, seen: [] };
   const server = createServer((request, response) => void handle(request, response));
   const sockets = new Set();
 
@@ -82,7 +82,7 @@ export function startDevServer({ port = 0, config = {}, autoAnswer = false } = {
       client.buffered = Buffer.concat([client.buffered, data]);
       for (let frame = decode(client); frame; frame = decode(client)) {
         if (frame.opcode === 8) socket.end(encode(8, frame.payload));
-        if (frame.opcode === 1) setTimeout(() => receive(client, JSON.parse(frame.payload.toString())), state.slow);
+        if (frame.opcode === 1) receive(client, JSON.parse(frame.payload.toString()));
       }
     });
     const gone = () => {
@@ -107,7 +107,7 @@ export function startDevServer({ port = 0, config = {}, autoAnswer = false } = {
     if (frame.type === 'hello' || frame.type === 'sync') {
       return client.send({ type: 'welcome', v: 1, visitor: v.id, token: `v1.${v.id}.${sign('v1.' + v.id)}`, new: v.items.length === 0, now: Date.now(), history: v.items, ...v.marks, limits: LIMITS });
     }
-    if (frame.type === 'message') return message(client, v, frame);
+    if (frame.type === 'message') return state.deaf ? undefined : message(client, v, frame);
     if (frame.type === 'read' || frame.type === 'delivered') v.marks.delivered = frame.up_to;
     if (frame.type === 'read') v.marks.read = frame.up_to;
     if (frame.type === 'link') {
@@ -137,7 +137,7 @@ export function startDevServer({ port = 0, config = {}, autoAnswer = false } = {
       for (const other of v.sockets) if (other !== client) other.send({ type: 'message', item });
       if (autoAnswer) setTimeout(() => demoAnswer(v, item), 900);
     }
-    client.send({ type: 'ack', id: frame.id, at });
+    if (!state.mute) client.send({ type: 'ack', id: frame.id, at });
   }
 
   function optionsOf(item) {
@@ -174,7 +174,8 @@ export function startDevServer({ port = 0, config = {}, autoAnswer = false } = {
     visitors: () => [...visitors.values()].map(({ id, items, marks, hello }) => ({ id, items, marks, hello })),
     frames: () => state.seen,
     refuse: ({ on }) => void (state.refuse = on),
-    slow: ({ ms }) => void (state.slow = ms),
+    deaf: ({ on }) => void (state.deaf = on),
+    mute: ({ on }) => void (state.mute = on),
     drop: () => sockets.forEach((client) => client.socket.destroy()),
   };
   const control = (name, body) => controls[name]?.(body) ?? {};

@@ -71,6 +71,10 @@ function kanalChat(served, script) {
     toggle: () => panel && panel.toggle(),
     // The session token, or null: for a form of the same site, so that both are one visitor.
     session: () => storage.token(),
+    // The token that such a form was given, unless the chat has its own already.
+    adopt: (token) => {
+      if (!storage.token() && /^v1\.[a-z2-7]{26}\.[\w-]{43}$/.test(token)) storage.setToken(token);
+    },
   });
   if (document.body) begin();
   else document.addEventListener('DOMContentLoaded', begin);

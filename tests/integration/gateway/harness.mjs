@@ -1,6 +1,6 @@
 // Starts real servers for a test and ends exactly those: a nats-server, a kanal, a stand-in of a provider. Ports are free ones.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync, existsSync, readdirSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync, readdirSync, statSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -14,10 +14,11 @@ export const json = JSONCodec();
 
 export async function until(what, probe, ms = 10000) {
   const end = Date.now() + ms;
+  let failure; // of the last try: a server that is coming up refuses at first
   for (;;) {
-    const value = await probe();
+    const value = await (async () => probe())().catch((error) => { failure = error; });
     if (value) return value;
-    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
+    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}${failure ? ` (${failure.message})` : ''}`);
     await sleep(20);
   }
 }
@@ -83,13 +84,13 @@ export class Nats {
     const config = path.join(this.directory, 'nats.conf');
     writeFileSync(config, `listen: 127.0.0.1:${this.port}\njetstream { store_dir: "${this.directory}/data" }\n`);
     this.child = start(process.env.NATS_SERVER || 'nats-server', ['-c', config]);
-    await until('nats-server is ready', async () => {
-      if (!running.has(this.child)) throw new Error(`nats-server ended: ${this.child.lines.join('\n')}`);
-      return this.child.lines.some((line) => line.includes('Server is ready'));
-    });
+    await until('nats-server is ready', () => this.child.lines.some((line) => line.includes('Server is ready')));
   }
   kill(signal = 'SIGKILL') { return stop(this.child, signal); }
-  pause() { this.child.kill('SIGSTOP'); }
+  async pause() {
+    this.child.kill('SIGSTOP');
+    await until('nats-server stands still', () => /^State:\s+T/m.test(readFileSync(`/proc/${this.child.pid}/status`, 'utf8')));
+  }
   resume() { this.child.kill('SIGCONT'); }
   client() { return connect({ servers: this.url, maxReconnectAttempts: -1, reconnectTimeWait: 200 }); }
 }
@@ -127,10 +128,9 @@ export class Kanal {
   }
   async run(more = {}) {
     this.child = start(kanalBinary, ['run', '-c', this.config], { env: { ...process.env, ...more.env } });
-    const line = await until('kanal says where it listens', async () => {
-      if (!running.has(this.child)) throw new Error(`kanal ended: ${this.child.lines.join('\n')}`);
-      return this.log().find((entry) => / channels on http/.test(entry.message));
-    });
+    const line = await until('kanal says where it listens, or ends', () =>
+      this.log().find((entry) => / channels on http/.test(entry.message)) ?? (!running.has(this.child) && { message: '' }));
+    if (!line.message) throw new Error(`kanal ended: ${this.child.lines.join('\n')}`);
     this.url = /on (http\S+?),/.exec(line.message)[1].replace('localhost', '127.0.0.1');
     this.admin = `http://127.0.0.1:${/admin on port (\d+)/.exec(line.message)[1]}`;
     if (more.wait !== false) await this.ready();
@@ -161,8 +161,9 @@ export async function run(args, { input, env } = {}) {
   let stdout = '', stderr = '';
   child.stdout.on('data', (data) => { stdout += data; });
   child.stderr.on('data', (data) => { stderr += data; });
+  child.stdin.on('error', () => {}); // it need not read it
   child.stdin.end(input ?? '');
-  const code = await new Promise((resolve) => child.once('exit', resolve));
+  const code = await new Promise((resolve) => child.once('close', resolve)); // its output has come, too
   return { code, stdout, stderr };
 }
 
@@ -181,6 +182,7 @@ export async function stored(client, stream, filter = '>') {
   const manager = await client.jetstreamManager();
   const info = await manager.streams.info(stream);
   const messages = [];
+  if (info.state.messages === 0) return messages;
   for (let seq = info.state.first_seq; seq <= info.state.last_seq; seq++) {
     try {
       const message = await manager.streams.getMessage(stream, { seq });

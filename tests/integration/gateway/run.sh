@@ -4,8 +4,9 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 command -v node >/dev/null || { echo "skipped: node is not installed"; exit 77; }
 command -v "${NATS_SERVER:-nats-server}" >/dev/null || { echo "skipped: nats-server is not installed"; exit 77; }
-if [ ! -d "$here/node_modules/nats" ]; then
+for folder in "$here" "$here/../../contract"; do
+    [ -d "$folder/node_modules" ] && continue
     command -v npm >/dev/null || { echo "skipped: npm is not installed"; exit 77; }
-    (cd "$here" && flock . npm install --no-audit --no-fund --no-package-lock --silent) || { echo "skipped: npm cannot install the package nats"; exit 77; }
-fi
+    (cd "$folder" && flock . npm install --no-audit --no-fund --no-package-lock --silent) || { echo "skipped: npm cannot install what $folder needs"; exit 77; }
+done
 exec node --test --test-reporter=spec "$here/$1"

@@ -26,14 +26,26 @@ Test(servers, urls)
         { "nats://[::1]:4222", "nats://[::1]:4222", "", "" },
         { "nats://[fe80::1%eth0]", "nats://[fe80::1%eth0]:4222", "", "" },
     };
-    static const char *const bad[] = { "", "nats://", "http://h", "nats://h:0", "nats://h:65536", "nats://h:+1", "nats://h:x",
-                                       "nats://h h", "nats://u:%zz@h", "nats://[::1", "nats://[::1]x", "nats://h/path",
-                                       "nats://u:%00@h", "nats://h:" };
+    static const char *const bad[] = { "",
+                                       "nats://",
+                                       "http://h",
+                                       "nats://h:0",
+                                       "nats://h:65536",
+                                       "nats://h:+1",
+                                       "nats://h:x",
+                                       "nats://h h",
+                                       "nats://u:%zz@h",
+                                       "nats://[::1",
+                                       "nats://[::1]x",
+                                       "nats://h/path",
+                                       "nats://u:%00@h",
+                                       "nats://h:" };
     struct broker_server s;
     char reason[256];
 
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        cr_assert_eq(broker_server_parse(kanal_str_c(good[i].text), &s, reason), 0, "%s: %s", good[i].text, reason);
+        cr_assert_eq(broker_server_parse(kanal_str_c(good[i].text), &s, reason), 0, "%s: %s", good[i].text,
+                     reason);
         cr_assert_str_eq(s.url, good[i].url);
         cr_assert_str_eq(s.user, good[i].user);
         cr_assert_str_eq(s.password, good[i].password);
@@ -97,8 +109,9 @@ Test(nkey, public_of_a_seed)
     text[20] = text[20] == 'A' ? 'B' : 'A';
     cr_assert_eq(broker_nkey_public(kanal_str_of(text, n), public), KANAL_E_INVALID, "a damaged seed");
     cr_assert_eq(broker_nkey_public(KANAL_LIT(""), public), KANAL_E_INVALID);
-    cr_assert_eq(broker_nkey_public(KANAL_LIT("SUAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), public),
-                 KANAL_E_INVALID);
+    cr_assert_eq(
+        broker_nkey_public(KANAL_LIT("SUAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), public),
+        KANAL_E_INVALID);
 }
 
 /* ---- Acknowledgement subjects ---- */
@@ -112,9 +125,11 @@ Test(ack, forms)
     cr_assert(d.deliveries == 2 && d.stream_sequence == 71 && d.consumer_sequence == 72 && d.pending == 5);
     cr_assert_eq(d.time_ms, INT64_C(1700000000123));
     cr_assert_str_eq(d.token.reply, "$JS.ACK.EVENTS.reader.2.71.72.1700000000123456789.5");
-    cr_assert_eq(js_ack_parse(KANAL_LIT("$JS.ACK.hub.ACCHASH.EVENTS.reader.1.7.8.1700000000123456789.0.rnd"), &d), 0);
+    cr_assert_eq(
+        js_ack_parse(KANAL_LIT("$JS.ACK.hub.ACCHASH.EVENTS.reader.1.7.8.1700000000123456789.0.rnd"), &d), 0);
     cr_assert(d.deliveries == 1 && d.stream_sequence == 7 && d.consumer_sequence == 8 && d.pending == 0);
-    cr_assert_eq(js_ack_parse(KANAL_LIT("$JS.ACK._.ACCHASH.EVENTS.reader.1.7.8.1700000000123456789.0"), &d), 0);
+    cr_assert_eq(js_ack_parse(KANAL_LIT("$JS.ACK._.ACCHASH.EVENTS.reader.1.7.8.1700000000123456789.0"), &d),
+                 0);
     cr_assert_neq(js_ack_parse(KANAL_LIT("$JS.ACK.EVENTS.reader.2.71.72.17"), &d), 0);
     cr_assert_neq(js_ack_parse(KANAL_LIT("$JS.ACK.EVENTS.reader.x.71.72.17.5"), &d), 0);
     cr_assert_neq(js_ack_parse(KANAL_LIT("$JS.ACK.EVENTS.reader.-2.71.72.17.5"), &d), 0);
@@ -122,7 +137,10 @@ Test(ack, forms)
     cr_assert_neq(js_ack_parse(KANAL_LIT("_INBOX.a"), &d), 0);
     cr_assert_neq(js_ack_parse(kanal_str_of(NULL, 0), &d), 0);
     memset(text, 'x', sizeof text);
-    cr_assert_neq(js_ack_parse(kanal_str_of(text, (size_t)snprintf(text, sizeof text, "$JS.ACK.%0160d.r.1.2.3.4.5", 0)), &d), 0);
+    cr_assert_neq(
+        js_ack_parse(kanal_str_of(text, (size_t)snprintf(text, sizeof text, "$JS.ACK.%0160d.r.1.2.3.4.5", 0)),
+                     &d),
+        0);
 }
 
 /* ---- Answers of the API ---- */
@@ -135,8 +153,10 @@ Test(api, answers)
     doc = js_answer_parse(KANAL_LIT("{\"type\":\"x\",\"config\":{}}"), &a);
     cr_assert(a.status == KANAL_OK && a.root);
     yyjson_doc_free(doc);
-    doc = js_answer_parse(KANAL_LIT("{\"error\":{\"code\":404,\"err_code\":10059,\"description\":\"stream not found\"}}"), &a);
-    cr_assert(a.status == KANAL_E_REJECTED && a.err_code == JS_ERR_STREAM_NOT_FOUND && kanal_str_is(a.reason, "stream not found"));
+    doc = js_answer_parse(
+        KANAL_LIT("{\"error\":{\"code\":404,\"err_code\":10059,\"description\":\"stream not found\"}}"), &a);
+    cr_assert(a.status == KANAL_E_REJECTED && a.err_code == JS_ERR_STREAM_NOT_FOUND &&
+              kanal_str_is(a.reason, "stream not found"));
     yyjson_doc_free(doc);
     doc = js_answer_parse(KANAL_LIT("{\"error\":{\"code\":503,\"err_code\":10008}}"), &a);
     cr_assert(a.status == KANAL_E_BUSY && a.reason.len > 0);
@@ -167,12 +187,13 @@ Test(api, differences)
     struct kanal_buffer out;
 
     kanal_buffer_init(&out);
-    cr_assert_eq(differ("{\"a\":1,\"more\":2}", "{\"a\":1,\"b\":false,\"c\":0,\"d\":\"\"}", &out), 0, "%s", out.data);
+    cr_assert_eq(differ("{\"a\":1,\"more\":2}", "{\"a\":1,\"b\":false,\"c\":0,\"d\":\"\"}", &out), 0, "%s",
+                 out.data);
     cr_assert_eq(differ("{\"max_age\":604800000000000}", "{\"max_age\":5400000000000}", &out), 1);
     cr_assert_str_eq(out.data, "max_age is 7d, expected 90m");
     cr_assert_eq(differ("{}", "{\"max_age\":1500000000,\"x\":true,\"y\":\"z\",\"n\":3}", &out), 4);
-    cr_assert_str_eq(out.data,
-                     "max_age is 0, expected 1500ms; x is false, expected true; y is absent, expected \"z\"; n is 0, expected 3");
+    cr_assert_str_eq(out.data, "max_age is 0, expected 1500ms; x is false, expected true; y is absent, "
+                               "expected \"z\"; n is 0, expected 3");
     cr_assert_eq(differ("{\"subjects\":[\"b\",\"a\"]}", "{\"subjects\":[\"a\",\"b\"]}", &out), 0);
     cr_assert_eq(differ("{\"subjects\":[\"a\",\"a\"]}", "{\"subjects\":[\"a\",\"b\"]}", &out), 1);
     cr_assert_eq(differ("{\"subjects\":\"a\"}", "{\"subjects\":[\"a\"]}", &out), 1);
@@ -204,8 +225,9 @@ Test(stored, from_json)
     kanal_buffer_init(&payload);
     kanal_buffer_init(&headers);
     /* "NATS/1.0\r\nKV-Operation: DEL\r\nNats-Msg-Id: 7\r\n\r\n" and "hello" */
-    doc = kanal_json_parse(KANAL_LIT("{\"message\":{\"subject\":\"a.b\",\"seq\":9,\"hdrs\":\"TkFUUy8xLjANCktWLU9wZXJhdGlvbjogREVMDQpOYXRz"
-                                     "LU1zZy1JZDogNw0KDQo=\",\"data\":\"aGVsbG8=\",\"time\":\"2026-11-21T20:53:05.412345678Z\"}}"));
+    doc = kanal_json_parse(KANAL_LIT(
+        "{\"message\":{\"subject\":\"a.b\",\"seq\":9,\"hdrs\":\"TkFUUy8xLjANCktWLU9wZXJhdGlvbjogREVMDQpOYXRz"
+        "LU1zZy1JZDogNw0KDQo=\",\"data\":\"aGVsbG8=\",\"time\":\"2026-11-21T20:53:05.412345678Z\"}}"));
     cr_assert_eq(js_message_of_json(yyjson_doc_get_root(doc), &payload, &headers, &m), 0);
     cr_assert(kanal_str_is(m.subject, "a.b") && m.sequence == 9 && kanal_str_is(m.payload, "hello"));
     cr_assert(kanal_str_is(m.operation, "DEL") && kanal_str_is(m.msg_id, "7"));
@@ -223,19 +245,27 @@ Test(stored, from_json)
 
 Test(object_meta, there_and_back)
 {
-    struct object_meta meta = { .name = KANAL_LIT("a \"b\""), .content_type = KANAL_LIT("image/png"), .nuid = KANAL_LIT("N"),
-                                .digest = KANAL_LIT("SHA-256=x"), .size = 7, .chunks = 1 }, back;
+    struct object_meta meta = { .name = KANAL_LIT("a \"b\""),
+                                .content_type = KANAL_LIT("image/png"),
+                                .nuid = KANAL_LIT("N"),
+                                .digest = KANAL_LIT("SHA-256=x"),
+                                .size = 7,
+                                .chunks = 1 },
+                       back;
     struct kanal_buffer out;
     yyjson_doc *doc = NULL;
 
     kanal_buffer_init(&out);
     object_meta_write(&out, "media", &meta);
     cr_assert_eq(object_meta_parse(kanal_buffer_view(&out), &doc, &back), 0);
-    cr_assert(kanal_str_equal(back.name, meta.name) && kanal_str_equal(back.content_type, meta.content_type) &&
-              back.filename.ptr == NULL && back.size == 7 && back.chunks == 1);
+    cr_assert(kanal_str_equal(back.name, meta.name) &&
+              kanal_str_equal(back.content_type, meta.content_type) && back.filename.ptr == NULL &&
+              back.size == 7 && back.chunks == 1);
     yyjson_doc_free(doc);
-    cr_assert_neq(object_meta_parse(KANAL_LIT("{\"name\":\"a\",\"nuid\":\"x.>\",\"size\":1}"), &doc, &back), 0);
-    cr_assert_neq(object_meta_parse(KANAL_LIT("{\"name\":\"a\",\"nuid\":\"x\",\"size\":-1}"), &doc, &back), 0);
+    cr_assert_neq(object_meta_parse(KANAL_LIT("{\"name\":\"a\",\"nuid\":\"x.>\",\"size\":1}"), &doc, &back),
+                  0);
+    cr_assert_neq(object_meta_parse(KANAL_LIT("{\"name\":\"a\",\"nuid\":\"x\",\"size\":-1}"), &doc, &back),
+                  0);
     cr_assert_neq(object_meta_parse(KANAL_LIT("junk"), &doc, &back), 0);
     kanal_buffer_release(&out);
     object_meta_subject(&out, "media", KANAL_LIT("a?b>"));

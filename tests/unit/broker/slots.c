@@ -86,7 +86,8 @@ Test(slots, deadlines_are_never_early_and_at_most_two_ticks_late)
         while (broker_slots_expired(&slots, now, &a)) {
             uint64_t deadline = deadlines[(uintptr_t)a.user];
 
-            cr_assert(now > deadline && now <= deadline + 2 * BROKER_WHEEL_TICK_MS + 10, "%d %d", (int)now, (int)deadline);
+            cr_assert(now > deadline && now <= deadline + 2 * BROKER_WHEEL_TICK_MS + 10, "%d %d", (int)now,
+                      (int)deadline);
             left--;
         }
     cr_assert_eq(left, 0);

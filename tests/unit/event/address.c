@@ -46,7 +46,8 @@ Test(address, has_one_normal_form)
         int status = address_normalise(kanal_str_c(cases[i].given), &out);
         cr_expect_eq(status, cases[i].normal ? 0 : KANAL_E_INVALID, "%s: %d", cases[i].given, status);
         kanal_str written = kanal_str_from(kanal_buffer_view(&out), 4);
-        cr_expect(kanal_str_is(written, cases[i].normal ? cases[i].normal : ""), "%s gave %.*s", cases[i].given, (int)written.len, written.ptr);
+        cr_expect(kanal_str_is(written, cases[i].normal ? cases[i].normal : ""), "%s gave %.*s",
+                  cases[i].given, (int)written.len, written.ptr);
         kanal_buffer_release(&out);
     }
 }

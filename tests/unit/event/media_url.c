@@ -28,7 +28,8 @@ static kanal_str token_of(const struct kanal_buffer *url, const char *channel)
 Test(media_url, brings_the_reference_back)
 {
     struct kanal_buffer url = { 0 }, reference = { 0 };
-    cr_assert_eq(media_url_write(ids, KANAL_LIT(BASE), KANAL_LIT("shop"), KANAL_LIT("AgAD/БЖ"), NOW + 1000, &url), 0);
+    cr_assert_eq(
+        media_url_write(ids, KANAL_LIT(BASE), KANAL_LIT("shop"), KANAL_LIT("AgAD/БЖ"), NOW + 1000, &url), 0);
     cr_assert(kanal_str_starts(kanal_buffer_view(&url), BASE "/m/shop/"));
     cr_assert_eq(media_url_read(ids, KANAL_LIT("shop"), token_of(&url, "shop"), NOW, &reference), 0);
     cr_assert(kanal_str_is(kanal_buffer_view(&reference), "AgAD/БЖ"));
@@ -40,7 +41,8 @@ Test(media_url, expires)
 {
     struct kanal_buffer url = { 0 }, reference = { 0 };
     media_url_write(ids, KANAL_LIT(BASE), KANAL_LIT("shop"), KANAL_LIT("x"), NOW, &url);
-    cr_assert_eq(media_url_read(ids, KANAL_LIT("shop"), token_of(&url, "shop"), NOW + 2000, &reference), KANAL_E_TIMEOUT);
+    cr_assert_eq(media_url_read(ids, KANAL_LIT("shop"), token_of(&url, "shop"), NOW + 2000, &reference),
+                 KANAL_E_TIMEOUT);
     cr_assert_eq(reference.len, 0);
     kanal_buffer_release(&url);
 }
@@ -49,7 +51,8 @@ Test(media_url, is_of_one_channel)
 {
     struct kanal_buffer url = { 0 }, reference = { 0 };
     media_url_write(ids, KANAL_LIT(BASE), KANAL_LIT("shop"), KANAL_LIT("x"), NOW, &url);
-    cr_assert_eq(media_url_read(ids, KANAL_LIT("shoq"), token_of(&url, "shop"), NOW, &reference), KANAL_E_REJECTED);
+    cr_assert_eq(media_url_read(ids, KANAL_LIT("shoq"), token_of(&url, "shop"), NOW, &reference),
+                 KANAL_E_REJECTED);
     kanal_buffer_release(&url);
 }
 
@@ -61,7 +64,8 @@ Test(media_url, no_bit_can_be_changed)
     for (size_t i = 0; i < token.len; i++) {
         char *c = url.data + (token.ptr - url.data) + i, before = *c;
         *c = before == 'A' ? 'B' : 'A';
-        cr_expect_eq(media_url_read(ids, KANAL_LIT("shop"), token, NOW, &reference), KANAL_E_REJECTED, "character %zu", i);
+        cr_expect_eq(media_url_read(ids, KANAL_LIT("shop"), token, NOW, &reference), KANAL_E_REJECTED,
+                     "character %zu", i);
         *c = before;
     }
     for (size_t i = 0; i < token.len; i++)

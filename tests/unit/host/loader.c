@@ -49,7 +49,8 @@ Test(loader, refuses_each_defect_in_its_own_words)
         path_of(path, refusals[i].file);
         cr_expect_eq(plugin_load(&plugin, path, &error), KANAL_E_INVALID, "%s", refusals[i].file);
         kanal_buffer_byte(&error, 0);
-        cr_expect_not_null(strstr(error.data, refusals[i].words), "%s said: %s", refusals[i].file, error.data);
+        cr_expect_not_null(strstr(error.data, refusals[i].words), "%s said: %s", refusals[i].file,
+                           error.data);
         cr_expect_null(plugin);
         kanal_buffer_release(&error);
     }

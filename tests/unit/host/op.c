@@ -3,7 +3,8 @@
 #include "host/op.h"
 
 static struct op_table *table;
-static struct channel *const one = (struct channel *)16, *const two = (struct channel *)32; /* never followed */
+static struct channel *const one = (struct channel *)16, *const two =
+                                                             (struct channel *)32; /* never followed */
 
 static void begin(void)
 {
@@ -78,7 +79,8 @@ Test(op, each_of_a_channel)
 Test(op, a_link_brings_the_op_once_and_only_while_it_waits)
 {
     struct op *op = op_new(table, one, OP_VALUE);
-    struct op_link *link = op_link_new(table, op), *late = op_link_new(table, op), *gone = op_link_new(table, op);
+    struct op_link *link = op_link_new(table, op), *late = op_link_new(table, op),
+                   *gone = op_link_new(table, op);
     cr_assert_eq(op_link_take(link), op);
     op->completed = 1;
     cr_assert_null(op_link_take(late));

@@ -185,13 +185,13 @@ Test(deadlines, headers_that_drip)
     wire_open(&w, s->port);
     wire_text(&w, "GET /now HTTP/1.1\r\nX: ");
     lasted = drip(&w, 'x', 3000);
-    cr_assert(lasted > 250 && lasted < 900, "%llu ms", (unsigned long long)lasted);
+    cr_assert(lasted > 250 && lasted < 2000, "%llu ms", (unsigned long long)lasted);
     cr_assert_eq(wire_answer(&w, &a, 1000), 408);
     wire_close(&w, NULL);
     /* Within the request line libmicrohttpd tells nothing at all. */
     wire_open(&w, s->port);
     lasted = drip(&w, 'G', 3000);
-    cr_assert(lasted > 250 && lasted < 900, "%llu ms", (unsigned long long)lasted);
+    cr_assert(lasted > 250 && lasted < 2000, "%llu ms", (unsigned long long)lasted);
     cr_assert_eq(wire_answer(&w, &a, 1000), 408);
     wire_close(&w, &a);
     cr_assert_eq(atomic_load(&s->begun), 0);
@@ -210,7 +210,7 @@ Test(deadlines, headers_that_drip_on_a_kept_connection)
     cr_assert_eq(wire_answer(&w, &a, 1000), 200);
     wire_sleep(700); /* idle is allowed to be longer */
     lasted = drip(&w, 'G', 3000);
-    cr_assert(lasted > 250 && lasted < 1200, "%llu ms", (unsigned long long)lasted);
+    cr_assert(lasted > 250 && lasted < 2000, "%llu ms", (unsigned long long)lasted);
     cr_assert_eq(wire_answer(&w, &a, 1000), 408);
     wire_close(&w, NULL);
     wire_open(&w, s->port);
@@ -218,7 +218,7 @@ Test(deadlines, headers_that_drip_on_a_kept_connection)
     cr_assert_eq(wire_answer(&w, &a, 1000), 200);
     wire_text(&w, "GET /now HTTP/1.1\r\nX: ");
     lasted = drip(&w, 'x', 3000);
-    cr_assert(lasted > 250 && lasted < 1000, "%llu ms", (unsigned long long)lasted);
+    cr_assert(lasted > 250 && lasted < 2000, "%llu ms", (unsigned long long)lasted);
     cr_assert_eq(wire_answer(&w, &a, 1000), 408);
     wire_close(&w, &a);
     site_stop(s);
@@ -233,7 +233,7 @@ Test(deadlines, a_connection_that_says_nothing)
 
     wire_open(&w, s->port);
     cr_assert(wire_is_closed(&w, 2000), "or something was sent to it");
-    cr_assert_lt(wire_now_ms() - started, 800);
+    cr_assert_lt(wire_now_ms() - started, 1500);
     wire_close(&w, NULL);
     wire_open(&w, s->port);
     wire_text(&w, "GET /now HTTP/1.1\r\n" END);
@@ -241,7 +241,7 @@ Test(deadlines, a_connection_that_says_nothing)
     started = wire_now_ms();
     cr_assert(wire_is_closed(&w, 2000));
     cr_assert_gt(wire_now_ms() - started, 350);
-    cr_assert_lt(wire_now_ms() - started, 1000);
+    cr_assert_lt(wire_now_ms() - started, 1500);
     wire_close(&w, &a);
     site_stop(s);
 }
@@ -255,7 +255,7 @@ static void drip_body(struct site *s, const char *head, unsigned gone)
     wire_open(&w, s->port);
     wire_text(&w, head);
     lasted = drip(&w, 'b', 3000);
-    cr_assert(lasted > 250 && lasted < 900, "%llu ms", (unsigned long long)lasted);
+    cr_assert(lasted > 250 && lasted < 2000, "%llu ms", (unsigned long long)lasted);
     cr_assert_eq(wire_answer(&w, &a, 1000), 408);
     site_wait(&s->gone, gone);
     wire_close(&w, &a);
@@ -301,7 +301,7 @@ Test(deadlines, an_answer_that_does_not_come)
     cr_assert_eq(wire_answer(&w, &a, 2000), 503);
     cr_assert(wire_header(&a, "retry-after"));
     cr_assert_gt(wire_now_ms() - started, 250);
-    cr_assert_lt(wire_now_ms() - started, 800);
+    cr_assert_lt(wire_now_ms() - started, 1500);
     cr_assert_eq(atomic_load(&s->gone), 1);
     wire_text(&w, "GET /now HTTP/1.1\r\n" END); /* the connection is none the worse for it */
     cr_assert_eq(wire_answer(&w, &a, 2000), 200);

@@ -156,8 +156,11 @@ const char *wire_header(const struct wire_answer *a, const char *name)
 
 static void add_body(struct wire *w, struct wire_answer *a, size_t len)
 {
-    a->body = realloc(a->body, a->body_len + len + 1);
-    cr_assert(a->body);
+    if (a->body_len + len >= a->body_capacity) {
+        a->body_capacity = (a->body_len + len) * 2 + 1;
+        a->body = realloc(a->body, a->body_capacity);
+        cr_assert(a->body);
+    }
     memcpy(a->body + a->body_len, w->in, len);
     a->body_len += len;
     a->body[a->body_len] = '\0';
@@ -180,7 +183,7 @@ static int read_length(struct wire *w, struct wire_answer *a, size_t len, uint64
 static int read_chunks(struct wire *w, struct wire_answer *a, uint64_t until)
 {
     for (;;) {
-        char *end = w->in_len > 0 ? strstr(w->in, "\r\n") : NULL;
+        char *end = w->in_len > 0 ? memmem(w->in, w->in_len, "\r\n", 2) : NULL;
         size_t size, done;
 
         if (!end) {
@@ -211,7 +214,7 @@ static int read_head(struct wire *w, struct wire_answer *a, uint64_t until)
     free(a->body);
     memset(a, 0, sizeof *a);
     a->body = calloc(1, 1);
-    while (!w->in || !(end = strstr(w->in, "\r\n\r\n")))
+    while (!w->in || !(end = memmem(w->in, w->in_len, "\r\n\r\n", 4)))
         if (more(w, until) <= 0)
             return 0;
     len = (size_t)(end - w->in) + 2;

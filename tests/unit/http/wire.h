@@ -14,7 +14,7 @@ struct wire_answer {
     int code; /* 0: none came; the connection was closed, or the time was up */
     char head[8192];
     char *body; /* NUL-ended; of an answer before, until the next one or wire_close() */
-    size_t body_len;
+    size_t body_len, body_capacity;
     int is_cut; /* the connection ended before the body did */
 };
 

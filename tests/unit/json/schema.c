@@ -51,8 +51,7 @@ static void check_all(const struct json_schema *schema, yyjson_val *instances, i
     yyjson_val *instance;
     size_t i, max;
 
-    yyjson_arr_foreach(instances, i, max, instance)
-    {
+    yyjson_arr_foreach (instances, i, max, instance) {
         size_t told = 0, errors = json_schema_check(schema, instance, count_error, &told);
         cr_expect_eq(errors == 0, valid, "%s: %s[%zu]: %zu errors", about, valid ? "valid" : "invalid", i,
                      errors);
@@ -68,8 +67,7 @@ Test(schema, cases)
     size_t i, max;
 
     cr_assert_gt(yyjson_arr_size(yyjson_doc_get_root(doc)), 60);
-    yyjson_arr_foreach(yyjson_doc_get_root(doc), i, max, group)
-    {
+    yyjson_arr_foreach (yyjson_doc_get_root(doc), i, max, group) {
         const char *about = yyjson_get_str(yyjson_obj_get(group, "about"));
         size_t len;
         char *text = yyjson_val_write(yyjson_obj_get(group, "schema"), 0, &len);

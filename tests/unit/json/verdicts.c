@@ -12,7 +12,7 @@ static void answer(const struct json_schema *schema, yyjson_val *request, struct
     size_t i, max;
 
     kanal_json_array(json);
-    yyjson_arr_foreach(yyjson_obj_get(request, "instances"), i, max, instance)
+    yyjson_arr_foreach (yyjson_obj_get(request, "instances"), i, max, instance)
         kanal_json_bool(json, json_schema_check_at(schema, ref ? ref : "#", instance, NULL, NULL) == 0);
     kanal_json_array_end(json);
 }

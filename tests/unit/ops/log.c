@@ -26,7 +26,8 @@ static const char *read_line(void)
 Test(log, a_line_is_one_json_object)
 {
     struct log *log = make("json", KANAL_LOG_INFO);
-    struct log_field fields[] = { { .name = "plugin", .text = KANAL_LIT("tele\"gram") }, { .name = "n", .number = -5 } };
+    struct log_field fields[] = { { .name = "plugin", .text = KANAL_LIT("tele\"gram") },
+                                  { .name = "n", .number = -5 } };
     log_write_fields(log, KANAL_LOG_WARN, "http", "shop", KANAL_LIT("a\nb \x1b[31m"), fields, 2);
     yyjson_doc *document = kanal_json_parse(kanal_str_c(read_line()));
     yyjson_val *root = yyjson_doc_get_root(document);

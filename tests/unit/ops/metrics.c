@@ -32,11 +32,13 @@ static const char *text(void)
 
 Test(metrics, are_written_as_prometheus_reads_them)
 {
-    struct metric_family *family = metrics_family(metrics, METRIC_COUNTER, "requests_total", "Requests.", by_channel);
+    struct metric_family *family =
+        metrics_family(metrics, METRIC_COUNTER, "requests_total", "Requests.", by_channel);
     kanal_str values[] = { KANAL_LIT("shop"), KANAL_LIT("200") };
     metric_series(family, values)->value += 2;
     metric_series(family, values)->value += 1;
-    cr_assert_str_eq(text(), "# HELP requests_total Requests.\n# TYPE requests_total counter\nrequests_total{channel=\"shop\",code=\"200\"} 3\n");
+    cr_assert_str_eq(text(), "# HELP requests_total Requests.\n# TYPE requests_total "
+                             "counter\nrequests_total{channel=\"shop\",code=\"200\"} 3\n");
 }
 
 Test(metrics, label_values_are_escaped)
@@ -63,7 +65,8 @@ Test(metrics, a_histogram_is_cumulative_and_sums_up)
 
 Test(metrics, the_same_name_is_the_same_family)
 {
-    cr_assert_eq(metrics_family(metrics, METRIC_COUNTER, "a", "h", NULL), metrics_family(metrics, METRIC_COUNTER, "a", "h", NULL));
+    cr_assert_eq(metrics_family(metrics, METRIC_COUNTER, "a", "h", NULL),
+                 metrics_family(metrics, METRIC_COUNTER, "a", "h", NULL));
 }
 
 Test(metrics, a_channel_can_be_forgotten)

@@ -50,14 +50,17 @@ Test(parts, what_a_channel_cannot_show_is_named)
     cr_assert(kanal_str_is(parts_unsupported(parse("[" TEXT "," IMAGE "]"), KANAL_CAP_TEXT), "image"));
     cr_assert_eq(parts_unsupported(parse("[" TEXT "," IMAGE "]"), KANAL_CAP_TEXT | KANAL_CAP_IMAGE).len, 0);
     cr_assert(kanal_str_is(parts_unsupported(parse("[" BUTTONS "]"), KANAL_CAP_LIST), "choice"));
-    cr_assert(kanal_str_is(parts_unsupported(parse("[{\"type\":\"hologram\"}]"), ~(kanal_caps)0), "hologram"));
+    cr_assert(
+        kanal_str_is(parts_unsupported(parse("[{\"type\":\"hologram\"}]"), ~(kanal_caps)0), "hologram"));
 }
 
 Test(parts, the_delivery_has_the_parts_and_none_of_the_cores_business)
 {
     struct kanal_buffer out = { 0 };
     struct part_range range = { 1, 2 };
-    yyjson_val *command = parse("{\"id\":\"1\",\"to\":{\"address\":\"x:1\"},\"silent\":true,\"expires\":\"2026-01-01T00:00:00Z\",\"content\":[" TEXT "," IMAGE "],\"provider\":{\"a\":1}}");
+    yyjson_val *command =
+        parse("{\"id\":\"1\",\"to\":{\"address\":\"x:1\"},\"silent\":true,\"expires\":\"2026-01-01T00:00:"
+              "00Z\",\"content\":[" TEXT "," IMAGE "],\"provider\":{\"a\":1}}");
     parts_write(command, &range, &out);
     kanal_buffer_byte(&out, 0);
     cr_assert_str_eq(out.data, "{\"content\":[" IMAGE "],\"silent\":true,\"provider\":{\"a\":1}}");

@@ -11,13 +11,11 @@ static size_t depth_of(yyjson_val *value)
 {
     size_t deepest = 0, index, max;
     yyjson_val *key, *inner;
-    yyjson_arr_foreach(value, index, max, inner)
-    {
+    yyjson_arr_foreach (value, index, max, inner) {
         size_t depth = depth_of(inner);
         deepest = depth > deepest ? depth : deepest;
     }
-    yyjson_obj_foreach(value, index, max, key, inner)
-    {
+    yyjson_obj_foreach (value, index, max, key, inner) {
         size_t depth = depth_of(inner);
         deepest = depth > deepest ? depth : deepest;
     }

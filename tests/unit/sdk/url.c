@@ -103,7 +103,7 @@ Test(url, parse_refuses)
                                          "http://h/\xFF",
                                          " http://h/",
                                          "http://h%2eru/",
-                                         "http://h~x/", 
+                                         "http://h~x/",
                                          "http://a,b/",
                                          "https://h/\x01" };
     struct kanal_url u;

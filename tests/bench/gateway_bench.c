@@ -1,0 +1,571 @@
+/* Kanal, the raw broker, a Node service and a bare HTTP client side by side, in one run on one machine. `./dev bench` builds and runs it.
+ *
+ * What a machine does in a second changes from minute to minute, and here all peers, the load and the broker share it. So the peers take
+ * turns in short rounds, a ratio is taken within each round, and the median of the rounds counts.
+ *
+ *   way in   795-byte Telegram updates over HTTP; 200 only after JetStream (file storage) has confirmed the event. Compared with publishing the
+ *            very event that Kanal stored, without HTTP and JSON (raw), and with a Node service that does the same job (node/service.mjs).
+ *   way out  commands that lie ready in the stream; each becomes a POST to a local sink, two status events and two acknowledgements. The
+ *            clock runs from the first POST until every stream of work is empty. Compared with libcurl alone, POSTing to the same sink.
+ *   start    exec to GET /readyz 200, against a running broker; compared with nats-server's exec to its first accepted connection.
+ *
+ * Everything is on loopback, in a scratch folder, and is ended with the bench. */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bare_curl.h"
+#include "load.h"
+#include "process.h"
+#include "raw_publish.h"
+#include "sink.h"
+
+#define ROUNDS_MAX 21
+#define STARTS 11
+#define MANY 64 /* connections of the way in, requests at once of the way out */
+#define ROUND_SECONDS 3.0
+#define SINGLE_SECONDS 2.0
+#define RAW_SECONDS 1.5
+#define COMMANDS 30000
+#define RECIPIENTS 2048
+#define PATIENCE_SECONDS 30
+#define RUN_SECONDS_MAX 290u
+
+static const char curl_body[] = "{\"chat_id\":3527065,\"text\":\"Your order 12345 is on its way; it will be "
+                                "with you tomorrow before noon.\"}";
+
+/* What was measured of one thing, a number a round. */
+struct samples {
+    double values[ROUNDS_MAX];
+    int count;
+};
+
+struct service_samples {
+    struct samples rate, p50_ms, p99_ms, cpu_us, broker_us;
+};
+
+struct bench {
+    const char *kanal, *plugins, *directory;
+    const char *node, *node_reason; /* the folder of the service, or NULL and why */
+    const char *only; /* start, in or out: only this part, for whoever makes it faster; or NULL */
+    int rounds, with_json;
+    uint16_t broker_port, http_port, admin_port, node_port;
+    pid_t broker_pid, kanal_pid, node_pid;
+    struct raw *raw, *raw_asap;
+    struct raw_event *event;
+    size_t node_event_bytes;
+    struct sink *sink;
+    struct samples raw_rate, raw_asap_rate, out_rate, out_cpu_us, out_broker_us, curl_rate;
+    struct service_samples kanal_many, kanal_one, node_many, node_one;
+    struct samples kanal_start_ms, broker_start_ms;
+    double rss_mb, node_rss_mb;
+};
+
+static void progress(const char *what)
+{
+    fprintf(stderr, "bench: %s\n", what);
+}
+
+static void die(const char *what, const char *where)
+{
+    fprintf(stderr, "bench: %s%s%s\n", what, where ? "; see " : "", where ? where : "");
+    exit(1);
+}
+
+static const char *in_directory(const struct bench *b, const char *name, char path[512])
+{
+    snprintf(path, 512, "%s/%s", b->directory, name);
+    return path;
+}
+
+/* ---- Statistics ---- */
+
+static void add(struct samples *s, double value)
+{
+    s->values[s->count++] = value;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+struct spread {
+    double median, min, max;
+};
+
+static struct spread spread_of(const struct samples *s)
+{
+    struct samples sorted = *s;
+    if (s->count == 0)
+        return (struct spread){ 0 };
+    qsort(sorted.values, (size_t)s->count, sizeof(double), compare);
+    return (struct spread){ sorted.values[s->count / 2], sorted.values[0], sorted.values[s->count - 1] };
+}
+
+/* Round by round. */
+static struct samples ratio_of(const struct samples *a, const struct samples *b)
+{
+    struct samples ratios = { 0 };
+    for (int i = 0; i < a->count && i < b->count; i++)
+        add(&ratios, a->values[i] / b->values[i]);
+    return ratios;
+}
+
+/* ---- The programs ---- */
+
+static pid_t start_broker(const struct bench *b, const char *name, uint16_t port)
+{
+    char folder[512], config[520], log[520];
+    in_directory(b, name, folder);
+    mkdir(folder, 0700);
+    snprintf(config, sizeof config, "%s.conf", folder);
+    snprintf(log, sizeof log, "%s.log", folder);
+    FILE *file = fopen(config, "we");
+    if (!file)
+        die("cannot write the broker's configuration", config);
+    fprintf(file, "listen: 127.0.0.1:%u\njetstream { store_dir: \"%s\" }\n", port, folder);
+    fclose(file);
+    const char *binary = getenv("NATS_SERVER");
+    const char *const argv[] = { binary && *binary ? binary : "nats-server", "-c", config, NULL };
+    return process_start(log, argv);
+}
+
+static void write_kanal_config(const struct bench *b)
+{
+    char path[512];
+    FILE *file = fopen(in_directory(b, "kanal.yaml", path), "we");
+    if (!file)
+        die("cannot write Kanal's configuration", path);
+    fprintf(file,
+            "broker: { url: [\"nats://127.0.0.1:%u\"] }\n"
+            "http: { listen: \"127.0.0.1:%u\" }\n"
+            "admin: { listen: \"127.0.0.1:%u\" }\n"
+            "data_dir: \"%s\"\n"
+            "identity: { salt: \"sixteen bytes and more for the bench\" }\n"
+            "plugins: { path: [\"%s\"] }\n"
+            "channels:\n"
+            "  - id: " LOAD_CHANNEL "\n"
+            "    plugin: telegram\n"
+            "    settings: { mode: webhook, api_url: \"http://127.0.0.1:%u\" }\n"
+            "    egress: [127.0.0.1]\n"
+            "    secrets: { token: \"77:token\", webhook: \"" LOAD_SECRET "\" }\n",
+            b->broker_port, b->http_port, b->admin_port, b->directory, b->plugins, sink_port(b->sink));
+    fclose(file);
+}
+
+static pid_t start_kanal(const struct bench *b)
+{
+    char config[512], log[512];
+    in_directory(b, "kanal.yaml", config);
+    in_directory(b, "kanal.log", log);
+    const char *const argv[] = { b->kanal, "run", "-c", config, NULL };
+    return process_start(log, argv);
+}
+
+static pid_t start_node(const struct bench *b)
+{
+    char script[512], log[512], port[8], broker[64];
+    snprintf(script, sizeof script, "%s/service.mjs", b->node);
+    snprintf(port, sizeof port, "%u", b->node_port);
+    snprintf(broker, sizeof broker, "nats://127.0.0.1:%u", b->broker_port);
+    in_directory(b, "node.log", log);
+    setenv("BENCH_PORT", port, 1);
+    setenv("BENCH_BROKER", broker, 1);
+    setenv("BENCH_SECRET", LOAD_SECRET, 1);
+    setenv("BENCH_CHANNEL", LOAD_CHANNEL, 1);
+    setenv("NODE_ENV", "production", 1);
+    const char *const argv[] = { "node", script, NULL };
+    return process_start(log, argv);
+}
+
+static void wait_until_served(uint16_t port, const char *who)
+{
+    double until = bench_seconds() + PATIENCE_SECONDS;
+    if (!wait_for_accept(port, until))
+        die("does not listen", who);
+    while (load_run(port, 1, 0.1).good == 0)
+        if (bench_seconds() > until)
+            die("no update is taken", who);
+}
+
+/* Kanal makes them when it runs for the first time. */
+static void make_streams(struct bench *b)
+{
+    char path[512];
+    pid_t kanal = start_kanal(b);
+    wait_until_served(b->http_port, in_directory(b, "kanal.log", path));
+    process_stop(kanal);
+}
+
+/* ---- Start ---- */
+
+static void measure_starts(struct bench *b)
+{
+    char name[64];
+    progress("start: exec to ready");
+    for (int i = 0; i < STARTS; i++) {
+        uint16_t port = free_port();
+        snprintf(name, sizeof name, "broker-start-%d", i);
+        double from = bench_seconds();
+        pid_t broker = start_broker(b, name, port);
+        if (!wait_for_accept(port, from + PATIENCE_SECONDS))
+            die("nats-server does not start", b->directory);
+        add(&b->broker_start_ms, (bench_seconds() - from) * 1e3);
+        process_stop(broker);
+        from = bench_seconds();
+        pid_t kanal = start_kanal(b);
+        if (!wait_for_200(b->admin_port, "/readyz", from + PATIENCE_SECONDS))
+            die("kanal does not get ready", b->directory);
+        add(&b->kanal_start_ms, (bench_seconds() - from) * 1e3);
+        process_stop(kanal);
+    }
+}
+
+/* ---- The way in ---- */
+
+static void measure_service(struct bench *b, struct service_samples *samples, pid_t pid, uint16_t port,
+                            unsigned connections, double seconds)
+{
+    double cpu = process_cpu_seconds(pid), broker_cpu = process_cpu_seconds(b->broker_pid);
+    struct load_result result = load_run(port, connections, seconds);
+    if (result.bad > 0)
+        die("answers other than 200", b->directory);
+    double done = (double)result.good;
+    add(&samples->rate, result.rate);
+    add(&samples->p50_ms, result.p50_ms);
+    add(&samples->p99_ms, result.p99_ms);
+    add(&samples->cpu_us, (process_cpu_seconds(pid) - cpu) * 1e6 / done);
+    add(&samples->broker_us, (process_cpu_seconds(b->broker_pid) - broker_cpu) * 1e6 / done);
+    raw_purge(b->raw, "KANAL_EVENTS");
+}
+
+static void start_services(struct bench *b)
+{
+    char path[512];
+    b->kanal_pid = start_kanal(b);
+    wait_until_served(b->http_port, in_directory(b, "kanal.log", path));
+    load_run(b->http_port, MANY, 1.0);
+    b->event = raw_last_event(b->raw, "KANAL_EVENTS");
+    if (!b->node)
+        return;
+    b->node_pid = start_node(b);
+    wait_until_served(b->node_port, in_directory(b, "node.log", path));
+    load_run(b->node_port, MANY, 2.0); /* its code is compiled as it runs */
+    struct raw_event *event = raw_last_event(b->raw, "KANAL_EVENTS");
+    b->node_event_bytes = event->payload_bytes;
+    free(event);
+    raw_purge(b->raw, "KANAL_EVENTS");
+}
+
+static void measure_inbound(struct bench *b)
+{
+    progress("way in: warming up");
+    start_services(b);
+    for (int i = 0; i < b->rounds; i++) {
+        fprintf(stderr, "bench: way in: round %d of %d\n", i + 1, b->rounds);
+        add(&b->raw_rate, raw_publish_run(b->raw, b->event, RAW_SECONDS));
+        raw_purge(b->raw, "KANAL_EVENTS");
+        measure_service(b, &b->kanal_many, b->kanal_pid, b->http_port, MANY, ROUND_SECONDS);
+        if (b->node)
+            measure_service(b, &b->node_many, b->node_pid, b->node_port, MANY, ROUND_SECONDS);
+        measure_service(b, &b->kanal_one, b->kanal_pid, b->http_port, 1, SINGLE_SECONDS);
+        if (b->node)
+            measure_service(b, &b->node_one, b->node_pid, b->node_port, 1, SINGLE_SECONDS);
+        add(&b->raw_asap_rate, raw_publish_run(b->raw_asap, b->event, RAW_SECONDS));
+        raw_purge(b->raw, "KANAL_EVENTS");
+    }
+    b->rss_mb = process_status_mb(b->kanal_pid, "VmHWM:");
+    b->node_rss_mb = process_status_mb(b->node_pid, "VmHWM:");
+    process_stop(b->node_pid);
+    process_stop(b->kanal_pid);
+    b->node_pid = b->kanal_pid = 0;
+}
+
+/* ---- The way out ---- */
+
+/* Nothing is left in the streams of work: all is acknowledged. */
+static int all_done(struct bench *b)
+{
+    return raw_messages(b->raw, "KANAL_COMMANDS") == 0 && raw_messages(b->raw, "KANAL_LANES") == 0;
+}
+
+static void outbound_round(struct bench *b, int round)
+{
+    char prefix[32];
+    snprintf(prefix, sizeof prefix, "out-%d", round);
+    raw_lay_commands(b->raw, LOAD_CHANNEL, prefix, COMMANDS, RECIPIENTS);
+    raw_purge(b->raw, "KANAL_EVENTS");
+    sink_reset(b->sink);
+    pid_t kanal = start_kanal(b);
+    double until = bench_seconds() + PATIENCE_SECONDS, broker_cpu = process_cpu_seconds(b->broker_pid);
+    while (sink_messages(b->sink) < COMMANDS || !all_done(b)) {
+        if (bench_seconds() > until || !process_lives(kanal))
+            die("commands are not delivered", b->directory);
+        bench_sleep_ms(10);
+    }
+    double took = bench_seconds() - sink_first_at(b->sink);
+    add(&b->out_rate, COMMANDS / took);
+    add(&b->out_cpu_us, process_cpu_seconds(kanal) * 1e6 / COMMANDS);
+    add(&b->out_broker_us, (process_cpu_seconds(b->broker_pid) - broker_cpu) * 1e6 / COMMANDS);
+    uint64_t events = raw_messages(b->raw, "KANAL_EVENTS") - 1,
+             posts = sink_messages(b->sink); /* the one is channel.up */
+    if (events != 2 * COMMANDS || posts != COMMANDS)
+        die("not what was to be done", b->directory);
+    process_stop(kanal);
+}
+
+static void measure_outbound(struct bench *b)
+{
+    char url[128];
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/bot77:token/sendMessage", sink_port(b->sink));
+    for (int i = 0; i < b->rounds; i++) {
+        fprintf(stderr, "bench: way out: round %d of %d\n", i + 1, b->rounds);
+        add(&b->curl_rate, bare_curl_run(url, curl_body, MANY, COMMANDS));
+        outbound_round(b, i);
+    }
+}
+
+/* ---- The report ---- */
+
+static void rate_line(const char *name, const struct samples *rate, const struct samples *cpu,
+                      const struct samples *broker)
+{
+    struct spread s = spread_of(rate);
+    if (rate->count == 0)
+        return;
+    printf("%-44s %8.0f %8.0f %8.0f", name, s.median, s.min, s.max);
+    if (cpu)
+        printf(" %8.1f", spread_of(cpu).median);
+    if (broker)
+        printf(" %8.1f", spread_of(broker).median);
+}
+
+static void service_line(const char *name, const struct service_samples *s)
+{
+    if (s->rate.count == 0)
+        return;
+    rate_line(name, &s->rate, &s->cpu_us, &s->broker_us);
+    printf(" %7.2f %7.2f\n", spread_of(&s->p50_ms).median, spread_of(&s->p99_ms).median);
+}
+
+static void ms_line(const char *name, const struct samples *samples)
+{
+    struct spread s = spread_of(samples);
+    printf("%-44s %8.1f %8.1f %8.1f\n", name, s.median, s.min, s.max);
+}
+
+static void print_table(const struct bench *b)
+{
+    printf("\n%-44s %8s %8s %8s %8s %8s %7s %7s\n", "a second, of so many rounds:", "median", "min", "max",
+           "CPU us", "broker", "p50 ms", "p99 ms");
+    rate_line("raw js_PublishAsync", &b->raw_rate, NULL, NULL);
+    rate_line("\nraw js_PublishAsync, SendAsap", &b->raw_asap_rate, NULL, NULL);
+    printf("\n");
+    service_line("way in, 64 connections: Kanal", &b->kanal_many);
+    service_line("way in, 64 connections: Node", &b->node_many);
+    service_line("way in, 1 connection: Kanal", &b->kanal_one);
+    service_line("way in, 1 connection: Node", &b->node_one);
+    rate_line("way out, 64 at once: Kanal", &b->out_rate, &b->out_cpu_us, &b->out_broker_us);
+    rate_line("\nway out, 64 at once: bare libcurl", &b->curl_rate, NULL, NULL);
+    printf("\n");
+    ms_line("start, ms: kanal", &b->kanal_start_ms);
+    ms_line("start, ms: nats-server", &b->broker_start_ms);
+    printf("%-44s %8.1f\n", "highest resident size, MB: Kanal", b->rss_mb);
+    if (b->node)
+        printf("%-44s %8.1f\n", "highest resident size, MB: Node", b->node_rss_mb);
+    if (b->event)
+        printf("event bytes: %zu", b->event->payload_bytes);
+    if (b->node)
+        printf(", Node's %zu", b->node_event_bytes);
+    printf("; %d rounds\n", b->rounds);
+}
+
+/* A value with what is demanded of it. */
+static int judge(const char *name, struct spread s, double target, int is_limit)
+{
+    int met = is_limit ? s.median <= target : s.median >= target;
+    printf("%-32s %8.2f %8.2f %8.2f   %s %-5g %s\n", name, s.median, s.min, s.max,
+           is_limit ? "<=" : ">=", target, met ? "met" : "MISSED");
+    return met;
+}
+
+struct ratios {
+    struct spread raw, node, single, curl, start;
+};
+
+static struct ratios ratios_of(const struct bench *b)
+{
+    /* The ceiling is the better of the two ways. */
+    int asap = spread_of(&b->raw_asap_rate).median > spread_of(&b->raw_rate).median;
+    struct samples raw = ratio_of(&b->kanal_many.rate, asap ? &b->raw_asap_rate : &b->raw_rate);
+    struct samples node = ratio_of(&b->kanal_many.rate, &b->node_many.rate);
+    struct samples single = ratio_of(&b->kanal_one.rate, &b->node_one.rate);
+    struct samples curl = ratio_of(&b->out_rate, &b->curl_rate);
+    struct samples start = ratio_of(&b->kanal_start_ms, &b->broker_start_ms);
+    return (struct ratios){ spread_of(&raw), spread_of(&node), spread_of(&single), spread_of(&curl),
+                            spread_of(&start) };
+}
+
+static int print_ratios(const struct bench *b, const struct ratios *r)
+{
+    struct spread rss = { b->rss_mb, b->rss_mb, b->rss_mb };
+    int met = 1;
+    printf("\n%-32s %8s %8s %8s   target\n", "ratio, round by round", "median", "min", "max");
+    met &= judge("inbound.ratio_raw", r->raw, 0.40, 0);
+    if (b->node) {
+        met &= judge("inbound.ratio_node", r->node, 5, 0);
+        met &= judge("inbound_single.ratio_node", r->single, 2, 0);
+    } else {
+        printf("inbound.ratio_node, inbound_single.ratio_node: not measured: %s\n", b->node_reason);
+    }
+    met &= judge("outbound.ratio_curl", r->curl, 0.45, 0);
+    met &= judge("rss_mb", rss, 25, 1);
+    met &= judge("start.ratio_broker", r->start, 1, 1);
+    return met;
+}
+
+static void json_ratio(const char *name, const struct bench *b, struct spread s)
+{
+    if (b->node)
+        printf("\"%s\":%.3f", name, s.median);
+    else
+        printf("\"%s\":null", name);
+}
+
+static void print_json(const struct bench *b, const struct ratios *r)
+{
+    printf("{\"inbound\":{\"ratio_raw\":%.3f,", r->raw.median);
+    json_ratio("ratio_node", b, r->node);
+    printf("},\"inbound_single\":{");
+    json_ratio("ratio_node", b, r->single);
+    printf("},\"outbound\":{\"ratio_curl\":%.3f},\"rss_mb\":%.1f,\"start\":{\"ratio_broker\":%.3f},",
+           r->curl.median, b->rss_mb, r->start.median);
+    if (!b->node)
+        printf("\"node_reason\":\"%s\",", b->node_reason);
+    printf("\"per_second\":{\"raw\":%.0f,\"raw_asap\":%.0f,\"inbound\":%.0f,\"inbound_node\":%.0f,\"inbound_"
+           "single\":%.0f,"
+           "\"inbound_single_node\":%.0f,\"outbound\":%.0f,\"curl\":%.0f},",
+           spread_of(&b->raw_rate).median, spread_of(&b->raw_asap_rate).median,
+           spread_of(&b->kanal_many.rate).median, spread_of(&b->node_many.rate).median,
+           spread_of(&b->kanal_one.rate).median, spread_of(&b->node_one.rate).median,
+           spread_of(&b->out_rate).median, spread_of(&b->curl_rate).median);
+    printf("\"cpu_us\":{\"inbound\":%.1f,\"inbound_node\":%.1f,\"outbound\":%.1f},\"start_ms\":{\"kanal\":%."
+           "1f,\"nats_server\":%.1f}}\n",
+           spread_of(&b->kanal_many.cpu_us).median, spread_of(&b->node_many.cpu_us).median,
+           spread_of(&b->out_cpu_us).median, spread_of(&b->kanal_start_ms).median,
+           spread_of(&b->broker_start_ms).median);
+}
+
+/* ---- The run ---- */
+
+static void on_alarm(int number)
+{
+    static const char words[] = "bench: not done in time\n";
+    (void)number;
+    (void)!write(STDERR_FILENO, words, sizeof words - 1);
+    _exit(1); /* its children are killed with it */
+}
+
+static int is_wanted(const struct bench *b, const char *part)
+{
+    return !b->only || strcmp(b->only, part) == 0;
+}
+
+static void run(struct bench *b)
+{
+    b->sink = sink_start();
+    if (!b->sink)
+        die("no sink", NULL);
+    b->broker_port = free_port();
+    b->http_port = free_port();
+    b->admin_port = free_port();
+    b->node_port = free_port();
+    b->broker_pid = start_broker(b, "broker", b->broker_port);
+    if (!wait_for_accept(b->broker_port, bench_seconds() + PATIENCE_SECONDS))
+        die("nats-server does not start", b->directory);
+    b->raw = raw_connect(b->broker_port, 0);
+    b->raw_asap = raw_connect(b->broker_port, 1);
+    write_kanal_config(b);
+    make_streams(b);
+    if (is_wanted(b, "start"))
+        measure_starts(b);
+    if (is_wanted(b, "in"))
+        measure_inbound(b);
+    if (is_wanted(b, "out"))
+        measure_outbound(b);
+    raw_close(b->raw);
+    raw_close(b->raw_asap);
+    process_stop(b->broker_pid);
+    sink_stop(b->sink);
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: gateway-bench --kanal FILE --plugins DIR --scratch DIR (--node DIR | --no-node "
+                    "REASON) [--rounds N] [--json]\n"
+                    "       [--only start|in|out]\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = { { "kanal", required_argument, NULL, 'k' },
+                                             { "plugins", required_argument, NULL, 'p' },
+                                             { "scratch", required_argument, NULL, 's' },
+                                             { "node", required_argument, NULL, 'n' },
+                                             { "no-node", required_argument, NULL, 'N' },
+                                             { "rounds", required_argument, NULL, 'r' },
+                                             { "json", no_argument, NULL, 'j' },
+                                             { "only", required_argument, NULL, 'o' },
+                                             { 0 } };
+    static struct bench b = { .rounds = 5 };
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (c) {
+        case 'k':
+            b.kanal = optarg;
+            break;
+        case 'p':
+            b.plugins = optarg;
+            break;
+        case 's':
+            b.directory = optarg;
+            break;
+        case 'n':
+            b.node = optarg;
+            break;
+        case 'N':
+            b.node_reason = optarg;
+            break;
+        case 'r':
+            b.rounds = (int)strtol(optarg, NULL, 10);
+            break;
+        case 'o':
+            b.only = optarg;
+            break;
+        case 'j':
+            b.with_json = 1;
+            break;
+        default:
+            return usage();
+        }
+    }
+    if (!b.kanal || !b.plugins || !b.directory || (!b.node && !b.node_reason) || b.rounds < 1 ||
+        b.rounds > ROUNDS_MAX)
+        return usage();
+    signal(SIGALRM, on_alarm);
+    alarm(RUN_SECONDS_MAX);
+    run(&b);
+    print_table(&b);
+    struct ratios ratios = ratios_of(&b);
+    int met = b.only || print_ratios(&b, &ratios);
+    if (b.with_json && !b.only)
+        print_json(&b, &ratios);
+    free(b.event);
+    return met ? 0 : 1;
+}
