@@ -289,10 +289,7 @@ static natsStatus set_ways(struct opening *o, natsOptions *options, const char *
     return s;
 }
 
-<<<<<<< HEAD
 /* To the first of these that is there; libnats goes on to the others when it is lost. Credentials that stand in URLs are those of `first`. */
-=======
->>>>>>> main
 static natsStatus connect_to(struct opening *o, const struct broker_server *servers, size_t count,
                              size_t first)
 {
@@ -413,22 +410,12 @@ void client_close(struct client *client)
 
 /* ---- Waiting ---- */
 
-static int64_t read_clock(clockid_t clock)
+int64_t client_now_ms(void)
 {
     struct timespec now;
 
-    clock_gettime(clock, &now);
+    clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-int64_t client_now_ms(void)
-{
-    return read_clock(CLOCK_MONOTONIC);
-}
-
-int64_t client_unix_ms(void)
-{
-    return read_clock(CLOCK_REALTIME);
 }
 
 void client_wake(struct client *client)

@@ -5,29 +5,36 @@
  * account of its own, see grant.h. */
 #include <getopt.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
+#include <sys/random.h>
 
-#include "cli/consumer.h"
+#include "broker/topology.h"
+#include "cli/api.h"
+#include "cli/cli.h"
+#include "cli/connect.h"
+#include "cli/filter.h"
+#include "cli/grant.h"
+#include "cli/terminal.h"
 #include "config/duration.h"
+#include "kanal/sdk/json.h"
 #include "kanal/sdk/str.h"
 
+#define FILTERS 16u
+#define MARK "made by kanal consumer add" /* the description of ours */
 #define ACK_WAIT_MS 30000
 #define GATEWAY_ACCOUNT "KANAL"
+#define NS_PER_MS INT64_C(1000000)
 
-enum {
-    OPTION_FILTER = CLIENT_OPTION_OWN,
-    OPTION_STREAM,
-    OPTION_ACK_WAIT,
-    OPTION_MAX_DELIVER,
-    OPTION_SINCE,
-    OPTION_FORCE,
-    OPTION_ACCOUNT,
-    OPTION_SHARED_ACCOUNT,
-    OPTION_JSON
+struct options {
+    struct client_options client;
+    const char *filters[FILTERS];
+    size_t filter_count;
+    const char *stream; /* "events" …; NULL: as the filters say */
+    int64_t ack_wait_ms, max_deliver;
+    const char *account; /* the gateway's, at the broker */
+    int all, json, force, shared_account;
 };
 
-<<<<<<< HEAD
-=======
 struct consumer {
     const struct cli_command *command;
     struct options options;
@@ -49,7 +56,6 @@ enum {
     OPTION_JSON
 };
 
->>>>>>> main
 static const struct option long_options[] = { { "filter", required_argument, NULL, OPTION_FILTER },
                                               { "stream", required_argument, NULL, OPTION_STREAM },
                                               { "ack-wait", required_argument, NULL, OPTION_ACK_WAIT },
@@ -61,20 +67,23 @@ static const struct option long_options[] = { { "filter", required_argument, NUL
                                               { "json", no_argument, NULL, OPTION_JSON },
                                               CLIENT_LONG };
 
+static const enum filter_branch streams[] = { FILTER_EVENTS, FILTER_ACTIVITY, FILTER_FACTS };
+#define STREAMS (sizeof streams / sizeof *streams)
+
 /* ---- The words of the call ---- */
 
 static int read_filter(struct consumer *c, const char *value)
 {
-    if (c->options.filter_count == CONSUMER_FILTERS)
-        return cli_usage(c->command, "--filter: at most %u of them", CONSUMER_FILTERS);
+    if (c->options.filter_count == FILTERS)
+        return cli_usage(c->command, "--filter: at most %u of them", FILTERS);
     c->options.filters[c->options.filter_count++] = value;
     return CLI_OK;
 }
 
 static int read_stream(struct consumer *c, const char *value)
 {
-    for (int i = 0; i < FILTER_STREAMS; i++)
-        if (strcmp(filter_branch_name((enum filter_branch)i), value) == 0) {
+    for (size_t i = 0; i < STREAMS; i++)
+        if (strcmp(filter_branch_name(streams[i]), value) == 0) {
             c->options.stream = value;
             return CLI_OK;
         }
@@ -90,7 +99,7 @@ static int name_valid(const char *name)
 
 static int read_option(struct consumer *c, int option, const char *value)
 {
-    struct consumer_options *o = &c->options;
+    struct options *o = &c->options;
 
     switch (option) {
     case OPTION_FILTER:
@@ -136,7 +145,7 @@ static int read_option(struct consumer *c, int option, const char *value)
     }
 }
 
-int consumer_fail(const struct consumer *c, const struct api_failure *failure)
+static int fail(const struct consumer *c, const struct api_failure *failure)
 {
     if (failure->error == API_STREAM_NOT_FOUND)
         fprintf(
@@ -148,8 +157,6 @@ int consumer_fail(const struct consumer *c, const struct api_failure *failure)
     return failure->code;
 }
 
-<<<<<<< HEAD
-=======
 /* ---- add ---- */
 
 /* All filters are right and of one stream; sets branch and stream. */
@@ -530,14 +537,13 @@ static int remove_it(struct consumer *c)
     return code;
 }
 
->>>>>>> main
 /* ---- The command ---- */
 
 static const struct action {
     const char *name;
     int needs_name;
     int (*run)(struct consumer *);
-} actions[] = { { "add", 1, consumer_add }, { "list", 0, consumer_list }, { "remove", 1, consumer_remove } };
+} actions[] = { { "add", 1, add }, { "list", 0, list }, { "remove", 1, remove_it } };
 
 static int run_action(struct consumer *c, char **arguments, int count)
 {
@@ -557,11 +563,7 @@ static int run_action(struct consumer *c, char **arguments, int count)
     c->name = action->needs_name ? arguments[1] : NULL;
     if (c->name && !name_valid(c->name))
         return cli_usage(c->command, "a name is 1 to 32 of A-Z, a-z, 0-9, _ and -, found '%s'", c->name);
-<<<<<<< HEAD
-    if (action->run == consumer_add && c->options.filter_count == 0)
-=======
     if (action->run == add && c->options.filter_count == 0)
->>>>>>> main
         return cli_usage(c->command, "--filter is missing: '%s.events.>' would be everything",
                          c->options.client.prefix ? c->options.client.prefix : "kanal");
     if (c->name && !c->options.shared_account && strcmp(c->name, c->options.account) == 0)

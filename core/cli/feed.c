@@ -1,22 +1,20 @@
 #include "cli/feed.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
-#include "cli/feed_inside.h"
+#include "broker/topology.h"
+#include "cli/api.h"
+#include "kanal/sdk/json.h"
 #include "kanal/sdk/str.h"
+#include "kanal/sdk/time.h"
 
-<<<<<<< HEAD
-#define LOOK_EVERY 64
-
-/* ---- Setting up ---- */
-
-=======
 #define BATCH 256
 #define EXPIRES_MS 30000 /* of one request for messages */
 #define LATE_MS 5000     /* the server forgot to say that the request is over */
 #define FORGOTTEN_S 60   /* a consumer that nobody asks */
-#define RESUBSCRIBE_MS 2000
 #define RETRY_MS 1000
 #define CLOSE_S 3
 #define LOOK_EVERY 64
@@ -305,7 +303,6 @@ static int open_stored(struct source *source, char *reason)
     return code;
 }
 
->>>>>>> main
 /* Live subscriptions must stand, and be allowed, before the caller goes on. */
 static int settle(struct feed *feed, char *reason)
 {
@@ -338,7 +335,7 @@ int feed_new(struct feed **ret_feed, struct client *client, const struct feed_op
     feed->stored_only = options->stored_only;
     pthread_mutex_init(&feed->lock, NULL);
     pthread_cond_init(&feed->completed, NULL);
-    feed_queue_init(&feed->incoming);
+    queue_init(&feed->incoming);
     for (size_t i = 0; code == CLI_OK && i < options->source_count && i < FEED_SOURCES; i++) {
         const struct feed_source *what = &options->sources[i];
         struct source *source = &feed->sources[feed->source_count];
@@ -348,10 +345,9 @@ int feed_new(struct feed **ret_feed, struct client *client, const struct feed_op
             continue;
         feed->source_count++;
         source->feed = feed;
-        source->branch = what->branch;
-        snprintf(source->filter, sizeof source->filter, "%.*s", (int)what->filter.len, what->filter.ptr);
-        feed_queue_init(&source->queue);
-        code = feed_source_open(source, stored, reason);
+        source->what = what;
+        queue_init(&source->queue);
+        code = stored ? open_stored(source, reason) : open_plain(source, reason);
     }
     if (code == CLI_OK)
         code = settle(feed, reason);
@@ -362,20 +358,35 @@ int feed_new(struct feed **ret_feed, struct client *client, const struct feed_op
     return code;
 }
 
+/* True when libnats is done with all subscriptions. */
+static int wait_for_inlets(struct feed *feed)
+{
+    struct timespec until;
+    int r = 0;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += CLOSE_S;
+    pthread_mutex_lock(&feed->lock);
+    while (feed->inlets > 0 && r == 0)
+        r = pthread_cond_timedwait(&feed->completed, &feed->lock, &until);
+    pthread_mutex_unlock(&feed->lock);
+    return r == 0;
+}
+
 void feed_free(struct feed *feed)
 {
     if (!feed)
         return;
     for (size_t i = 0; i < feed->source_count; i++) {
-        feed_source_drop(&feed->sources[i]);
+        drop_consumer(&feed->sources[i]);
         natsSubscription_Destroy(feed->sources[i].subscription);
     }
     natsConnection_FlushTimeout(feed->client->connection, 1000);
-    if (!feed_wait_for_inlets(feed))
+    if (!wait_for_inlets(feed))
         return; /* libnats still holds on to it: rather lost than used after its end */
     for (size_t i = 0; i < feed->source_count; i++)
-        feed_queue_clear(&feed->sources[i].queue);
-    feed_queue_clear(&feed->incoming);
+        queue_clear(&feed->sources[i].queue);
+    queue_clear(&feed->incoming);
     natsMsg_Destroy(feed->shown);
     pthread_cond_destroy(&feed->completed);
     pthread_mutex_destroy(&feed->lock);
@@ -395,13 +406,11 @@ static int is_others(const struct message *m)
     const struct feed *feed = m->source->feed;
 
     for (const struct source *s = feed->sources; s < m->source; s++)
-        if (filter_covers(kanal_str_c(s->filter), subject_of(m)))
+        if (filter_covers(s->what->filter, subject_of(m)))
             return 1;
     return 0;
 }
 
-<<<<<<< HEAD
-=======
 /* Where a stored event stands in its stream. */
 struct place {
     int64_t sequence, time_ns, pending;
@@ -455,7 +464,6 @@ static int is_status(natsMsg *msg)
     return natsMsg_GetDataLength(msg) == 0 && natsMsgHeader_Get(msg, "Status", &status) == NATS_OK;
 }
 
->>>>>>> main
 /* From libnats' thread into the sources' queues. */
 static void sort_in(struct feed *feed)
 {
@@ -465,18 +473,23 @@ static void sort_in(struct feed *feed)
     arrived = feed->incoming;
     if (!arrived.first)
         arrived.end = &arrived.first;
-    feed_queue_init(&feed->incoming);
+    queue_init(&feed->incoming);
     pthread_mutex_unlock(&feed->lock);
-    for (struct message *m; (m = feed_queue_take(&arrived));) {
+    for (struct message *m; (m = queue_take(&arrived));) {
         struct source *source = m->source;
         int old = m->generation != source->generation;
 
-        if (old || feed_source_take_status(source, m->msg)) {
-            feed_message_free(m);
+        if (!old && is_status(m->msg)) {
+            on_status(source, m->msg);
+            old = 1;
+        }
+        if (old) {
+            natsMsg_Destroy(m->msg);
+            free(m);
             continue;
         }
         source->asked -= source->asked > 0;
-        feed_queue_put(&source->queue, m);
+        queue_put(&source->queue, m);
     }
 }
 
@@ -497,7 +510,7 @@ static struct source *oldest(struct feed *feed)
             return NULL;
         if (!s->queue.first || (behind && !s->stream[0]))
             continue;
-        (void)feed_place_of(s->queue.first, &place);
+        (void)place_of(s->queue.first, &place);
         if (!best || place.time_ns < best_ns) {
             best = s;
             best_ns = place.time_ns;
@@ -512,17 +525,18 @@ static struct message *take_event(struct feed *feed)
     struct source *source;
 
     while ((source = oldest(feed))) {
-        struct message *m = feed_queue_take(&source->queue);
+        struct message *m = queue_take(&source->queue);
         struct place place;
 
-        if (source->stream[0] && feed_place_of(m, &place) == 0) {
+        if (source->stream[0] && place_of(m, &place) == 0) {
             source->last_sequence = (uint64_t)place.sequence;
             if (place.pending == 0)
                 source->behind = 0;
         }
         if (!is_others(m))
             return m;
-        feed_message_free(m);
+        natsMsg_Destroy(m->msg);
+        free(m);
     }
     return NULL;
 }
@@ -545,7 +559,7 @@ static int repair(struct feed *feed)
         struct source *source = &feed->sources[i];
 
         if (source->stream[0] && !source->consumer[0])
-            missing |= feed_source_make(source, &failure) != CLI_OK;
+            missing |= make_consumer(source, &failure) != CLI_OK;
     }
     return missing;
 }
@@ -570,8 +584,6 @@ static enum feed_result on_change(struct feed *feed, enum client_event event, st
     for (size_t i = 0; i < feed->source_count; i++)
         feed->sources[i].consumer[0] = '\0';
     feed->retry_ms = client_now_ms();
-    /* cnats tells of the connection before the server has our subscriptions again: what came until then would be lost unsaid. */
-    natsConnection_FlushTimeout(client->connection, RESUBSCRIBE_MS);
     natsConnection_GetConnectedUrl(client->connection, url, sizeof url);
     snprintf(item->text, sizeof item->text, "connected again, to %s%s", url,
              feed->plain ? "; what came meanwhile was not shown (--since would)" : "");
@@ -650,11 +662,11 @@ enum feed_result feed_next(struct feed *feed, int64_t until_ms, struct feed_item
         struct message *m;
 
         if (feed->retry_ms && now_ms >= feed->retry_ms)
-            feed->retry_ms = repair(feed) ? now_ms + FEED_RETRY_MS : 0;
+            feed->retry_ms = repair(feed) ? now_ms + RETRY_MS : 0;
         sort_in(feed);
         m = take_event(feed);
         for (size_t i = 0; i < feed->source_count; i++)
-            feed_source_ask(&feed->sources[i], now_ms);
+            ask(&feed->sources[i], now_ms);
         if (m)
             return show(feed, m, item);
         if (is_done(feed))

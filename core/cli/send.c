@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/api.h"
@@ -10,7 +11,7 @@
 #include "cli/draft.h"
 #include "cli/connect.h"
 #include "cli/feed.h"
-#include "cli/outcome.h"
+#include "cli/line.h"
 #include "cli/terminal.h"
 #include "config/duration.h"
 #include "event/address.h"
@@ -19,18 +20,17 @@
 #include "kanal/sdk/time.h"
 
 #define WAIT_MS 30000
+#define PARTS_MAX 10000
 #define REPEATED_MS (15 * 60000) /* how far back a repeated command's events are looked for */
+
+enum level { LEVEL_NONE, LEVEL_SENT, LEVEL_DELIVERED, LEVEL_READ };
 
 struct options {
     struct client_options client;
     struct draft_words words;
     const char *json_path;
     int64_t wait_ms; /* 0: not; -1: as the verb needs */
-<<<<<<< HEAD
-    enum outcome_level until;
-=======
     enum level until;
->>>>>>> main
     int unchecked, output_json;
 };
 
@@ -39,9 +39,11 @@ struct send {
     struct options options;
     struct client client;
     struct draft command;
-    struct kanal_buffer input, error;
-    struct outcome outcome;
+    struct kanal_buffer input, error, line, filters;
+    struct line_style style;
     const char *channel;
+    int is_accepted;
+    unsigned char reached[PARTS_MAX + 1]; /* enum level, by part */
 };
 
 enum {
@@ -83,6 +85,14 @@ static const struct option long_options[] = { { "json", required_argument, NULL,
                                               { "output", required_argument, NULL, OPTION_OUTPUT },
                                               CLIENT_LONG };
 
+static int64_t unix_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* ---- The words of the call ---- */
 
 static int read_expires(struct send *s, const char *value)
@@ -96,11 +106,7 @@ static int read_expires(struct send *s, const char *value)
             s->cli,
             "--expires: expected a duration such as 10m, or a time such as 2026-11-21T20:00:00Z; found '%s'",
             value);
-<<<<<<< HEAD
-    s->options.words.expires_ms = client_unix_ms() + in_ms;
-=======
     s->options.words.expires_ms = unix_ms() + in_ms;
->>>>>>> main
     return CLI_OK;
 }
 
@@ -124,16 +130,12 @@ static int read_wait(struct send *s, const char *value)
 static int read_until(struct send *s, const char *value)
 {
     static const char *const names[] = {
-<<<<<<< HEAD
-        [OUTCOME_SENT] = "sent", [OUTCOME_DELIVERED] = "delivered", [OUTCOME_READ] = "read"
-=======
         [LEVEL_SENT] = "sent", [LEVEL_DELIVERED] = "delivered", [LEVEL_READ] = "read"
->>>>>>> main
     };
 
-    for (size_t i = OUTCOME_SENT; i <= OUTCOME_READ; i++)
+    for (size_t i = LEVEL_SENT; i <= LEVEL_READ; i++)
         if (strcmp(names[i], value) == 0) {
-            s->options.until = (enum outcome_level)i;
+            s->options.until = (enum level)i;
             return CLI_OK;
         }
     return cli_usage(s->cli, "--until: expected sent, delivered or read, found '%s'", value);
@@ -408,8 +410,6 @@ static int publish(struct send *s, int *ret_repeated)
     return code;
 }
 
-<<<<<<< HEAD
-=======
 /* ---- What becomes of it ---- */
 
 /* Its channel's events, and those of no channel, which tell that there is none of that id; a route may lead anywhere. */
@@ -542,7 +542,6 @@ static int follow(struct send *s, struct feed *feed)
     }
 }
 
->>>>>>> main
 /* Of these the gateway tells how they ended. */
 static int tells_its_end(const char *verb)
 {
@@ -556,28 +555,25 @@ static int tells_its_end(const char *verb)
 
 static int send_it(struct send *s)
 {
-    struct outcome *o = &s->outcome;
+    struct feed *feed = NULL;
     int repeated = 0, code;
 
-    *o = (struct outcome){ .client = &s->client,
-                           .draft = &s->command,
-                           .channel = s->channel,
-                           .wait_ms = s->options.wait_ms,
-                           .until = s->options.until,
-                           .json = s->options.output_json };
-    if (o->wait_ms < 0)
-        o->wait_ms = tells_its_end(s->command.verb) ? WAIT_MS : 0;
-    o->style.colours = terminal_has_colours(STDOUT_FILENO);
+    if (s->options.wait_ms < 0)
+        s->options.wait_ms = tells_its_end(s->command.verb) ? WAIT_MS : 0;
+    s->style.colours = terminal_has_colours(STDOUT_FILENO);
     code = client_open(&s->client, &s->options.client, s->cli);
-    if (code == CLI_OK && o->wait_ms > 0)
-        code = outcome_watch(o, FEED_SINCE_NOW); /* before it is sent: nothing is missed */
+    if (code == CLI_OK && s->options.wait_ms > 0)
+        code = open_feed(s, FEED_SINCE_NOW, &feed); /* before it is sent: nothing is missed */
     if (code == CLI_OK)
         code = publish(s, &repeated);
-    if (code == CLI_OK && repeated && o->wait_ms > 0) /* what became of it may be told already */
-        code = outcome_watch(o, client_unix_ms() - REPEATED_MS);
-    if (code == CLI_OK && o->wait_ms > 0)
-        code = outcome_follow(o);
-    outcome_release(o);
+    if (code == CLI_OK && repeated && feed) { /* what became of it may be told already */
+        feed_free(feed);
+        feed = NULL;
+        code = open_feed(s, unix_ms() - REPEATED_MS, &feed);
+    }
+    if (code == CLI_OK && feed)
+        code = follow(s, feed);
+    feed_free(feed);
     client_close(&s->client);
     return code;
 }
@@ -591,7 +587,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         return CLI_FAILED;
     s->cli = command;
     s->options.wait_ms = -1;
-    s->options.until = OUTCOME_SENT;
+    s->options.until = LEVEL_SENT;
     for (int c; code == CLI_OK && (c = getopt_long(argc, argv, CLIENT_SHORT, long_options, NULL)) != -1;) {
         if (c == 'h') {
             cli_help(command);
@@ -609,6 +605,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
     draft_release(&s->command);
     kanal_buffer_release(&s->input);
     kanal_buffer_release(&s->error);
+    kanal_buffer_release(&s->line);
+    kanal_buffer_release(&s->filters);
     free(s);
     return code;
 }

@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/api.h"
@@ -65,6 +66,14 @@ static const struct option long_options[] = { { "channel", required_argument, NU
 
 /* ---- The words of the call ---- */
 
+static int64_t unix_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static int read_since(struct tail *t, const char *text)
 {
     int64_t ago_ms;
@@ -80,11 +89,7 @@ static int read_since(struct tail *t, const char *text)
                          "--since: expected a duration such as 10m, a time such as 2026-11-21T20:00:00Z, or "
                          "all; found '%s'",
                          text);
-<<<<<<< HEAD
-    t->options.since_ms = ago_ms < client_unix_ms() ? client_unix_ms() - ago_ms : 0;
-=======
     t->options.since_ms = ago_ms < unix_ms() ? unix_ms() - ago_ms : 0;
->>>>>>> main
     return CLI_OK;
 }
 
@@ -263,7 +268,7 @@ static int is_wanted(const struct tail *t, const struct feed_item *item)
 static int show(struct tail *t, const struct feed_item *item)
 {
     kanal_buffer_clear(&t->line);
-    t->style.now_ms = client_unix_ms();
+    t->style.now_ms = unix_ms();
     if (!t->options.json) {
         line_write(&t->line, item->subject, item->payload, &t->style);
     } else if (terminal_json(&t->line, item->payload) != 0) {
