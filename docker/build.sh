@@ -113,6 +113,11 @@ inside kanal plugins /plugins | grep -q '^echo' || fail 'a plugin on the volume 
 umount "$root/plugins" # its id is the image's own echo's
 inside kanal check -c /etc/kanal/kanal.yaml
 
+code=0
+printf 'identity: { salt: "no broker, no nats-server" }\n' | inside kanal run -c - 2>"$work/embedded.log" || code=$?
+is 'the exit code where an embedded broker is wanted' 4 "$code"
+grep -q nats-server "$work/embedded.log" || { cat "$work/embedded.log" >&2; fail 'it does not say that nats-server is missing'; }
+
 # ---- It runs --------------------------------------------------------------------------------------------------------------
 
 until_true() { # until_true SECONDS COMMAND…
@@ -157,6 +162,8 @@ inside kanal tail -c /etc/kanal/kanal.yaml --since all --no-live --json | grep -
 inside kanal send -c /etc/kanal/kanal.yaml demo-echo echo:anna 'an answer' >/dev/null
 answered() { api "http://127.0.0.1:$port_http/c/demo-echo/outbox?to=anna" | grep -q 'an answer'; }
 until_true 10 answered || { log >&2; fail 'the answer does not arrive'; }
+
+awk '/^VmRSS/ { print "resident: " int($2 / 1024) " MB" }' "/proc/$kanal/status"
 
 say 'SIGTERM: a request under way is finished, then it ends with 0'
 kill -STOP "$nats"
