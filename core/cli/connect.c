@@ -410,12 +410,22 @@ void client_close(struct client *client)
 
 /* ---- Waiting ---- */
 
-int64_t client_now_ms(void)
+static int64_t read_clock(clockid_t clock)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t client_now_ms(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t client_unix_ms(void)
+{
+    return read_clock(CLOCK_REALTIME);
 }
 
 void client_wake(struct client *client)

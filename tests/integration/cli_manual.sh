@@ -9,7 +9,7 @@ part() { # part TITLE: a subsection of the manual
 }
 
 part "The broker" | grep -q 'Fl -server' || { echo "the manual has no part about the broker"; exit 1; }
-for command in run check plugins tail send consumer health version; do
+for command in $("$kanal" --help | awk '/^  [a-z]/ { print $1 }'); do
     text=$("$kanal" "$command" --help)
     options=$(printf '%s\n' "$text" | grep -oE -- '--[a-z][a-z-]*' | sort -u)
     [ "$command" = run ] || [ -n "$options" ] || { echo "kanal $command --help names no option"; wrong=1; }

@@ -98,12 +98,12 @@ static int matches(const char *pattern, const struct kanal_url *url)
         host = kanal_str_of(text.ptr + 1, (size_t)(bracket - text.ptr) - 1);
         port = kanal_str_from(text, host.len + 3);
     }
-    for (size_t i = text.len; !bracket && i-- > 0;)
-        if (text.ptr[i] == ':' && !memchr(text.ptr, ':', i)) {
-            host = kanal_str_of(text.ptr, i);
-            port = kanal_str_from(text, i + 1);
-            break;
-        }
+    const char *colon = memchr(text.ptr, ':', text.len);
+    if (!bracket && colon &&
+        colon == memrchr(text.ptr, ':', text.len)) { /* several: an IPv6 address, whole */
+        host.len = (size_t)(colon - text.ptr);
+        port = kanal_str_from(text, host.len + 1);
+    }
     kanal_str actual_port = url->port.len > 0                    ? url->port
                             : kanal_str_is(url->scheme, "https") ? KANAL_LIT("443")
                                                                  : KANAL_LIT("80");

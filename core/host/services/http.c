@@ -285,7 +285,7 @@ static int check(const struct channel *channel, const kanal_http_request *reques
 /* "/m/<channel>/<token>" and nothing else: a client resolves "/m/../c/". */
 static int is_media_path(kanal_str path)
 {
-    return kanal_str_starts(path, "/m/") && !memmem(path.ptr, path.len, "..", 2) &&
+    return path.ptr && kanal_str_starts(path, "/m/") && !memmem(path.ptr, path.len, "..", 2) &&
            !memchr(path.ptr, '%', path.len);
 }
 
