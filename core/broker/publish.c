@@ -84,6 +84,17 @@ static natsStatus add_header(struct broker *b, natsMsg *msg, const kanal_field *
     return natsMsgHeader_Set(msg, b->scratch.data, b->scratch.data + h->name.len + 1);
 }
 
+/* The message itself is freed by a thread of cnats; what its headers took is given back here, where the next ones are made: otherwise the two
+ * threads are at the allocator's lock against each other. */
+static void drop_header(struct broker *b, natsMsg *msg, const kanal_field *h)
+{
+    kanal_buffer_clear(&b->scratch);
+    kanal_buffer_str(&b->scratch, h->name);
+    kanal_buffer_byte(&b->scratch, '\0');
+    if (!b->scratch.failed)
+        natsMsgHeader_Delete(msg, b->scratch.data);
+}
+
 static natsStatus send_with_headers(struct broker *b, natsConnection *nc, const struct broker_out *out,
                                     const char *reply)
 {
@@ -94,6 +105,8 @@ static natsStatus send_with_headers(struct broker *b, natsConnection *nc, const 
         s = add_header(b, msg, &out->headers[i]);
     if (s == NATS_OK)
         s = natsConnection_PublishMsg(nc, msg);
+    for (size_t i = 0; i < out->header_count; i++)
+        drop_header(b, msg, &out->headers[i]);
     broker_done_with(b, msg);
     return s;
 }

@@ -20,6 +20,7 @@
 
 #define DRAIN_MS 10000u /* for deliveries, and for requests whose events are not stored yet */
 #define SETUP_AGAIN_MS 2000u
+#define ANSWER_MS 3000u /* for requests that a plugin has not answered */
 #define LINGER_MS 1500u /* for answers that are on their way out */
 
 struct gateway {
@@ -336,7 +337,8 @@ static void on_host_stopped(void *user)
 
 static int is_request_under_way(const struct gateway *g)
 {
-    for (const struct channel *channel = g->host->first_channel; channel; channel = channel->next)
+    int patient = uv_now(&g->loop) < g->drain_until_ms - DRAIN_MS + ANSWER_MS;
+    for (const struct channel *channel = g->host->first_channel; patient && channel; channel = channel->next)
         if (channel->http > 0)
             return 1;
     return publisher_pending(g->host->publisher) > 0;

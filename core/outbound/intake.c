@@ -10,6 +10,7 @@
 /* One command on its way through. */
 struct intake {
     struct outbound *outbound;
+    struct intake *prev, *next;
     struct js_token token;
     struct kanal_buffer subject, payload, address; /* copies: the broker's are borrowed */
     yyjson_doc *document;
@@ -27,7 +28,14 @@ static void attempt(struct intake *in);
 
 static void intake_free(struct intake *in)
 {
-    in->outbound->intake_pending--;
+    struct outbound *o = in->outbound;
+    o->intake_pending--;
+    if (in->prev)
+        in->prev->next = in->next;
+    else
+        o->intakes = in->next;
+    if (in->next)
+        in->next->prev = in->prev;
     yyjson_doc_free(in->document);
     kanal_buffer_release(&in->subject);
     kanal_buffer_release(&in->payload);
@@ -41,6 +49,15 @@ static void intake_free(struct intake *in)
 static void on_retry_closed(uv_handle_t *handle)
 {
     free(handle);
+}
+
+void intake_free_all(struct outbound *o)
+{
+    while (o->intakes) {
+        if (o->intakes->retry)
+            uv_close((uv_handle_t *)o->intakes->retry, on_retry_closed);
+        intake_free(o->intakes);
+    }
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -152,11 +169,12 @@ static void move(struct intake *in)
 static void attempt(struct intake *in)
 {
     in->status = KANAL_OK;
-    in->waiting = 0;
+    in->waiting = 1; /* without memory a store may end at once: the command must outlive this */
     if (in->report.code)
         refuse(in);
     else
         move(in);
+    on_stored(in, KANAL_OK);
 }
 
 /* ---- Checking ---- */
@@ -352,6 +370,10 @@ static void on_command(void *user, const struct js_delivered *delivered)
     }
     o->intake_pending++;
     in->outbound = o;
+    in->next = o->intakes;
+    if (in->next)
+        in->next->prev = in;
+    o->intakes = in;
     in->token = delivered->token;
     kanal_buffer_str(&in->subject, delivered->subject);
     kanal_buffer_str(&in->payload, delivered->payload);
@@ -375,8 +397,9 @@ static void on_consumer(void *user, kanal_status status, kanal_str reason)
     struct outbound *o = user;
     if (status != KANAL_OK)
         log_write(o->host->log, KANAL_LOG_ERROR, "intake", NULL,
-                  "the consumer of commands cannot be made: %.*s", (int)reason.len,
-                  reason.ptr ? reason.ptr : "");
+                  "the consumer of commands cannot be made: %.*s (status %d; tried again)", (int)reason.len,
+                  reason.ptr ? reason.ptr : "", status);
+    o->intake_unmade = status != KANAL_OK;
     struct js_pull_options options = {
         .stream = o->commands_stream, .durable = "intake", .batch = 256, .window = 1024
     };
@@ -386,6 +409,7 @@ static void on_consumer(void *user, kanal_status status, kanal_str reason)
 
 void intake_start(struct outbound *o)
 {
+    o->intake_unmade = 0; /* until the answer */
     struct js_consumer consumer = {
         .stream = o->commands_stream, .durable = "intake", .ack_wait_ms = 30000, .max_ack_pending = 4096
     };

@@ -8,6 +8,7 @@
 #define SHARDS 8u
 
 struct job;
+struct intake;
 struct recipient;
 
 struct outbound {
@@ -21,9 +22,13 @@ struct outbound {
         struct outbound *outbound;
         struct js_pull *pull;
         char durable[16];
+        int unmade; /* its consumer could not be made: tried again */
     } shards[SHARDS];
-    size_t intake_pending; /* commands being moved */
-    struct job *jobs;      /* all of them, for the clock */
+    int intake_unmade;
+    struct intake *intakes; /* commands being moved */
+    size_t intake_pending;
+    struct job *spent; /* done with, but a plugin may still read the delivery; freed at the next tick */
+    struct job *jobs;  /* all of them, for the clock */
     size_t job_count;
     struct recipient **recipients; /* hash table */
     size_t recipient_slots, recipient_count;
@@ -77,11 +82,19 @@ kanal_str parts_unsupported(yyjson_val *content, kanal_caps caps);
 
 /* intake.c */
 void intake_start(struct outbound *);
+void intake_free_all(struct outbound *);
 
 /* lanes.c */
 void lanes_start(struct outbound *);
+/* Makes the consumers that could not be made. */
+void lanes_start_again(struct outbound *);
 void lanes_tick(struct outbound *);
 uint32_t lane_shard(kanal_str channel);
+
+/* strays.c: settles a message that cannot be delivered here. channel and command may be NULL. */
+void stray_end(struct shard *, const struct channel *, yyjson_val *command, const struct js_delivered *);
+/* Of a lane's subject: the last token. */
+kanal_str lane_channel(kanal_str subject);
 void lanes_free(struct outbound *);
 
 #endif

@@ -105,6 +105,9 @@ export function pluginDirs() {
     .filter((directory) => statSync(directory).isDirectory() && readdirSync(directory).some((file) => file.endsWith('.so')));
 }
 
+// With the plugin that only tests have.
+export const probeDirs = () => [...pluginDirs(), path.join(buildDir, 'tests', 'integration', 'probe')];
+
 export function configText(nats, channels, more = {}) {
   return JSON.stringify({ // JSON is YAML
     ...(nats ? { broker: { url: [nats.url] } } : {}),
