@@ -149,6 +149,7 @@ Test(send, waits_until_it_is_sent, .timeout = 60)
     snprintf(stored, sizeof stored, "%s  stored (KANAL_COMMANDS 1)\n", id);
     cr_expect_eq(strncmp(c.output, stored, strlen(stored)), 0, "%s", c.output);
     cr_expect_not_null(strstr(c.output, "message.accepted"));
+    cr_expect_not_null(strstr(c.output, "2/2"), "it did not wait for the second part: %s", c.output);
     cr_expect_null(strstr(c.output, "another"));
     cr_expect_str_eq(c.errors, "");
     child_release(&c);

@@ -117,7 +117,7 @@ test('a second SIGTERM ends at once, with requests, sockets and calls under way'
 test('SIGTERM while requests are held back: they are answered when their events are stored', async () => {
   const kanal = await start([probe('p')]);
   await kanal.ready();
-  nats.pause();
+  await nats.pause();
   const held = Array.from({ length: 5 }, (_, i) => raw(kanal, 'publish', { batches: [[message(`held-${i}`, `held-${i}`)]], cause: 'self', respond: 200 }, 'p'));
   await sleep(300);
   const stopped = end(kanal);

@@ -24,7 +24,7 @@ const results = async () => (await notes(kanal)).map((line) => JSON.parse(line.r
 
 test('a 2xx is held back until the event is stored, also if it was given first', async () => {
   for (const respond_first of [false, true]) {
-    nats.pause();
+    await nats.pause();
     let answered = false;
     const text = `held ${respond_first}`;
     const first = publish([[message(text, text)]], { respond_first }).then((response) => { answered = true; return response; });
@@ -44,7 +44,7 @@ test('a 2xx is held back until the event is stored, also if it was given first',
 });
 
 test('a refusal is not held back', async () => {
-  nats.pause();
+  await nats.pause();
   const response = await publish([[message('refused', 'refused')]], { respond: 422 });
   nats.resume();
   assert.equal(response.status, 422);

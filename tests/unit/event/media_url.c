@@ -36,6 +36,7 @@ Test(media_url, brings_the_reference_back)
     cr_assert(kanal_str_is(kanal_buffer_view(&reference), "AgAD/БЖ"));
     kanal_buffer_release(&url);
     kanal_buffer_release(&reference);
+    kanal_buffer_release(&type);
 }
 
 Test(media_url, expires)
