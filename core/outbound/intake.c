@@ -270,7 +270,7 @@ static void find_channel(struct intake *in, yyjson_val *to)
         in->channel = host_find(in->outbound->host, in->channel_token);
         if (!in->channel)
             fail(in, "channel_unknown", KANAL_SCOPE_CHANNEL,
-                 KANAL_LIT("no channel of that id is configured; `kanal channels` lists them"));
+                 KANAL_LIT("no channel of that id is configured; the admin listener's /channels lists them"));
         return;
     }
     kanal_str address = kanal_json_text_at(to, "address");
