@@ -9,6 +9,7 @@
 
 struct job;
 struct recipient;
+struct intake;
 
 struct outbound {
     struct host *host;
@@ -25,6 +26,10 @@ struct outbound {
     size_t intake_pending; /* commands being moved */
     struct job *jobs;      /* all of them, for the clock */
     size_t job_count;
+    struct job *spare_jobs; /* used ones, with the memory of their buffers */
+    size_t spare_job_count;
+    struct intake *spare_intakes;
+    size_t spare_intake_count;
     struct recipient **recipients; /* hash table */
     size_t recipient_slots, recipient_count;
     uv_timer_t *clock; /* deadlines, retries, keeping messages ours */
@@ -35,6 +40,15 @@ struct outbound {
     int64_t drain_until_ms;
     struct metric_family *commands, *deliveries, *dead, *seconds;
 };
+
+/* Empties a buffer that is to be used again; a large one gives its memory back. */
+static inline void outbound_buffer_clear(struct kanal_buffer *buffer)
+{
+    if (buffer->capacity > 4096)
+        kanal_buffer_release(buffer);
+    else
+        kanal_buffer_clear(buffer);
+}
 
 /* What is to be said about a command. */
 struct report {
@@ -77,6 +91,7 @@ kanal_str parts_unsupported(yyjson_val *content, kanal_caps caps);
 
 /* intake.c */
 void intake_start(struct outbound *);
+void intake_release(struct outbound *);
 
 /* lanes.c */
 void lanes_start(struct outbound *);

@@ -14,6 +14,7 @@
 #define ACK_WAIT_MS 60000
 #define WORKING_TICKS 200u /* of 100 ms: every 20 s the broker hears that what we hold is being worked on */
 #define LANE_WINDOW 1024u
+#define SPARE_JOBS_MAX 256u
 
 /* Deliveries of one channel under way at once: as many as the HTTP client opens connections to one host. What is beyond waits here, where its
  * deadline does not run yet and it costs nothing; in libcurl each waiting request is walked over whenever another ends. */
@@ -166,15 +167,53 @@ static void job_unlink(struct job *job)
     o->job_count--;
 }
 
-static void job_free(struct job *job)
+/* A used one with its memory, as long as there is one: so many come and go that the allocator would be a large part of the cost. */
+static struct job *job_new(struct shard *shard)
 {
-    yyjson_doc_free(job->document);
+    struct outbound *o = shard->outbound;
+    struct job *job = o->spare_jobs;
+    if (!job)
+        job = calloc(1, sizeof *job);
+    else
+        o->spare_jobs = job->next;
+    if (!job)
+        return NULL;
+    o->spare_job_count -= o->spare_job_count > 0;
+    *job = (struct job){ .shard = shard,
+                         .address = job->address,
+                         .data = job->data,
+                         .external_id = job->external_id,
+                         .provider_code = job->provider_code,
+                         .provider_message = job->provider_message };
+    return job;
+}
+
+static void job_release(struct job *job)
+{
     kanal_buffer_release(&job->address);
     kanal_buffer_release(&job->data);
     kanal_buffer_release(&job->external_id);
     kanal_buffer_release(&job->provider_code);
     kanal_buffer_release(&job->provider_message);
     free(job);
+}
+
+static void job_free(struct job *job)
+{
+    struct outbound *o = job->shard->outbound;
+    yyjson_doc_free(job->document);
+    if (o->spare_job_count >= SPARE_JOBS_MAX) {
+        job_release(job);
+        return;
+    }
+    outbound_buffer_clear(&job->address);
+    outbound_buffer_clear(&job->data);
+    outbound_buffer_clear(&job->external_id);
+    outbound_buffer_clear(&job->provider_code);
+    outbound_buffer_clear(&job->provider_message);
+    job->next = o->spare_jobs;
+    o->spare_jobs = job;
+    o->spare_job_count++;
 }
 
 static void check_drained(struct outbound *o)
@@ -538,17 +577,27 @@ void lanes_tick(struct outbound *o)
 
 /* ---- From the stream ---- */
 
+/* "<prefix>.lanes.<shard>.<channel>.<object>.<verb>" */
+static int read_lane_subject(const struct outbound *o, kanal_str subject, kanal_str *ret_channel,
+                             kanal_str *ret_verb)
+{
+    _Static_assert(SHARDS <= 10, "one digit");
+    kanal_str rest = kanal_str_from(subject, strlen(o->prefix) + strlen(".lanes.0."));
+    const char *dot = rest.len > 0 ? memchr(rest.ptr, '.', rest.len) : NULL;
+    if (!dot)
+        return -1;
+    *ret_channel = kanal_str_of(rest.ptr, (size_t)(dot - rest.ptr));
+    *ret_verb = kanal_str_from(rest, ret_channel->len + 1);
+    return 0;
+}
+
 /* Without a readable command there is nothing to be done with it; intake has checked it, so this is a defect or a stranger's message. */
 static int job_read(struct job *job, const struct js_delivered *delivered)
 {
     struct outbound *o = job->shard->outbound;
-    kanal_str verb = broker_in_header(delivered->in, "Kanal-Type");
-    kanal_str channel = delivered->subject;
-    for (size_t i = channel.len; i-- > 0;)
-        if (channel.ptr[i] == '.') {
-            channel = kanal_str_from(channel, i + 1);
-            break;
-        }
+    kanal_str channel, verb;
+    if (read_lane_subject(o, delivered->subject, &channel, &verb) != 0)
+        return -1;
     job->channel = host_find(o->host, channel);
     job->document = kanal_json_parse(delivered->payload);
     job->command = yyjson_doc_get_root(job->document);
@@ -597,12 +646,11 @@ static void on_message(void *user, const struct js_delivered *delivered)
     struct shard *shard = user;
     struct outbound *o = shard->outbound;
     grow_recipients(o);
-    struct job *job = o->recipients ? calloc(1, sizeof *job) : NULL;
+    struct job *job = o->recipients ? job_new(shard) : NULL;
     if (!job) {
         js_settle(shard->pull, &delivered->token, JS_NAK);
         return;
     }
-    job->shard = shard;
     job->token = delivered->token;
     if (job_read(job, delivered) != 0) {
         log_write(o->host->log, KANAL_LOG_ERROR, "lanes", NULL,
@@ -678,6 +726,10 @@ void lanes_free(struct outbound *o)
             free(recipient);
         }
     free(o->recipients);
+    for (struct job *job = o->spare_jobs, *next; job; job = next) {
+        next = job->next;
+        job_release(job);
+    }
     for (struct channel *channel = o->host->first_channel; channel; channel = channel->next) {
         free(channel->outlet);
         channel->outlet = NULL;

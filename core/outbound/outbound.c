@@ -77,6 +77,7 @@ void outbound_free(struct outbound *o)
     if (!o)
         return;
     lanes_free(o);
+    intake_release(o);
     js_pull_stop(o->intake);
     for (size_t i = 0; i < SHARDS; i++)
         js_pull_stop(o->shards[i].pull);
