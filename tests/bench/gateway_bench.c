@@ -25,7 +25,7 @@
 #include "sink.h"
 
 #define ROUNDS_MAX 21
-#define STARTS 11
+#define STARTS ROUNDS_MAX
 #define MANY 64 /* connections of the way in, requests at once of the way out */
 #define ROUND_SECONDS 3.0
 #define SINGLE_SECONDS 2.0
