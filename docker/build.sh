@@ -12,7 +12,7 @@ fail() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
 if [ -z "${KANAL_IMAGE_INSIDE:-}" ]; then
     [ "${1:-}" != --if-asked ] || [ "${KANAL_TEST_IMAGE:-}" = 1 ] || skip 'slow: KANAL_TEST_IMAGE=1 or ./dev image runs it'
     [ "$(id -u)" = 0 ] || skip 'building without a daemon needs root here'
-    for program in debootstrap buildah "${NATS_SERVER:-nats-server}" curl python3 setpriv; do
+    for program in debootstrap buildah "${NATS_SERVER:-nats-server}" curl python3; do
         command -v "$program" >/dev/null || skip "no $program"
     done
     unshare --mount --pid --fork true 2>/dev/null || skip 'no namespaces of its own'
@@ -98,7 +98,7 @@ mount --bind "$work/plugins" "$root/plugins"
 
 exec_inside() { # as a runtime would with --user, --read-only, --cap-drop ALL, no-new-privileges
     exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-        setpriv --no-new-privs --bounding-set=-all --inh-caps=-all chroot --userspec=10001:10001 --groups= "$root" "$@"
+        chroot "$root" setpriv --reuid=10001 --regid=10001 --clear-groups --bounding-set=-all --inh-caps=-all --no-new-privs "$@"
 }
 inside() { (exec_inside "$@"); }
 
@@ -110,6 +110,7 @@ for plugin in echo telegram webchat webform; do
     inside kanal plugins | grep -q "^$plugin" || fail "the plugin $plugin is not there"
 done
 inside kanal plugins /plugins | grep -q '^echo' || fail 'a plugin on the volume /plugins is not found'
+umount "$root/plugins" # its id is the image's own echo's
 inside kanal check -c /etc/kanal/kanal.yaml
 
 # ---- It runs --------------------------------------------------------------------------------------------------------------

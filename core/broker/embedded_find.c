@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -63,25 +62,35 @@ static int read_config(const char *data_dir, char content[CONFIG_BYTES], char re
     return error ? fail(path, error, reason) : 0;
 }
 
+/* The characters of `set` that follow `before` in the text; 0, or -1: there is none, or it is too long. */
+static int take(const char *content, const char *before, const char *set, char *ret, size_t size)
+{
+    const char *at = strstr(content, before);
+    size_t len = at ? strspn(at + strlen(before), set) : 0;
+
+    if (len == 0 || len >= size)
+        return -1;
+    memcpy(ret, at + strlen(before), len);
+    ret[len] = '\0';
+    return 0;
+}
+
 int broker_embedded_find(const char *data_dir, struct broker_embedded_access *ret_access, char reason[256])
 {
     struct broker_embedded_access found = { 0 };
-    char content[CONFIG_BYTES] = "";
-    const char *listen, *access;
-    int port = 0, r = check_lock(data_dir, reason);
+    char content[CONFIG_BYTES] = "", port[6];
+    int r = check_lock(data_dir, reason);
 
     if (r == 0)
         r = read_config(data_dir, content, reason);
     if (r != 0)
         return r;
     /* As embedded.c writes it. */
-    listen = strstr(content, "listen: \"127.0.0.1:");
-    access = strstr(content, "authorization { user: ");
-    if (listen && access && sscanf(listen, "listen: \"127.0.0.1:%5d\"", &port) == 1 && port > 0 &&
-        port < 65536 &&
-        sscanf(access, "authorization { user: %32[a-z], password: \"%64[0-9a-f]\"", found.user,
-               found.password) == 2) {
-        snprintf(found.url, sizeof found.url, "nats://127.0.0.1:%d", port);
+    if (take(content, "listen: \"127.0.0.1:", "0123456789", port, sizeof port) == 0 &&
+        take(content, "authorization { user: ", "abcdefghijklmnopqrstuvwxyz", found.user,
+             sizeof found.user) == 0 &&
+        take(content, "password: \"", "0123456789abcdef", found.password, sizeof found.password) == 0) {
+        snprintf(found.url, sizeof found.url, "nats://127.0.0.1:%s", port);
         *ret_access = found;
         reason[0] = '\0';
     } else {

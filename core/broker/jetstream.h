@@ -106,9 +106,10 @@ int js_pull_start(struct broker *, const struct js_pull_options *,
 void js_pull_pause(struct js_pull *);
 /* NULL is fine. */
 void js_pull_stop(struct js_pull *);
-enum js_verdict { JS_ACK, JS_NAK, JS_TERM, JS_WORKING };
-/* Each message handed over needs one ACK, NAK or TERM; the pull counts them against its window. Fire and
- * forget; a lost ack means a redelivery. Not after js_pull_stop(). */
+enum js_verdict { JS_ACK, JS_NAK, JS_TERM, JS_WORKING, JS_LATER };
+/* JS_LATER: a NAK that comes again after a minute. Each message handed over needs one ACK, NAK, LATER or TERM;
+ * the pull counts them against its window. Fire and forget; a lost ack means a redelivery. Not after
+ * js_pull_stop(). */
 void js_settle(struct js_pull *, const struct js_token *, enum js_verdict);
 
 #endif

@@ -278,7 +278,7 @@ int js_pull_start(struct broker *b, const struct js_pull_options *o,
 
 void js_settle(struct js_pull *p, const struct js_token *token, enum js_verdict verdict)
 {
-    static const char *const words[] = { "+ACK", "-NAK", "+TERM", "+WPI" };
+    static const char *const words[] = { "+ACK", "-NAK", "+TERM", "+WPI", "-NAK {\"delay\":60000000000}" };
     struct broker_out out = { .subject = kanal_str_c(token->reply), .payload = kanal_str_c(words[verdict]) };
 
     if (broker_get_state(p->broker) == BROKER_UP || broker_get_state(p->broker) == BROKER_STALLED)

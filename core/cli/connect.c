@@ -289,58 +289,66 @@ static natsStatus set_ways(struct opening *o, natsOptions *options, const char *
     return s;
 }
 
+/* To the first of these that is there; libnats goes on to the others when it is lost. Credentials that stand in URLs are those of `first`. */
 static natsStatus connect_to(struct opening *o, const struct broker_server *servers, size_t count,
                              size_t first)
 {
+    struct client *client = o->client;
     const char *urls[CLIENT_SERVERS];
     natsOptions *options = NULL;
-    natsStatus s = broker_access_options(o->client->access, &servers[first], &options);
+    natsStatus s = broker_access_options(client->access, &servers[first], &options);
 
     for (size_t i = 0; i < count; i++)
         urls[i] = servers[(first + i) % count].url;
     if (s == NATS_OK)
         s = set_ways(o, options, urls, count);
     if (s == NATS_OK)
-        s = natsConnection_Connect(&o->client->connection, options);
+        s = natsConnection_Connect(&client->connection, options);
     natsOptions_Destroy(options);
-    if (s == NATS_OK)
-        snprintf(o->client->server, sizeof o->client->server, "%s", servers[first].url);
+    if (s == NATS_OK &&
+        natsConnection_GetConnectedUrl(client->connection, client->server, sizeof client->server) != NATS_OK)
+        snprintf(client->server, sizeof client->server, "%s", servers[first].url);
     return s;
 }
 
-static int explain(const struct opening *o, natsStatus s, const char *url)
+static void explain(const struct opening *o, natsStatus s, const struct broker_server *servers, size_t count)
 {
-    const char *words = nats_GetLastError(NULL);
-
+    fprintf(stderr, "kanal %s: ", o->command->name);
+    fprintf(stderr, s == NATS_CONNECTION_AUTH_FAILED ? "the broker at" : "no broker at");
+    for (size_t i = 0; i < count; i++)
+        fprintf(stderr, "%s %s", i > 0 ? "," : "", servers[i].url);
     if (s == NATS_CONNECTION_AUTH_FAILED)
-        fprintf(stderr, "kanal %s: the broker at %s refuses these credentials (%s)\n", o->command->name, url,
-                words ? words : "authorization violation");
+        fprintf(stderr, " refuses these credentials\n");
     else
-        fprintf(stderr, "kanal %s: no broker at %s: %s%s\n", o->command->name, url, natsStatus_GetText(s),
+        fprintf(stderr, ": %s%s\n", natsStatus_GetText(s),
                 s == NATS_NO_SERVER ? " (does it run, and is the address right?)" : "");
-    return CLI_BROKER;
 }
 
+/* One attempt with each of the credentials: those of the options, and those in URLs. */
 static int connect_any(struct opening *o)
 {
     struct broker_server *servers = calloc(CLIENT_SERVERS, sizeof *servers);
+    size_t count = o->broker.url_count;
+    natsStatus status = NATS_NO_SERVER;
     char reason[256];
-    natsStatus s = NATS_NO_SERVER;
     int code = CLI_OK;
 
     if (!servers)
         return complain(o, CLI_FAILED, "out of memory", NULL);
-    for (size_t i = 0; code == CLI_OK && i < o->broker.url_count; i++)
+    for (size_t i = 0; code == CLI_OK && i < count; i++)
         if (broker_server_parse(kanal_str_c(o->urls[i]), &servers[i], reason) != 0)
             code = complain(o, CLI_USAGE, "the broker's URL", reason);
-    for (size_t i = 0; code == CLI_OK && s != NATS_OK && i < o->broker.url_count; i++) {
-        s = connect_to(o, servers, o->broker.url_count, i);
-        if (s != NATS_OK)
-            explain(o, s, servers[i].url);
+    for (size_t i = 0; code == CLI_OK && status != NATS_OK && i < count; i++)
+        if (i == 0 || strcmp(servers[i].user, servers[i - 1].user) != 0 ||
+            strcmp(servers[i].password, servers[i - 1].password) != 0)
+            status = connect_to(o, servers, count, i);
+    if (code == CLI_OK && status != NATS_OK) {
+        explain(o, status, servers, count);
+        code = CLI_BROKER;
     }
     explicit_bzero(servers, CLIENT_SERVERS * sizeof *servers);
     free(servers);
-    return code == CLI_OK && s != NATS_OK ? CLI_BROKER : code;
+    return code;
 }
 
 /* Blocked before the first thread of libnats exists: it inherits that. */
@@ -402,12 +410,22 @@ void client_close(struct client *client)
 
 /* ---- Waiting ---- */
 
-int64_t client_now_ms(void)
+static int64_t read_clock(clockid_t clock)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t client_now_ms(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t client_unix_ms(void)
+{
+    return read_clock(CLOCK_REALTIME);
 }
 
 void client_wake(struct client *client)

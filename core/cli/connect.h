@@ -105,5 +105,6 @@ void client_wake(struct client *);
 void client_take_violation(struct client *, char ret_text[256]);
 
 int64_t client_now_ms(void); /* monotonic */
+int64_t client_unix_ms(void);
 
 #endif

@@ -14,7 +14,7 @@
 #define FEED_SINCE_NOW INT64_MAX /* plain subscriptions: stored events are not read */
 
 struct feed_source {
-    kanal_str filter; /* checked; borrowed until feed_free() */
+    kanal_str filter; /* checked by filter_check() */
     enum filter_branch branch;
 };
 

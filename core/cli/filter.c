@@ -73,7 +73,7 @@ static int is_wild(kanal_str token)
 static int all_of(kanal_str text, const char *set)
 {
     for (size_t i = 0; i < text.len; i++)
-        if (!memchr(set, text.ptr[i], strlen(set)))
+        if (text.ptr[i] == '\0' || !strchr(set, text.ptr[i]))
             return 0;
     return text.len > 0;
 }
@@ -206,7 +206,7 @@ static int check_tokens(enum filter_branch branch, const kanal_str *tokens, size
 int filter_check(kanal_str prefix, kanal_str filter, enum filter_branch *ret_branch,
                  struct kanal_buffer *error)
 {
-    kanal_str tokens[TOKENS + 1];
+    kanal_str tokens[TOKENS + 1] = { { NULL, 0 } };
     size_t count = 0;
     enum filter_branch branch;
 

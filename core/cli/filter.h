@@ -7,6 +7,7 @@
 #include "kanal/sdk/buffer.h"
 
 enum filter_branch { FILTER_EVENTS, FILTER_ACTIVITY, FILTER_FACTS, FILTER_LIVE };
+#define FILTER_STREAMS 3 /* the first ones are kept in streams */
 
 /* "events" … */
 const char *filter_branch_name(enum filter_branch);

@@ -137,7 +137,7 @@ static void write_part(struct kanal_buffer *out, yyjson_val *part)
         word_at(out, "", part, "text", "");
         word_at(out, "(", part, "payload", ")");
     } else {
-        word(out, "[", type, "");
+        word(out, "[", type.len > 0 ? type : KANAL_LIT("?"), "");
         word_at(out, "", part, "name", "");
         word_at(out, "", part, "title", "");
         word_at(out, "", part, "kind", "");
@@ -344,13 +344,14 @@ static int write_event(struct kanal_buffer *out, yyjson_val *event, const struct
 {
     yyjson_val *data = kanal_json_at(event, "data");
     kanal_str type = kanal_json_text_at(event, "type");
-    const struct kind *kind = kind_of(type);
     struct kanal_buffer summary = { 0 };
+    const struct kind *kind;
     int64_t ms;
 
     if (type.len == 0 || !yyjson_is_obj(data) ||
         kanal_time_parse_rfc3339(kanal_json_text_at(event, "time"), &ms) != 0)
         return -1;
+    kind = kind_of(type);
     write_time(out, ms, style);
     paint(out, style, CYAN);
     terminal_text(out, kanal_json_text_at(kanal_json_at(data, "channel"), "id"));

@@ -18,8 +18,9 @@
 #include "ops/admin.h"
 #include "outbound/outbound.h"
 
-#define DRAIN_MS 10000u
+#define DRAIN_MS 10000u /* for deliveries, and for requests whose events are not stored yet */
 #define SETUP_AGAIN_MS 2000u
+#define ANSWER_MS 3000u /* for requests that a plugin has not answered */
 #define LINGER_MS 1500u /* for answers that are on their way out */
 
 struct gateway {
@@ -40,7 +41,7 @@ struct gateway {
     struct outbound *outbound;
     char base_url[300];
     int topology_under_way, ready_broker, stopping, code;
-    uint64_t linger_until_ms;
+    uint64_t drain_until_ms, linger_until_ms;
 };
 
 static void stop(struct gateway *g);
@@ -334,10 +335,29 @@ static void on_host_stopped(void *user)
     uv_timer_start(&g->timer, on_lingered, 0, 20);
 }
 
+static int is_request_under_way(const struct gateway *g)
+{
+    int patient = uv_now(&g->loop) < g->drain_until_ms - DRAIN_MS + ANSWER_MS;
+    for (const struct channel *channel = g->host->first_channel; patient && channel; channel = channel->next)
+        if (channel->http > 0)
+            return 1;
+    return publisher_pending(g->host->publisher) > 0;
+}
+
+/* A channel that stops refuses what it has not answered: first the answers that wait for the broker. */
+static void on_answering(uv_timer_t *timer)
+{
+    struct gateway *g = timer->data;
+    if (is_request_under_way(g) && uv_now(&g->loop) < g->drain_until_ms)
+        return;
+    uv_timer_stop(timer);
+    host_stop(g->host, on_host_stopped, g);
+}
+
 static void on_drained(void *user)
 {
     struct gateway *g = user;
-    host_stop(g->host, on_host_stopped, g);
+    uv_timer_start(&g->timer, on_answering, 0, 20);
 }
 
 static void stop(struct gateway *g)
@@ -353,6 +373,7 @@ static void stop(struct gateway *g)
               "stopping: requests and deliveries under way are finished first");
     admin_set_ready(g->admin, 0);
     uv_timer_stop(&g->timer);
+    g->drain_until_ms = uv_now(&g->loop) + DRAIN_MS;
     front_drain(g->front);
     outbound_drain(g->outbound, DRAIN_MS, on_drained, g);
 }

@@ -3,7 +3,6 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/api.h"
@@ -11,7 +10,7 @@
 #include "cli/draft.h"
 #include "cli/connect.h"
 #include "cli/feed.h"
-#include "cli/line.h"
+#include "cli/outcome.h"
 #include "cli/terminal.h"
 #include "config/duration.h"
 #include "event/address.h"
@@ -20,17 +19,14 @@
 #include "kanal/sdk/time.h"
 
 #define WAIT_MS 30000
-#define PARTS_MAX 10000
 #define REPEATED_MS (15 * 60000) /* how far back a repeated command's events are looked for */
-
-enum level { LEVEL_NONE, LEVEL_SENT, LEVEL_DELIVERED, LEVEL_READ };
 
 struct options {
     struct client_options client;
     struct draft_words words;
     const char *json_path;
     int64_t wait_ms; /* 0: not; -1: as the verb needs */
-    enum level until;
+    enum outcome_level until;
     int unchecked, output_json;
 };
 
@@ -39,11 +35,9 @@ struct send {
     struct options options;
     struct client client;
     struct draft command;
-    struct kanal_buffer input, error, line, filters;
-    struct line_style style;
+    struct kanal_buffer input, error;
+    struct outcome outcome;
     const char *channel;
-    int is_accepted;
-    unsigned char reached[PARTS_MAX + 1]; /* enum level, by part */
 };
 
 enum {
@@ -85,14 +79,6 @@ static const struct option long_options[] = { { "json", required_argument, NULL,
                                               { "output", required_argument, NULL, OPTION_OUTPUT },
                                               CLIENT_LONG };
 
-static int64_t unix_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* ---- The words of the call ---- */
 
 static int read_expires(struct send *s, const char *value)
@@ -106,7 +92,7 @@ static int read_expires(struct send *s, const char *value)
             s->cli,
             "--expires: expected a duration such as 10m, or a time such as 2026-11-21T20:00:00Z; found '%s'",
             value);
-    s->options.words.expires_ms = unix_ms() + in_ms;
+    s->options.words.expires_ms = client_unix_ms() + in_ms;
     return CLI_OK;
 }
 
@@ -130,12 +116,12 @@ static int read_wait(struct send *s, const char *value)
 static int read_until(struct send *s, const char *value)
 {
     static const char *const names[] = {
-        [LEVEL_SENT] = "sent", [LEVEL_DELIVERED] = "delivered", [LEVEL_READ] = "read"
+        [OUTCOME_SENT] = "sent", [OUTCOME_DELIVERED] = "delivered", [OUTCOME_READ] = "read"
     };
 
-    for (size_t i = LEVEL_SENT; i <= LEVEL_READ; i++)
+    for (size_t i = OUTCOME_SENT; i <= OUTCOME_READ; i++)
         if (strcmp(names[i], value) == 0) {
-            s->options.until = (enum level)i;
+            s->options.until = (enum outcome_level)i;
             return CLI_OK;
         }
     return cli_usage(s->cli, "--until: expected sent, delivered or read, found '%s'", value);
@@ -410,138 +396,6 @@ static int publish(struct send *s, int *ret_repeated)
     return code;
 }
 
-/* ---- What becomes of it ---- */
-
-/* Its channel's events, and those of no channel, which tell that there is none of that id; a route may lead anywhere. */
-static int open_feed(struct send *s, int64_t since_ms, struct feed **ret_feed)
-{
-    struct feed_source sources[2] = { { .branch = FILTER_EVENTS }, { .branch = FILTER_EVENTS } };
-    int anywhere = s->command.is_routed || strcmp(s->channel, "any") == 0, code;
-    char filters[2][160], reason[API_REASON];
-    struct feed_options options = { .sources = sources,
-                                    .source_count = anywhere ? 1 : 2,
-                                    .since_ms = since_ms };
-
-    for (size_t i = 0; i < 2; i++) {
-        snprintf(filters[i], sizeof filters[i], "%s.events.*.%s.message.*.*", s->client.prefix,
-                 i == 1     ? "_"
-                 : anywhere ? "*"
-                            : s->channel);
-        sources[i].filter = kanal_str_c(filters[i]);
-    }
-    /* feed keeps views of the filters. */
-    kanal_buffer_clear(&s->filters);
-    if (kanal_buffer_reserve(&s->filters, sizeof filters) != 0)
-        return CLI_FAILED;
-    memcpy(s->filters.data, filters, sizeof filters);
-    for (size_t i = 0; i < 2; i++)
-        sources[i].filter.ptr = s->filters.data + i * sizeof filters[0];
-    s->filters.len = sizeof filters;
-    code = feed_new(ret_feed, &s->client, &options, reason);
-    if (code != CLI_OK)
-        fprintf(stderr, "kanal send: cannot follow what becomes of it: %s\n", reason);
-    return code;
-}
-
-static enum level level_of(kanal_str type)
-{
-    return kanal_str_is(type, "message.sent")        ? LEVEL_SENT
-           : kanal_str_is(type, "message.delivered") ? LEVEL_DELIVERED
-           : kanal_str_is(type, "message.read")      ? LEVEL_READ
-                                                     : LEVEL_NONE;
-}
-
-/* True if every part has come as far as is waited for. */
-static int has_arrived(struct send *s, yyjson_val *message, enum level level)
-{
-    int64_t part = kanal_json_int_at(message, "part", 1), parts = kanal_json_int_at(message, "parts", 1);
-
-    if (level == LEVEL_NONE || part < 1 || part > parts || parts > PARTS_MAX)
-        return 0;
-    if (s->reached[part] < level)
-        s->reached[part] = (unsigned char)level;
-    for (int64_t i = 1; i <= parts; i++)
-        if (s->reached[i] < s->options.until)
-            return 0;
-    return 1;
-}
-
-static void print_event(struct send *s, const struct feed_item *item)
-{
-    kanal_buffer_clear(&s->line);
-    s->style.now_ms = unix_ms();
-    if (!s->options.output_json)
-        line_write(&s->line, item->subject, item->payload, &s->style);
-    else if (terminal_json(&s->line, item->payload) != 0)
-        return;
-    printf("%.*s\n", (int)s->line.len, s->line.data ? s->line.data : "");
-    (void)fflush(stdout);
-}
-
-static int say_failed(struct send *s, kanal_str type, yyjson_val *data)
-{
-    kanal_buffer_clear(&s->line);
-    line_error(&s->line, kanal_json_at(data, "error"));
-    fprintf(stderr, "kanal send: %s: %.*s%s%.*s\n", s->command.id, (int)type.len, type.ptr,
-            s->line.len ? ": " : "", (int)s->line.len, s->line.len ? s->line.data : "");
-    return CLI_FAILED;
-}
-
-/* The exit code, or -1: it goes on. */
-static int judge(struct send *s, const struct feed_item *item)
-{
-    yyjson_doc *document = kanal_json_parse(item->payload);
-    yyjson_val *root = yyjson_doc_get_root(document), *data = kanal_json_at(root, "data");
-    yyjson_val *message = kanal_json_at(data, "message");
-    kanal_str type = kanal_json_text_at(root, "type");
-    int code = -1;
-
-    if (kanal_str_is(kanal_json_text_at(message, "id"), s->command.id)) {
-        print_event(s, item);
-        s->is_accepted = 1;
-        if (kanal_str_is(type, "message.failed") || kanal_str_is(type, "message.expired") ||
-            kanal_str_is(type, "message.cancelled"))
-            code = say_failed(s, type, data);
-        else if (has_arrived(s, message, level_of(type)))
-            code = CLI_OK;
-    }
-    yyjson_doc_free(document);
-    return code;
-}
-
-static int follow(struct send *s, struct feed *feed)
-{
-    int64_t until_ms = client_now_ms() + s->options.wait_ms;
-
-    for (int code = -1;;) {
-        struct feed_item item;
-
-        switch (feed_next(feed, until_ms, &item)) {
-        case FEED_EVENT:
-            code = judge(s, &item);
-            if (code >= 0)
-                return code;
-            break;
-        case FEED_NOTICE:
-            fprintf(stderr, "kanal send: %s\n", item.text);
-            break;
-        case FEED_FAILED:
-            fprintf(stderr, "kanal send: %s\n", item.text);
-            return CLI_BROKER;
-        case FEED_INTERRUPTED:
-            fprintf(stderr, "kanal send: interrupted; the command goes on\n");
-            return CLI_TIMEOUT;
-        case FEED_TIMEOUT:
-        case FEED_DONE:
-            fprintf(stderr, "kanal send: %s within %lld s; it is kept and goes on\n",
-                    s->is_accepted ? "the gateway has taken it, but not brought it there"
-                                   : "no gateway took it",
-                    (long long)(s->options.wait_ms / 1000));
-            return CLI_TIMEOUT;
-        }
-    }
-}
-
 /* Of these the gateway tells how they ended. */
 static int tells_its_end(const char *verb)
 {
@@ -555,25 +409,28 @@ static int tells_its_end(const char *verb)
 
 static int send_it(struct send *s)
 {
-    struct feed *feed = NULL;
+    struct outcome *o = &s->outcome;
     int repeated = 0, code;
 
-    if (s->options.wait_ms < 0)
-        s->options.wait_ms = tells_its_end(s->command.verb) ? WAIT_MS : 0;
-    s->style.colours = terminal_has_colours(STDOUT_FILENO);
+    *o = (struct outcome){ .client = &s->client,
+                           .draft = &s->command,
+                           .channel = s->channel,
+                           .wait_ms = s->options.wait_ms,
+                           .until = s->options.until,
+                           .json = s->options.output_json };
+    if (o->wait_ms < 0)
+        o->wait_ms = tells_its_end(s->command.verb) ? WAIT_MS : 0;
+    o->style.colours = terminal_has_colours(STDOUT_FILENO);
     code = client_open(&s->client, &s->options.client, s->cli);
-    if (code == CLI_OK && s->options.wait_ms > 0)
-        code = open_feed(s, FEED_SINCE_NOW, &feed); /* before it is sent: nothing is missed */
+    if (code == CLI_OK && o->wait_ms > 0)
+        code = outcome_watch(o, FEED_SINCE_NOW); /* before it is sent: nothing is missed */
     if (code == CLI_OK)
         code = publish(s, &repeated);
-    if (code == CLI_OK && repeated && feed) { /* what became of it may be told already */
-        feed_free(feed);
-        feed = NULL;
-        code = open_feed(s, unix_ms() - REPEATED_MS, &feed);
-    }
-    if (code == CLI_OK && feed)
-        code = follow(s, feed);
-    feed_free(feed);
+    if (code == CLI_OK && repeated && o->wait_ms > 0) /* what became of it may be told already */
+        code = outcome_watch(o, client_unix_ms() - REPEATED_MS);
+    if (code == CLI_OK && o->wait_ms > 0)
+        code = outcome_follow(o);
+    outcome_release(o);
     client_close(&s->client);
     return code;
 }
@@ -587,7 +444,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         return CLI_FAILED;
     s->cli = command;
     s->options.wait_ms = -1;
-    s->options.until = LEVEL_SENT;
+    s->options.until = OUTCOME_SENT;
     for (int c; code == CLI_OK && (c = getopt_long(argc, argv, CLIENT_SHORT, long_options, NULL)) != -1;) {
         if (c == 'h') {
             cli_help(command);
@@ -605,8 +462,6 @@ static int run(const struct cli_command *command, int argc, char **argv)
     draft_release(&s->command);
     kanal_buffer_release(&s->input);
     kanal_buffer_release(&s->error);
-    kanal_buffer_release(&s->line);
-    kanal_buffer_release(&s->filters);
     free(s);
     return code;
 }

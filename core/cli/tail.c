@@ -3,7 +3,6 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/api.h"
@@ -66,14 +65,6 @@ static const struct option long_options[] = { { "channel", required_argument, NU
 
 /* ---- The words of the call ---- */
 
-static int64_t unix_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int read_since(struct tail *t, const char *text)
 {
     int64_t ago_ms;
@@ -89,7 +80,7 @@ static int read_since(struct tail *t, const char *text)
                          "--since: expected a duration such as 10m, a time such as 2026-11-21T20:00:00Z, or "
                          "all; found '%s'",
                          text);
-    t->options.since_ms = ago_ms < unix_ms() ? unix_ms() - ago_ms : 0;
+    t->options.since_ms = ago_ms < client_unix_ms() ? client_unix_ms() - ago_ms : 0;
     return CLI_OK;
 }
 
@@ -268,7 +259,7 @@ static int is_wanted(const struct tail *t, const struct feed_item *item)
 static int show(struct tail *t, const struct feed_item *item)
 {
     kanal_buffer_clear(&t->line);
-    t->style.now_ms = unix_ms();
+    t->style.now_ms = client_unix_ms();
     if (!t->options.json) {
         line_write(&t->line, item->subject, item->payload, &t->style);
     } else if (terminal_json(&t->line, item->payload) != 0) {

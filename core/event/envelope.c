@@ -40,7 +40,8 @@ static int is_free_form(kanal_str name)
 
 static void write_value(struct writer *w, yyjson_val *value);
 
-static void write_member(struct writer *w, kanal_str name, yyjson_val *value)
+/* object: that the member is of; its "mime" goes with a "ref". */
+static void write_member(struct writer *w, yyjson_val *object, kanal_str name, yyjson_val *value)
 {
     if (w->source->is_core || is_free_form(name)) {
         kanal_json_key_str(&w->json, name);
@@ -48,7 +49,7 @@ static void write_member(struct writer *w, kanal_str name, yyjson_val *value)
     } else if (kanal_str_is(name, "ref") && yyjson_is_str(value)) {
         struct kanal_buffer url = { 0 };
         if (media_url_write(w->context->ids, w->context->base_url, w->source->channel, kanal_json_text(value),
-                            w->now_ms + MEDIA_URL_LIFE_MS, &url) == 0)
+                            kanal_json_text_at(object, "mime"), w->now_ms + MEDIA_URL_LIFE_MS, &url) == 0)
             kanal_json_member_str(&w->json, "url", kanal_buffer_view(&url));
         kanal_buffer_release(&url);
     } else {
@@ -70,7 +71,7 @@ static void write_value(struct writer *w, yyjson_val *value)
     } else if (yyjson_is_obj(value)) {
         kanal_json_object(&w->json);
         yyjson_obj_foreach (value, index, max, key, member)
-            write_member(w, kanal_json_text(key), member);
+            write_member(w, value, kanal_json_text(key), member);
         kanal_json_object_end(&w->json);
     } else {
         kanal_json_value(&w->json, value);
@@ -90,7 +91,7 @@ static void write_members(struct writer *w, yyjson_val *object, const char *cons
         while (*r && !kanal_str_is(name, *r))
             r++;
         if (!*r)
-            write_member(w, name, member);
+            write_member(w, object, name, member);
     }
 }
 

@@ -4,6 +4,7 @@
 #include "host/services/services.h"
 #include "kanal/sdk/str.h"
 
+#define RESPONSE_HEADERS_MAX 64u
 #define CALL_DEADLINE_NS (1000 * UINT64_C(1000000))
 
 const char channel_upgraded[] = "upgraded";
@@ -142,7 +143,7 @@ static size_t keep_cors(const struct op *op, kanal_field *headers)
     return count;
 }
 
-/* The plugin wanted to say yes, but what it published is not stored. */
+/* The plugin wanted to say yes, but what it published is not stored; or what it said is no answer. */
 static void http_settle_failed(struct op *op)
 {
     kanal_field headers[5] = { { KANAL_LIT("content-type"), KANAL_LIT("application/json") } };
@@ -151,7 +152,7 @@ static void http_settle_failed(struct op *op)
     if (op->failed == KANAL_E_INVALID || op->failed == KANAL_E_DENIED || op->failed == KANAL_E_INTERNAL) {
         response.code = 500;
         response.body = KANAL_LIT("{\"error\":{\"code\":\"internal\",\"message\":\"the channel made an event "
-                                  "that breaks the contract; see the gateway's log\"}}");
+                                  "or an answer that breaks the contract; see the gateway's log\"}}");
     } else if (op->failed == KANAL_E_TOO_LARGE) {
         response.code = 413;
         response.body = KANAL_LIT("{\"error\":{\"code\":\"too_large\",\"message\":\"the message is larger "
@@ -214,9 +215,7 @@ void channel_cause_stored(struct channel *channel, kanal_op cause, kanal_status 
     struct op *op = op_find(channel->host->ops, channel, cause);
     if (!op || op->kind != OP_HTTP)
         return;
-    if (status == KANAL_OK)
-        channel->last_in_ms = host_now_ms();
-    else
+    if (status != KANAL_OK)
         op->failed = status;
     if (--op->waiting > 0 || !op->responded)
         return;
@@ -231,6 +230,29 @@ static void count_dropped(struct channel *channel)
     metric_series(channel->host->dropped_answers, &channel->id)->value++;
 }
 
+int fields_valid(const kanal_field *fields, size_t count, size_t most)
+{
+    if (count > most || (count > 0 && !fields))
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        if (!text_valid(fields[i].name) || !text_valid(fields[i].value))
+            return 0;
+    return 1;
+}
+
+static int response_valid(const kanal_http_response *response)
+{
+    return response && KANAL_HAS(response, header_count) && response->code >= 200 && response->code <= 599 &&
+           text_valid(response->body) &&
+           fields_valid(response->headers, response->header_count, RESPONSE_HEADERS_MAX);
+}
+
+static void blame(const struct channel *channel, const char *what)
+{
+    log_write(channel->host->log, KANAL_LOG_ERROR, "host", channel->id.ptr, "plugin '%s': %s",
+              channel->plugin->descriptor.id, what);
+}
+
 void table_respond(const kanal_host *host, kanal_op id, const kanal_http_response *response)
 {
     struct channel *channel = host->impl;
@@ -240,6 +262,13 @@ void table_respond(const kanal_host *host, kanal_op id, const kanal_http_respons
         return;
     }
     op->responded = 1;
+    if (!response_valid(response)) {
+        blame(channel, "respond() was called with a code outside 200 to 599, a struct_size that is too "
+                       "small, over 64 headers, or lengths without bytes");
+        op->failed = KANAL_E_INVALID;
+        http_settle_failed(op);
+        return;
+    }
     int accepted = response->code >= 200 && response->code < 300;
     if (!accepted || (op->waiting == 0 && op->failed == KANAL_OK)) {
         http_settle(op, response);
@@ -307,11 +336,23 @@ static void answer(const kanal_host *host, kanal_op id, enum op_kind kind, const
     op_free(channel->host->ops, op);
 }
 
+static int result_valid(const kanal_result *result)
+{
+    return result && KANAL_HAS(result, reason) && text_valid(result->external_id) &&
+           text_valid(result->code) && text_valid(result->provider_code) && text_valid(result->reason);
+}
+
 void table_delivered(const kanal_host *host, kanal_op id, const kanal_result *result)
 {
     struct channel *channel = host->impl;
-    if (result->outcome == KANAL_SENT)
+    const struct op *op = op_find(channel->host->ops, channel, id);
+    if (op && op->kind == OP_DELIVER && !result_valid(result)) {
+        blame(channel, "delivered() was called with a struct_size that is too small, or lengths without "
+                       "bytes; the outcome counts as unknown");
+        result = NULL;
+    } else if (op && op->kind == OP_DELIVER && result->outcome == KANAL_SENT) {
         channel->last_out_ms = host_now_ms();
+    }
     answer(host, id, OP_DELIVER, result);
 }
 
@@ -321,10 +362,14 @@ static void run_media(struct lane_item *item)
 {
     struct op *op = (struct op *)item;
     struct channel *channel = op->channel;
+    struct kanal_buffer reference =
+        op->value; /* the plugin's until media() returns, also after it has answered */
+    op->value = (struct kanal_buffer){ 0 };
     op->item.run = NULL;
     uint64_t entered = channel_enter();
-    channel->plugin->descriptor.media(channel->instance, op->id, kanal_buffer_view(&op->value));
+    channel->plugin->descriptor.media(channel->instance, op->id, kanal_buffer_view(&reference));
     channel_leave(channel, entered, "media");
+    kanal_buffer_release(&reference);
 }
 
 struct op *channel_media(struct channel *channel, kanal_str reference,
@@ -346,7 +391,8 @@ void table_locate(const kanal_host *host, kanal_op id, kanal_status status, cons
 
 void table_finish(const kanal_host *host, kanal_op id, kanal_status status, kanal_str reason)
 {
-    struct channel_finish finish = { .status = status, .reason = reason };
+    struct channel_finish finish = { .status = status,
+                                     .reason = text_valid(reason) ? reason : (kanal_str){ 0 } };
     answer(host, id, OP_FINISH, &finish);
 }
 

@@ -89,6 +89,7 @@ void channel_free(struct channel *channel)
         return;
     if (channel->instance) /* the gateway was told to end at once */
         destroy(channel);
+    websocket_drop_queued(channel);
     lane_release(&channel->lane);
     for (char **pattern = channel->egress; pattern && *pattern; pattern++)
         free(*pattern);
@@ -171,6 +172,7 @@ static void on_health_told(void *user, kanal_status status)
 
 static void publish_health(struct channel *channel, int is_up)
 {
+    channel->told = is_up ? 1 : -1;
     struct kanal_buffer data = { 0 }, dedupe = { 0 };
     write_health(channel, is_up, &data);
     /* The start of this process's watch over the channel makes the count unique. */
@@ -263,6 +265,8 @@ static void start_failed(struct channel *channel, kanal_status status, kanal_str
     log_write(channel->host->log, KANAL_LOG_ERROR, "channel", channel->id.ptr,
               "start failed: %.*s (tried again)", (int)reason.len, reason.ptr ? reason.ptr : "");
     channel_set_health(channel, status, reason);
+    if (channel->told >= 0) /* once, not at each try */
+        publish_health(channel, 0);
     channel_stop(channel, restart, NULL);
 }
 
@@ -317,9 +321,22 @@ static kanal_channel *create(struct channel *channel)
     return instance;
 }
 
-void channel_start(struct channel *channel)
+/* The plugin's side of the extension, if it is whole. */
+static const kanal_websocket_plugin *sockets_of(struct channel *channel)
 {
     const kanal_plugin *plugin = &channel->plugin->descriptor;
+    const kanal_websocket_plugin *sockets =
+        plugin->extension ? plugin->extension(channel->instance, KANAL_EXT_WEBSOCKET) : NULL;
+    if (!sockets || (sockets->struct_size >= sizeof *sockets && sockets->on_open && sockets->on_message &&
+                     sockets->on_close))
+        return sockets;
+    log_write(channel->host->log, KANAL_LOG_ERROR, "host", channel->id.ptr,
+              "plugin '%s': its table of " KANAL_EXT_WEBSOCKET " lacks members, and is not used", plugin->id);
+    return NULL;
+}
+
+void channel_start(struct channel *channel)
+{
     table_init(&channel->table, channel);
     set_state(channel, CHANNEL_STARTING);
     channel->instance = create(channel);
@@ -331,9 +348,10 @@ void channel_start(struct channel *channel)
         log_write(channel->host->log, KANAL_LOG_ERROR, "channel", channel->id.ptr, "create failed: %s",
                   channel->reason);
         publish_health(channel, 0);
+        destroy(channel); /* it may have asked for more than it may in create() */
         return;
     }
-    channel->sockets = plugin->extension ? plugin->extension(channel->instance, KANAL_EXT_WEBSOCKET) : NULL;
+    channel->sockets = sockets_of(channel);
     channel->finishing = channel_ask(channel, run_start, on_started);
     channel_timer(channel, START_MS, on_start_deadline);
 }
@@ -376,12 +394,18 @@ static void run_stop(struct lane_item *item)
 
 void channel_stop(struct channel *channel, void (*tell)(struct channel *, void *), void *user)
 {
+    int stopping = channel->stopped != NULL;
     channel->stopped = tell;
     channel->stopped_user = user;
+    if (stopping)
+        return; /* a start that failed is being given up: stop() is called once, and has its deadline */
+    /* A start() that still waits in the lane never happens, and then stop() must not either. */
+    int never_started =
+        channel->finishing && channel->finishing->item.run && channel->state == CHANNEL_STARTING;
     if (channel->finishing)
         channel_forget(channel->finishing);
     channel->finishing = NULL;
-    if (!channel->instance) {
+    if (!channel->instance || never_started) {
         channel_timer(channel, 0, stopped);
         return;
     }

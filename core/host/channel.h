@@ -53,15 +53,16 @@ struct channel {
     struct outlet *outlet;   /* outbound/lanes.c's: what waits for its turn; or NULL */
     uint32_t start_attempts, provision_attempts;
     uint64_t health_changes; /* for dedupe keys of channel.up and .down */
+    int told;                /* the last that was published: 1 up, -1 down, 0 nothing yet */
     int health_untold;       /* the last change could not be stored: the broker was away */
     struct op *finishing;    /* start, provision or stop that is not answered yet */
     uv_timer_t *timer;       /* for deadlines of these and for trying again */
     void (*on_timer)(struct channel *);
-    void (*stopped)(struct channel *, void *user);
+    void (*stopped)(struct channel *, void *user); /* not NULL while it is being stopped */
     void *stopped_user;
     struct lane_item wake;
-    int wake_pending; /* atomic */
-    uint32_t log_tokens;
+    int wake_pending;   /* atomic */
+    uint32_t log_lines; /* of this second; atomic, as the next */
     int64_t log_refill_ms;
     size_t metric_series;
 };

@@ -6,6 +6,8 @@
 #include "host/services/services.h"
 #include "kanal/sdk/str.h"
 
+#define STOP_REQUESTS_MS 5000
+
 static const char *const by_channel[] = { "channel", NULL };
 static const char *const by_channel_plugin[] = { "channel", "plugin", NULL };
 static const char *const by_counter[] = { "channel", "name", "labels", NULL };
@@ -21,8 +23,11 @@ static void run_wake(struct lane_item *item)
 {
     struct channel *channel = (struct channel *)(void *)((char *)item - offsetof(struct channel, wake));
     item->run = NULL;
-    if (channel->instance && channel->plugin->descriptor.on_wake)
-        channel->plugin->descriptor.on_wake(channel->instance);
+    if (!channel->instance || !channel->plugin->descriptor.on_wake)
+        return;
+    uint64_t entered = channel_enter();
+    channel->plugin->descriptor.on_wake(channel->instance);
+    channel_leave(channel, entered, "on_wake");
 }
 
 static void on_wake(uv_async_t *async)
@@ -57,6 +62,8 @@ int host_new(struct host **ret_host, const struct host_options *options)
     snprintf(host->names.media, sizeof host->names.media, "%s_media", options->prefix);
     host->plugin_counters = metrics_family(host->metrics, METRIC_COUNTER, "kanal_plugin_total",
                                            "What plugins count themselves.", by_counter);
+    host->plugin_dropped = metrics_family(host->metrics, METRIC_COUNTER, "kanal_plugin_dropped_total",
+                                          "Counts of plugins beyond 64 series a channel.", by_channel);
     host->dropped_answers = metrics_family(host->metrics, METRIC_COUNTER, "kanal_host_dropped_answers_total",
                                            "Late, repeated or invented answers of plugins.", by_channel);
     host->channel_up = metrics_family(host->metrics, METRIC_GAUGE, "kanal_channel_up",
@@ -127,33 +134,57 @@ struct channel *host_find(const struct host *host, kanal_str id)
     return NULL;
 }
 
-struct stopping {
-    size_t left;
-    void (*done)(void *user);
-    void *user;
-};
+/* ---- Stopping ---- */
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
 
 static void on_channel_stopped(struct channel *channel, void *user)
 {
-    struct stopping *stopping = user;
+    struct host *host = user;
     (void)channel;
-    if (--stopping->left > 0)
+    if (--host->stopping.left == 0)
+        host->stopping.done(host->stopping.user);
+}
+
+static void stop_channels(struct host *host)
+{
+    host->stopping.left = host->channel_count;
+    if (host->channel_count == 0)
+        host->stopping.done(host->stopping.user);
+    for (struct channel *channel = host->first_channel; channel; channel = channel->next)
+        channel_stop(channel, on_channel_stopped, host);
+}
+
+/* A request that waits for its events to be stored would be told 503 otherwise, and its provider send it again. */
+static void on_stop_tick(uv_timer_t *timer)
+{
+    struct host *host = timer->data;
+    size_t requests = 0;
+    for (const struct channel *channel = host->first_channel; channel; channel = channel->next)
+        requests += channel->http;
+    if (requests > 0 && (int64_t)uv_now(host->loop) < host->stopping.until_ms)
         return;
-    stopping->done(stopping->user);
-    free(stopping);
+    uv_close((uv_handle_t *)timer, on_timer_closed);
+    host->stopping.timer = NULL;
+    stop_channels(host);
 }
 
 void host_stop(struct host *host, void (*done)(void *user), void *user)
 {
-    struct stopping *stopping = malloc(sizeof *stopping);
-    if (!stopping || host->channel_count == 0) {
-        free(stopping);
-        done(user);
+    host->stopping.done = done;
+    host->stopping.user = user;
+    host->stopping.until_ms = (int64_t)uv_now(host->loop) + STOP_REQUESTS_MS;
+    host->stopping.timer = malloc(sizeof *host->stopping.timer);
+    if (!host->stopping.timer) {
+        stop_channels(host);
         return;
     }
-    *stopping = (struct stopping){ .left = host->channel_count, .done = done, .user = user };
-    for (struct channel *channel = host->first_channel; channel; channel = channel->next)
-        channel_stop(channel, on_channel_stopped, stopping);
+    uv_timer_init(host->loop, host->stopping.timer);
+    host->stopping.timer->data = host;
+    uv_timer_start(host->stopping.timer, on_stop_tick, 0, 20);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -165,6 +196,8 @@ void host_free(struct host *host)
 {
     if (!host)
         return;
+    if (host->stopping.timer)
+        uv_close((uv_handle_t *)host->stopping.timer, on_timer_closed);
     while (host->first_channel) {
         struct channel *next = host->first_channel->next;
         channel_free(host->first_channel);

@@ -34,9 +34,17 @@ struct host {
     uv_async_t wake; /* a channel's wake_pending was set */
     struct channel *first_channel, **last_channel;
     size_t channel_count;
+    struct { /* host_stop() */
+        uv_timer_t *timer;
+        size_t left;
+        int64_t until_ms;
+        void (*done)(void *user);
+        void *user;
+    } stopping;
     struct channel **by_id; /* open-addressed, a power of two */
     size_t by_id_size;
     struct metric_family *plugin_counters; /* kanal_plugin_total{channel,name,labels} */
+    struct metric_family *plugin_dropped;  /* kanal_plugin_dropped_total{channel} */
     struct metric_family *dropped_answers; /* kanal_host_dropped_answers_total{channel} */
     struct metric_family *channel_up;      /* kanal_channel_up{channel,plugin} */
 };
@@ -57,7 +65,7 @@ int host_new(struct host **ret_host, const struct host_options *);
 /* Adds a configured channel in the state new; config and plugin are borrowed. NULL: no memory. */
 struct channel *host_add(struct host *, const struct config_channel *, struct plugin *);
 struct channel *host_find(const struct host *, kanal_str channel_id);
-/* Stops every channel (each at most 10 s), then done(). */
+/* Requests under way have 5 s to end; then every channel stops (each at most 10 s); then done(). */
 void host_stop(struct host *, void (*done)(void *user), void *user);
 /* After host_stop(). The loop must run once more. */
 void host_free(struct host *);

@@ -169,8 +169,13 @@ static void on_record(void *user, kanal_status status, kanal_str value, uint64_t
     int64_t age_ms = host_now_ms() - kanal_json_int_at(record, "at", 0);
     yyjson_doc_free(document);
     kanal_buffer_release(&print);
-    if (same && done)
+    if (same && done) {
+        if (channel->provision_attempts > 0) { /* we could not, another replica could */
+            channel->provision_attempts = 0;
+            channel_set_health(channel, KANAL_OK, (kanal_str){ 0 });
+        }
         return;
+    }
     if (document && same && age_ms < TAKE_OVER_MS && channel->provision_attempts == 0)
         later(channel, LOOK_AGAIN_MS);
     else

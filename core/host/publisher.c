@@ -28,8 +28,8 @@ struct publisher {
     size_t pending;
     struct metric_family *events, *refused, *failed, *seconds;
     struct metric *store_seconds;
-    struct { /* the last series counted: most events are of one kind */
-        const struct envelope_source *source;
+    struct {                 /* the last series counted: most events are of one kind */
+        const char *channel; /* a channel's id stays where it is; the sources are often on the stack */
         const struct event_type *type;
         struct metric *metric;
     } last;
@@ -142,9 +142,9 @@ static void answer_later(struct batch *batch)
 
 static void count(struct publisher *p, const struct envelope_source *source)
 {
-    if (p->last.source != source || p->last.type != p->envelope.type) {
+    if (p->last.channel != source->channel.ptr || p->last.type != p->envelope.type) {
         kanal_str values[] = { source->channel, kanal_str_c(p->envelope.type->name) };
-        p->last.source = source;
+        p->last.channel = source->channel.ptr;
         p->last.type = p->envelope.type;
         p->last.metric = metric_series(p->events, values);
     }
@@ -217,8 +217,10 @@ void publisher_publish(struct publisher *p, const struct envelope_source *source
     batch->status = check_all(p, source, events, event_count, now_ms);
     for (size_t i = 0; batch->status == KANAL_OK && i < event_count; i++) {
         /* One event, the common case, was written by the check just now. */
-        if (event_count > 1 && envelope_write(&p->envelope, p->context, source, events[i], now_ms) != 0)
-            continue;
+        if (event_count > 1 && envelope_write(&p->envelope, p->context, source, events[i], now_ms) != 0) {
+            batch->status = KANAL_E_BUSY; /* out of memory: what was checked can be written otherwise */
+            break;
+        }
         store(p, batch);
         count(p, source);
         if (keep_raw && events[i]->raw.len > 0)

@@ -7,6 +7,8 @@
 static const void *table_extension(const kanal_host *host, const char *id)
 {
     (void)host;
+    if (!id)
+        return NULL;
     if (strcmp(id, KANAL_EXT_BLOB) == 0)
         return extension_blob();
     if (strcmp(id, KANAL_EXT_WEBSOCKET) == 0)

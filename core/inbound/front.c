@@ -20,6 +20,7 @@ struct inbound {
     struct op *op;
     kanal_http_request request;
     struct kanal_buffer url;
+    struct inbound *prev, *next;
 };
 
 void front_count(struct front *front, const struct channel *channel, int code)
@@ -50,10 +51,49 @@ void front_refuse(struct front *front, struct http_exchange *exchange, const str
     kanal_buffer_release(&body);
 }
 
+static void inbound_link(struct inbound *in)
+{
+    struct front *front = in->front;
+    in->next = front->inbounds;
+    if (in->next)
+        in->next->prev = in;
+    front->inbounds = in;
+}
+
+static void inbound_unlink(struct inbound *in)
+{
+    if (in->prev)
+        in->prev->next = in->next;
+    else
+        in->front->inbounds = in->next;
+    if (in->next)
+        in->next->prev = in->prev;
+}
+
 static void inbound_free(struct inbound *in)
 {
+    inbound_unlink(in);
     kanal_buffer_release(&in->url);
     free(in);
+}
+
+/* It was answered, perhaps from inside on_http(): there the plugin may read the request until it returns. */
+static void inbound_answered(struct inbound *in)
+{
+    http_exchange_set_user(in->exchange, NULL);
+    inbound_unlink(in);
+    in->next = in->front->answered;
+    in->front->answered = in;
+}
+
+static void free_answered(struct front *front)
+{
+    while (front->answered) {
+        struct inbound *in = front->answered;
+        front->answered = in->next;
+        kanal_buffer_release(&in->url);
+        free(in);
+    }
 }
 
 /* ---- Finding the route ---- */
@@ -130,6 +170,7 @@ static int64_t begin_channel(struct front *front, struct http_exchange *exchange
         .kind = INBOUND_CHANNEL, .front = front, .exchange = exchange, .channel = channel, .route = route
     };
     in->request.path = path;
+    inbound_link(in);
     http_exchange_set_user(exchange, in);
     uint32_t limit = route->max_body ? route->max_body : BODY_DEFAULT;
     return limit < front->body_bytes ? limit : front->body_bytes;
@@ -138,6 +179,7 @@ static int64_t begin_channel(struct front *front, struct http_exchange *exchange
 static int64_t on_begin(void *user, struct http_exchange *exchange, const struct http_request *request)
 {
     struct front *front = user;
+    free_answered(front);
     http_exchange_set_user(exchange, NULL);
     if (kanal_str_starts(request->path, "/c/"))
         return begin_channel(front, exchange, request);
@@ -194,6 +236,7 @@ static void on_answered(struct op *op, const void *answer)
 {
     struct inbound *in = op->owner;
     const kanal_http_response *response = answer;
+    inbound_answered(in);
     if (answer == channel_upgraded) {
         front_count(in->front, in->channel, 101);
     } else if (!response) {
@@ -204,7 +247,6 @@ static void on_answered(struct op *op, const void *answer)
         front_count(in->front, in->channel, response->code);
         http_respond(in->exchange, response->code, response->headers, response->header_count, response->body);
     }
-    inbound_free(in);
 }
 
 static void public_url(struct inbound *in, const struct http_request *request)
@@ -314,10 +356,25 @@ size_t front_open(const struct front *front)
     return http_server_open(front->server);
 }
 
+static void drop_media(void *user, struct op *op)
+{
+    (void)user;
+    if (op->kind == OP_MEDIA)
+        media_drop(op);
+}
+
 void front_free(struct front *front)
 {
     if (!front)
         return;
+    op_each(front->host->ops, NULL, drop_media, NULL);
+    while (front->inbounds) { /* the gateway was told to end at once */
+        struct inbound *in = front->inbounds;
+        if (in->op)
+            channel_http_forget(in->op);
+        inbound_free(in);
+    }
+    free_answered(front);
     http_server_free(front->server);
     free(front);
 }

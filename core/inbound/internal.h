@@ -6,8 +6,12 @@
 /* Whose request the user of an exchange is. */
 enum inbound_kind { INBOUND_CHANNEL, INBOUND_MEDIA };
 
+struct inbound;
+
 struct front {
     struct host *host;
+    struct inbound *inbounds; /* from their headers to their answer */
+    struct inbound *answered; /* the plugin may still read them; freed with the next request */
     struct http_server *server;
     uint32_t body_bytes;
     struct metric_family *requests;
@@ -22,5 +26,7 @@ void front_count(struct front *, const struct channel *, int code);
 void media_run(struct front *, struct http_exchange *, kanal_str path);
 /* The client of a media request left before the answer began. user: http_exchange_user(). */
 void media_gone(void *user);
+/* The front ends while media() is being asked. */
+void media_drop(struct op *);
 
 #endif

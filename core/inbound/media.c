@@ -16,8 +16,8 @@ struct media {
     struct front *front;
     struct http_exchange *exchange; /* NULL: the client left */
     struct channel *channel;
-    struct kanal_buffer reference;
-    struct op *op; /* media() is being asked */
+    struct kanal_buffer reference, type; /* type: as the event told; may be empty */
+    struct op *op;                       /* media() is being asked */
     struct http_call *call;
     struct object_read *read;
     int streaming, paused;
@@ -26,6 +26,7 @@ struct media {
 static void media_free(struct media *m)
 {
     kanal_buffer_release(&m->reference);
+    kanal_buffer_release(&m->type);
     free(m);
 }
 
@@ -68,20 +69,41 @@ static void on_client_gone(void *user, struct http_exchange *exchange)
 
 static const struct http_stream_events stream_events = { .resume = on_resume, .gone = on_client_gone };
 
+static int starts_nocase(kanal_str text, const char *prefix)
+{
+    kanal_str wanted = kanal_str_c(prefix);
+    return text.len >= wanted.len && kanal_str_equal_nocase(kanal_str_of(text.ptr, wanted.len), wanted);
+}
+
+/* The provider's type; where it has none to tell (Telegram serves all its files as octets), the event's. */
+static kanal_str choose_type(const struct media *m, kanal_str type)
+{
+    static const char octets[] = "application/octet-stream";
+    if (media_type_valid(type) && !starts_nocase(type, octets))
+        return type;
+    return m->type.len > 0 ? kanal_buffer_view(&m->type) : kanal_str_c(octets);
+}
+
+/* May a browser show it in its place? Not what could hold a script. */
+static int is_harmless(kanal_str type)
+{
+    return (starts_nocase(type, "image/") || starts_nocase(type, "audio/") ||
+            starts_nocase(type, "video/")) &&
+           !starts_nocase(type, "image/svg");
+}
+
 /* What is handed on of the provider's answer; never its cookies, never something that a browser would run on our origin. */
 static void start_stream(struct media *m, kanal_str type, kanal_str filename, uint64_t length)
 {
     struct kanal_buffer disposition = { 0 };
-    int safe = kanal_str_starts(type, "image/") || kanal_str_starts(type, "audio/") ||
-               kanal_str_starts(type, "video/");
-    safe = safe && !kanal_str_starts(type, "image/svg");
-    kanal_buffer_text(&disposition, safe ? "inline" : "attachment");
+    type = choose_type(m, type);
+    kanal_buffer_text(&disposition, is_harmless(type) ? "inline" : "attachment");
     if (filename.len > 0) {
         kanal_buffer_text(&disposition, "; filename*=UTF-8''"); /* RFC 6266, RFC 8187 */
         kanal_url_encode(&disposition, filename);
     }
     kanal_field headers[] = {
-        { KANAL_LIT("content-type"), type.len > 0 ? type : KANAL_LIT("application/octet-stream") },
+        { KANAL_LIT("content-type"), type },
         { KANAL_LIT("content-disposition"), kanal_buffer_view(&disposition) },
         { KANAL_LIT("cache-control"), KANAL_LIT("private, max-age=3600") },
         { KANAL_LIT("x-content-type-options"), KANAL_LIT("nosniff") },
@@ -206,7 +228,7 @@ static int read_path(struct media *m, kanal_str path)
     if (!m->channel)
         return 404;
     int status = media_url_read(m->front->host->envelope.ids, id, kanal_str_from(path, id.len + 1),
-                                host_now_ms(), &m->reference);
+                                host_now_ms(), &m->reference, &m->type);
     return status == 0 ? 0 : status == KANAL_E_TIMEOUT ? 410 : 403;
 }
 
@@ -239,6 +261,13 @@ void media_run(struct front *front, struct http_exchange *exchange, kanal_str pa
     m->op = channel_media(m->channel, reference, on_located, m);
     if (!m->op)
         refuse(m, 503, "channel_down", "the channel is not up");
+}
+
+void media_drop(struct op *op)
+{
+    struct media *m = op->owner;
+    channel_forget(op);
+    media_free(m);
 }
 
 void media_gone(void *user)

@@ -11,7 +11,7 @@
 /* One command on its way through. */
 struct intake {
     struct outbound *outbound;
-    struct intake *next_spare;
+    struct intake *prev, *next;
     struct js_token token;
     struct kanal_buffer subject, payload, address; /* copies: the broker's are borrowed */
     yyjson_doc *document;
@@ -34,7 +34,7 @@ static struct intake *intake_new(struct outbound *o)
     if (!in)
         in = calloc(1, sizeof *in);
     else
-        o->spare_intakes = in->next_spare;
+        o->spare_intakes = in->next;
     if (!in)
         return NULL;
     o->spare_intake_count -= o->spare_intake_count > 0;
@@ -45,6 +45,10 @@ static struct intake *intake_new(struct outbound *o)
                            .detail = in->detail,
                            .lane_subject = in->lane_subject,
                            .message_id = in->message_id };
+    in->next = o->intakes;
+    if (in->next)
+        in->next->prev = in;
+    o->intakes = in;
     o->intake_pending++;
     return in;
 }
@@ -64,6 +68,12 @@ static void intake_free(struct intake *in)
 {
     struct outbound *o = in->outbound;
     o->intake_pending--;
+    if (in->prev)
+        in->prev->next = in->next;
+    else
+        o->intakes = in->next;
+    if (in->next)
+        in->next->prev = in->prev;
     yyjson_doc_free(in->document);
     if (o->spare_intake_count >= SPARE_MAX) {
         release(in);
@@ -75,22 +85,27 @@ static void intake_free(struct intake *in)
     outbound_buffer_clear(&in->detail);
     outbound_buffer_clear(&in->lane_subject);
     outbound_buffer_clear(&in->message_id);
-    in->next_spare = o->spare_intakes;
+    in->next = o->spare_intakes;
     o->spare_intakes = in;
     o->spare_intake_count++;
-}
-
-void intake_release(struct outbound *o)
-{
-    for (struct intake *in = o->spare_intakes, *next; in; in = next) {
-        next = in->next_spare;
-        release(in);
-    }
 }
 
 static void on_retry_closed(uv_handle_t *handle)
 {
     free(handle);
+}
+
+void intake_free_all(struct outbound *o)
+{
+    while (o->intakes) {
+        if (o->intakes->retry)
+            uv_close((uv_handle_t *)o->intakes->retry, on_retry_closed);
+        intake_free(o->intakes);
+    }
+    for (struct intake *in = o->spare_intakes, *next; in; in = next) {
+        next = in->next;
+        release(in);
+    }
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -201,11 +216,12 @@ static void move(struct intake *in)
 static void attempt(struct intake *in)
 {
     in->status = KANAL_OK;
-    in->waiting = 0;
+    in->waiting = 1; /* without memory a store may end at once: the command must outlive this */
     if (in->report.code)
         refuse(in);
     else
         move(in);
+    on_stored(in, KANAL_OK);
 }
 
 /* ---- Checking ---- */
@@ -422,8 +438,9 @@ static void on_consumer(void *user, kanal_status status, kanal_str reason)
     struct outbound *o = user;
     if (status != KANAL_OK)
         log_write(o->host->log, KANAL_LOG_ERROR, "intake", NULL,
-                  "the consumer of commands cannot be made: %.*s", (int)reason.len,
-                  reason.ptr ? reason.ptr : "");
+                  "the consumer of commands cannot be made: %.*s (status %d; tried again)", (int)reason.len,
+                  reason.ptr ? reason.ptr : "", status);
+    o->intake_unmade = status != KANAL_OK;
     struct js_pull_options options = {
         .stream = o->commands_stream, .durable = "intake", .batch = 256, .window = 1024
     };
@@ -433,6 +450,7 @@ static void on_consumer(void *user, kanal_status status, kanal_str reason)
 
 void intake_start(struct outbound *o)
 {
+    o->intake_unmade = 0; /* until the answer */
     struct js_consumer consumer = {
         .stream = o->commands_stream, .durable = "intake", .ack_wait_ms = 30000, .max_ack_pending = 4096
     };

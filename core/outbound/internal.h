@@ -8,8 +8,8 @@
 #define SHARDS 8u
 
 struct job;
-struct recipient;
 struct intake;
+struct recipient;
 
 struct outbound {
     struct host *host;
@@ -22,9 +22,13 @@ struct outbound {
         struct outbound *outbound;
         struct js_pull *pull;
         char durable[16];
+        int unmade; /* its consumer could not be made: tried again */
     } shards[SHARDS];
-    size_t intake_pending; /* commands being moved */
-    struct job *jobs;      /* all of them, for the clock */
+    int intake_unmade;
+    struct intake *intakes; /* commands being moved */
+    size_t intake_pending;
+    struct job *spent; /* done with, but a plugin may still read the delivery; freed at the next tick */
+    struct job *jobs;  /* all of them, for the clock */
     size_t job_count;
     struct job *spare_jobs; /* used ones, with the memory of their buffers */
     size_t spare_job_count;
@@ -91,12 +95,19 @@ kanal_str parts_unsupported(yyjson_val *content, kanal_caps caps);
 
 /* intake.c */
 void intake_start(struct outbound *);
-void intake_release(struct outbound *);
+void intake_free_all(struct outbound *);
 
 /* lanes.c */
 void lanes_start(struct outbound *);
+/* Makes the consumers that could not be made. */
+void lanes_start_again(struct outbound *);
 void lanes_tick(struct outbound *);
 uint32_t lane_shard(kanal_str channel);
+
+/* strays.c: settles a message that cannot be delivered here. channel and command may be NULL. */
+void stray_end(struct shard *, const struct channel *, yyjson_val *command, const struct js_delivered *);
+/* "<prefix>.lanes.<shard>.<channel>.<object>.<verb>". ret_verb: absent if there is none. */
+kanal_str lane_channel(const struct outbound *, kanal_str subject, kanal_str *ret_verb);
 void lanes_free(struct outbound *);
 
 #endif

@@ -28,6 +28,8 @@ struct job {
     struct job *prev, *next; /* all jobs */
     struct shard *shard;
     struct js_token token;
+    uint64_t stream_sequence;
+    uint32_t repeats; /* it came again while we held it: the pull counts each */
     struct channel *channel;
     struct recipient *recipient;
     enum job_state state;
@@ -216,9 +218,18 @@ static void job_free(struct job *job)
     o->spare_job_count++;
 }
 
+/* What is under way is waited for; what only waits for its turn comes again, here or at another gateway. */
+static int is_under_way(const struct outbound *o)
+{
+    for (const struct job *job = o->jobs; job; job = job->next)
+        if (job->state == JOB_DELIVERING || job->state == JOB_REPORTING)
+            return 1;
+    return o->intake_pending > 0;
+}
+
 static void check_drained(struct outbound *o)
 {
-    if (!o->drained || (o->job_count + o->intake_pending > 0 && loop_ms(o) < o->drain_until_ms))
+    if (!o->drained || (is_under_way(o) && loop_ms(o) < o->drain_until_ms))
         return;
     void (*drained)(void *) = o->drained;
     o->drained = NULL;
@@ -231,9 +242,12 @@ static void job_end(struct job *job, enum js_verdict verdict)
     struct outbound *o = job->shard->outbound;
     struct recipient *recipient = job->recipient;
     struct job *next = job->next_in_lane;
-    js_settle(job->shard->pull, &job->token, verdict);
+    for (uint32_t i = 0; i <= job->repeats; i++)
+        js_settle(job->shard->pull, &job->token, verdict);
     job_unlink(job);
-    job_free(job);
+    /* This may run inside deliver(), which reads the delivery until it returns. */
+    job->next = o->spent;
+    o->spent = job;
     recipient->first = next;
     if (next)
         run(next);
@@ -533,6 +547,10 @@ static void deliver(struct job *job)
 static void run(struct job *job)
 {
     struct outbound *o = job->shard->outbound;
+    if (o->draining) {
+        job->state = JOB_QUEUED; /* nothing new begins */
+        return;
+    }
     if (job->expires_ms > 0 && host_now_ms() > job->expires_ms) {
         end_failed(job, "message.expired", "expired", KANAL_SCOPE_MESSAGE, (kanal_str){ 0 });
         return;
@@ -561,8 +579,18 @@ static void job_due(struct job *job)
     }
 }
 
+static void free_spent(struct outbound *o)
+{
+    while (o->spent) {
+        struct job *job = o->spent;
+        o->spent = job->next;
+        job_free(job);
+    }
+}
+
 void lanes_tick(struct outbound *o)
 {
+    free_spent(o);
     int64_t now = loop_ms(o);
     int working = ++o->ticks % WORKING_TICKS == 0;
     for (struct job *job = o->jobs, *next; job; job = next) {
@@ -577,28 +605,12 @@ void lanes_tick(struct outbound *o)
 
 /* ---- From the stream ---- */
 
-/* "<prefix>.lanes.<shard>.<channel>.<object>.<verb>" */
-static int read_lane_subject(const struct outbound *o, kanal_str subject, kanal_str *ret_channel,
-                             kanal_str *ret_verb)
-{
-    _Static_assert(SHARDS <= 10, "one digit");
-    kanal_str rest = kanal_str_from(subject, strlen(o->prefix) + strlen(".lanes.0."));
-    const char *dot = rest.len > 0 ? memchr(rest.ptr, '.', rest.len) : NULL;
-    if (!dot)
-        return -1;
-    *ret_channel = kanal_str_of(rest.ptr, (size_t)(dot - rest.ptr));
-    *ret_verb = kanal_str_from(rest, ret_channel->len + 1);
-    return 0;
-}
-
 /* Without a readable command there is nothing to be done with it; intake has checked it, so this is a defect or a stranger's message. */
 static int job_read(struct job *job, const struct js_delivered *delivered)
 {
     struct outbound *o = job->shard->outbound;
-    kanal_str channel, verb;
-    if (read_lane_subject(o, delivered->subject, &channel, &verb) != 0)
-        return -1;
-    job->channel = host_find(o->host, channel);
+    kanal_str verb;
+    job->channel = host_find(o->host, lane_channel(o, delivered->subject, &verb));
     job->document = kanal_json_parse(delivered->payload);
     job->command = yyjson_doc_get_root(job->document);
     job->command_id = kanal_json_text_at(job->command, "id");
@@ -641,10 +653,26 @@ static void grow_recipients(struct outbound *o)
     free(old);
 }
 
+/* The broker gives again what it has not heard of for a minute, because it was away: the one that we hold goes on. */
+static struct job *find_held(const struct shard *shard, const struct js_delivered *delivered)
+{
+    struct job *job = delivered->deliveries > 1 ? shard->outbound->jobs : NULL;
+    while (job && (job->shard != shard || job->stream_sequence != delivered->stream_sequence))
+        job = job->next;
+    return job;
+}
+
 static void on_message(void *user, const struct js_delivered *delivered)
 {
     struct shard *shard = user;
     struct outbound *o = shard->outbound;
+    struct job *held = find_held(shard, delivered);
+    if (held) {
+        held->token = delivered->token;
+        held->repeats++;
+        return;
+    }
+    free_spent(o); /* no plugin is being called while the broker's messages are read */
     grow_recipients(o);
     struct job *job = o->recipients ? job_new(shard) : NULL;
     if (!job) {
@@ -652,11 +680,10 @@ static void on_message(void *user, const struct js_delivered *delivered)
         return;
     }
     job->token = delivered->token;
+    job->stream_sequence = delivered->stream_sequence;
     if (job_read(job, delivered) != 0) {
-        log_write(o->host->log, KANAL_LOG_ERROR, "lanes", NULL,
-                  "message %llu of %s cannot be read or its channel is gone; left for later",
-                  (unsigned long long)delivered->stream_sequence, o->lanes_stream);
-        job_free(job); /* not settled: it comes again, perhaps after the channel is back */
+        stray_end(shard, job->channel, job->command, delivered);
+        job_free(job);
         return;
     }
     job->next = o->jobs;
@@ -683,8 +710,10 @@ static void on_consumer(void *user, kanal_status status, kanal_str reason)
     struct shard *shard = user;
     struct outbound *o = shard->outbound;
     if (status != KANAL_OK)
-        log_write(o->host->log, KANAL_LOG_ERROR, "lanes", NULL, "the consumer %s cannot be made: %.*s",
-                  shard->durable, (int)reason.len, reason.ptr ? reason.ptr : "");
+        log_write(o->host->log, KANAL_LOG_ERROR, "lanes", NULL,
+                  "the consumer %s cannot be made: %.*s (status %d; tried again)", shard->durable,
+                  (int)reason.len, reason.ptr ? reason.ptr : "", status);
+    shard->unmade = status != KANAL_OK;
     struct js_pull_options options = {
         .stream = o->lanes_stream, .durable = shard->durable, .batch = 256, .window = LANE_WINDOW
     };
@@ -692,21 +721,34 @@ static void on_consumer(void *user, kanal_status status, kanal_str reason)
         js_pull_start(o->broker, &options, on_message, on_error, shard, &shard->pull);
 }
 
+static void ensure_consumer(struct outbound *o, uint32_t index)
+{
+    struct shard *shard = &o->shards[index];
+    char filter[64];
+    snprintf(filter, sizeof filter, "%s.lanes.%u.>", o->prefix, index);
+    struct js_consumer consumer = { .stream = o->lanes_stream,
+                                    .durable = shard->durable,
+                                    .filter = filter,
+                                    .ack_wait_ms = ACK_WAIT_MS,
+                                    .max_ack_pending = 2 * LANE_WINDOW };
+    shard->unmade = 0; /* until the answer */
+    js_consumer_ensure(o->broker, &consumer, 0, on_consumer, shard);
+}
+
 void lanes_start(struct outbound *o)
 {
     for (uint32_t i = 0; i < SHARDS; i++) {
-        struct shard *shard = &o->shards[i];
-        char filter[64];
-        shard->outbound = o;
-        snprintf(shard->durable, sizeof shard->durable, "lane-%u", i);
-        snprintf(filter, sizeof filter, "%s.lanes.%u.>", o->prefix, i);
-        struct js_consumer consumer = { .stream = o->lanes_stream,
-                                        .durable = shard->durable,
-                                        .filter = filter,
-                                        .ack_wait_ms = ACK_WAIT_MS,
-                                        .max_ack_pending = 2 * LANE_WINDOW };
-        js_consumer_ensure(o->broker, &consumer, 0, on_consumer, shard);
+        o->shards[i].outbound = o;
+        snprintf(o->shards[i].durable, sizeof o->shards[i].durable, "lane-%u", i);
+        ensure_consumer(o, i);
     }
+}
+
+void lanes_start_again(struct outbound *o)
+{
+    for (uint32_t i = 0; i < SHARDS; i++)
+        if (o->shards[i].unmade)
+            ensure_consumer(o, i);
 }
 
 void lanes_free(struct outbound *o)
@@ -718,6 +760,7 @@ void lanes_free(struct outbound *o)
         job_free(job);
     }
     o->jobs = NULL;
+    free_spent(o);
     for (size_t i = 0; i < o->recipient_slots; i++)
         while (o->recipients[i]) {
             struct recipient *recipient = o->recipients[i];

@@ -6,6 +6,7 @@
 #include "outbound/internal.h"
 
 #define TICK_MS 100u
+#define CONSUMER_TICKS 20u
 
 static const char *const by_result[] = { "channel", "result", NULL };
 static const char *const by_outcome[] = { "channel", "outcome", NULL };
@@ -13,7 +14,13 @@ static const char *const by_code[] = { "channel", "code", NULL };
 
 static void on_tick(uv_timer_t *timer)
 {
-    lanes_tick(timer->data);
+    struct outbound *o = timer->data;
+    lanes_tick(o);
+    if (o->draining || o->ticks % CONSUMER_TICKS != 0)
+        return;
+    if (o->intake_unmade)
+        intake_start(o);
+    lanes_start_again(o);
 }
 
 int outbound_new(struct outbound **ret_outbound, const struct outbound_options *options)
@@ -77,7 +84,7 @@ void outbound_free(struct outbound *o)
     if (!o)
         return;
     lanes_free(o);
-    intake_release(o);
+    intake_free_all(o);
     js_pull_stop(o->intake);
     for (size_t i = 0; i < SHARDS; i++)
         js_pull_stop(o->shards[i].pull);

@@ -8,13 +8,18 @@
 
 #include "kanal/sdk/json.h"
 
-static void send_event(struct broker_of_test *b, const char *channel, const char *type, const char *id, const char *more)
+static void send_event(struct broker_of_test *b, const char *channel, const char *type, const char *id,
+                       const char *more)
 {
     char subject[256], json[2048];
 
-    snprintf(subject, sizeof subject, "kanal.events.telegram.%s.%s.a_deswgqzqbqbo2uj4pbkjd2g2wy", channel, type);
-    snprintf(json, sizeof json, "{\"specversion\":\"1.0\",\"type\":\"%s\",\"time\":\"2026-11-21T20:53:05.000Z\",\"data\":{\"channel\":{\"id\":\"%s\"},"
-                                "\"message\":{\"id\":\"%s\"%s}", type, channel, id, more);
+    snprintf(subject, sizeof subject, "kanal.events.telegram.%s.%s.a_deswgqzqbqbo2uj4pbkjd2g2wy", channel,
+             type);
+    snprintf(json, sizeof json,
+             "{\"specversion\":\"1.0\",\"type\":\"%s\",\"time\":\"2026-11-21T20:53:05.000Z\",\"data\":{"
+             "\"channel\":{\"id\":\"%s\"},"
+             "\"message\":{\"id\":\"%s\"%s}",
+             type, channel, id, more);
     cli_publish(b, subject, json);
 }
 
@@ -25,10 +30,12 @@ static yyjson_doc *take_command(struct broker_of_test *b, char subject[256])
     natsMsgList list = { 0 };
     yyjson_doc *document;
 
-    cr_assert_eq(js_PullSubscribe(&sub, b->js, "kanal.commands.>", "intake", NULL, NULL, NULL), NATS_OK, "%s", nats_GetLastError(NULL));
+    cr_assert_eq(js_PullSubscribe(&sub, b->js, "kanal.commands.>", "intake", NULL, NULL, NULL), NATS_OK, "%s",
+                 nats_GetLastError(NULL));
     cr_assert_eq(natsSubscription_Fetch(&list, sub, 1, 10000, NULL), NATS_OK, "no command came");
     snprintf(subject, 256, "%s", natsMsg_GetSubject(list.Msgs[0]));
-    document = kanal_json_parse(kanal_str_of(natsMsg_GetData(list.Msgs[0]), (size_t)natsMsg_GetDataLength(list.Msgs[0])));
+    document = kanal_json_parse(
+        kanal_str_of(natsMsg_GetData(list.Msgs[0]), (size_t)natsMsg_GetDataLength(list.Msgs[0])));
     cr_assert_not_null(document);
     natsMsg_AckSync(list.Msgs[0], NULL, NULL);
     natsMsgList_Destroy(&list);
@@ -54,42 +61,58 @@ Test(send, makes_a_command, .timeout = 60)
     struct child c;
 
     cli_up(&b, NULL, NULL, NULL);
-    cr_expect_eq(RUN(&c, "send", "shop", "Telegram:3527065", "Confirm the order?", "--no-wait", "--id", "crm-1", "--button", "Yes=ORDER_YES", "--button",
-                     "No", "--reply-to", "1543", "--reference", "order-512", "--expires", "2030-01-02T03:04:05Z"),
+    cr_expect_eq(RUN(&c, "send", "shop", "Telegram:3527065", "Confirm the order?", "--no-wait", "--id",
+                     "crm-1", "--button", "Yes=ORDER_YES", "--button", "No", "--reply-to", "1543",
+                     "--reference", "order-512", "--expires", "2030-01-02T03:04:05Z"),
                  0, "%s", c.errors);
     cr_expect_str_eq(c.output, "crm-1  stored (KANAL_COMMANDS 1)\n");
     child_release(&c);
     expect_command(&b, "kanal.commands.shop.message.send",
-                   "{\"id\":\"crm-1\",\"to\":{\"address\":\"telegram:3527065\"},\"reference\":\"order-512\",\"expires\":\"2030-01-02T03:04:05.000Z\","
-                   "\"reply_to\":{\"external_id\":\"1543\"},\"content\":[{\"type\":\"text\",\"text\":\"Confirm the order?\"},{\"type\":\"choice\",\"style\":"
-                   "\"buttons\",\"options\":[{\"text\":\"Yes\",\"payload\":\"ORDER_YES\"},{\"text\":\"No\",\"payload\":\"No\"}]}]}");
+                   "{\"id\":\"crm-1\",\"to\":{\"address\":\"telegram:3527065\"},\"reference\":\"order-512\","
+                   "\"expires\":\"2030-01-02T03:04:05.000Z\","
+                   "\"reply_to\":{\"external_id\":\"1543\"},\"content\":[{\"type\":\"text\",\"text\":"
+                   "\"Confirm the order?\"},{\"type\":\"choice\",\"style\":"
+                   "\"buttons\",\"options\":[{\"text\":\"Yes\",\"payload\":\"ORDER_YES\"},{\"text\":\"No\","
+                   "\"payload\":\"No\"}]}]}");
 
-    cr_expect_eq(RUN(&c, "send", "any", "c_kvlzwvlys3im4f3eyr762zcptm", "--no-wait", "--id", "crm-2", "--image", "https://shop.example.com/a.jpg", "--output",
-                     "json", "--", "-5 %"),
+    cr_expect_eq(RUN(&c, "send", "any", "c_kvlzwvlys3im4f3eyr762zcptm", "--no-wait", "--id", "crm-2",
+                     "--image", "https://shop.example.com/a.jpg", "--output", "json", "--", "-5 %"),
                  0, "%s", c.errors);
-    cr_expect_str_eq(c.output, "{\"id\":\"crm-2\",\"subject\":\"kanal.commands.any.message.send\",\"stream\":\"KANAL_COMMANDS\",\"sequence\":2,\"duplicate\":false}\n");
+    cr_expect_str_eq(c.output, "{\"id\":\"crm-2\",\"subject\":\"kanal.commands.any.message.send\",\"stream\":"
+                               "\"KANAL_COMMANDS\",\"sequence\":2,\"duplicate\":false}\n");
     child_release(&c);
     expect_command(&b, "kanal.commands.any.message.send",
-                   "{\"id\":\"crm-2\",\"to\":{\"customer\":\"c_kvlzwvlys3im4f3eyr762zcptm\"},\"content\":[{\"type\":\"image\",\"url\":"
+                   "{\"id\":\"crm-2\",\"to\":{\"customer\":\"c_kvlzwvlys3im4f3eyr762zcptm\"},\"content\":[{"
+                   "\"type\":\"image\",\"url\":"
                    "\"https://shop.example.com/a.jpg\",\"caption\":\"-5 %\"}]}");
 
-    cr_expect_eq(cli_run(&c, (const char *const[]){ "send", "shop", "--chat", "-1001", "-", "--no-wait", "--id", "crm-3", NULL }, "two\nlines\n"), 0, "%s", c.errors);
+    cr_expect_eq(cli_run(&c,
+                         (const char *const[]){ "send", "shop", "--chat", "-1001", "-", "--no-wait", "--id",
+                                                "crm-3", NULL },
+                         "two\nlines\n"),
+                 0, "%s", c.errors);
     child_release(&c);
     expect_command(&b, "kanal.commands.shop.message.send",
-                   "{\"id\":\"crm-3\",\"to\":{\"chat\":\"-1001\"},\"content\":[{\"type\":\"text\",\"text\":\"two\\nlines\"}]}");
+                   "{\"id\":\"crm-3\",\"to\":{\"chat\":\"-1001\"},\"content\":[{\"type\":\"text\",\"text\":"
+                   "\"two\\nlines\"}]}");
 
     cr_expect_eq(cli_run(&c, (const char *const[]){ "send", "shop", "--json", "-", NULL },
                          "{\"type\":\"typing.start\",\"id\":\"t-1\",\"to\":{\"address\":\"telegram:1\"}}"),
                  0, "%s", c.errors);
     cr_expect_str_eq(c.output, "t-1  stored (KANAL_COMMANDS 4)\n");
     child_release(&c);
-    expect_command(&b, "kanal.commands.shop.typing.start", "{\"id\":\"t-1\",\"type\":\"typing.start\",\"to\":{\"address\":\"telegram:1\"}}");
+    expect_command(&b, "kanal.commands.shop.typing.start",
+                   "{\"id\":\"t-1\",\"type\":\"typing.start\",\"to\":{\"address\":\"telegram:1\"}}");
 
-    cr_expect_eq(cli_run(&c, (const char *const[]){ "send", "shop", "--json", "-", "--verb", "message.delete", "--id", "d-1", "--no-wait", NULL },
+    cr_expect_eq(cli_run(&c,
+                         (const char *const[]){ "send", "shop", "--json", "-", "--verb", "message.delete",
+                                                "--id", "d-1", "--no-wait", NULL },
                          "{\"to\":{\"address\":\"telegram:1\"},\"message\":{\"external_id\":\"7\"}}"),
                  0, "%s", c.errors);
     child_release(&c);
-    expect_command(&b, "kanal.commands.shop.message.delete", "{\"id\":\"d-1\",\"to\":{\"address\":\"telegram:1\"},\"message\":{\"external_id\":\"7\"}}");
+    expect_command(
+        &b, "kanal.commands.shop.message.delete",
+        "{\"id\":\"d-1\",\"to\":{\"address\":\"telegram:1\"},\"message\":{\"external_id\":\"7\"}}");
     cli_down(&b);
 }
 
@@ -126,6 +149,7 @@ Test(send, waits_until_it_is_sent, .timeout = 60)
     snprintf(stored, sizeof stored, "%s  stored (KANAL_COMMANDS 1)\n", id);
     cr_expect_eq(strncmp(c.output, stored, strlen(stored)), 0, "%s", c.output);
     cr_expect_not_null(strstr(c.output, "message.accepted"));
+    cr_expect_not_null(strstr(c.output, "2/2"), "it did not wait for the second part: %s", c.output);
     cr_expect_null(strstr(c.output, "another"));
     cr_expect_str_eq(c.errors, "");
     child_release(&c);
@@ -152,23 +176,30 @@ Test(send, tells_why_it_failed, .timeout = 60)
     START(&c, "send", "shop", "telegram:1", "hi");
     take_id(&b, id);
     send_event(&b, "shop", "message.failed", id,
-               "},\"error\":{\"code\":\"recipient_blocked\",\"scope\":\"recipient\",\"provider_code\":\"403\",\"provider_message\":\"Forbidden: bot was \\u001bblocked\"}}");
+               "},\"error\":{\"code\":\"recipient_blocked\",\"scope\":\"recipient\",\"provider_code\":"
+               "\"403\",\"provider_message\":\"Forbidden: bot was \\u001bblocked\"}}");
     cr_expect_eq(child_wait(&c), 1);
-    cr_expect_not_null(strstr(c.errors, "message.failed: recipient_blocked: Forbidden: bot was \\u001bblocked (403)"), "%s", c.errors);
+    cr_expect_not_null(
+        strstr(c.errors, "message.failed: recipient_blocked: Forbidden: bot was \\u001bblocked (403)"), "%s",
+        c.errors);
     child_release(&c);
     /* A channel that there is not: told in the name of none. */
     START(&c, "send", "nochannel", "telegram:1", "hi");
     take_id(&b, id);
-    send_event(&b, "_", "message.failed", id, "},\"error\":{\"code\":\"channel_unknown\",\"scope\":\"channel\"}}");
+    send_event(&b, "_", "message.failed", id,
+               "},\"error\":{\"code\":\"channel_unknown\",\"scope\":\"channel\"}}");
     cr_expect_eq(child_wait(&c), 1);
     cr_expect_not_null(strstr(c.errors, "channel_unknown"), "%s", c.errors);
     child_release(&c);
     START(&c, "send", "shop", "telegram:1", "hi");
     take_id(&b, id);
-    send_event(&b, "shop", "message.unknown", id, "},\"error\":{\"code\":\"timeout\",\"scope\":\"message\"},\"next\":\"retry\"}");
-    send_event(&b, "shop", "message.expired", id, "},\"error\":{\"code\":\"expired\",\"scope\":\"message\"}}");
+    send_event(&b, "shop", "message.unknown", id,
+               "},\"error\":{\"code\":\"timeout\",\"scope\":\"message\"},\"next\":\"retry\"}");
+    send_event(&b, "shop", "message.expired", id,
+               "},\"error\":{\"code\":\"expired\",\"scope\":\"message\"}}");
     cr_expect_eq(child_wait(&c), 1);
-    cr_expect(strstr(c.output, "message.unknown") && strstr(c.errors, "message.expired: expired"), "%s", c.errors);
+    cr_expect(strstr(c.output, "message.unknown") && strstr(c.errors, "message.expired: expired"), "%s",
+              c.errors);
     child_release(&c);
     cli_down(&b);
 }
@@ -181,7 +212,8 @@ Test(send, says_what_did_not_come, .timeout = 60)
 
     cli_up(&b, NULL, NULL, NULL);
     cr_expect_eq(RUN(&c, "send", "shop", "telegram:1", "hi", "--wait=1"), 5);
-    cr_expect_not_null(strstr(c.errors, "no gateway took it within 1 s; it is kept and goes on"), "%s", c.errors);
+    cr_expect_not_null(strstr(c.errors, "no gateway took it within 1 s; it is kept and goes on"), "%s",
+                       c.errors);
     child_release(&c);
     take_id(&b, id);
     START(&c, "send", "shop", "telegram:1", "hi", "--wait=1500ms");
@@ -237,7 +269,9 @@ Test(send, nothing_wrong_is_sent, .timeout = 60)
         { { "send", "shop", "telegram:1", "hi", "--what" }, NULL, "unknown option" },
         { { "send", "shop", "--json", "-" }, "[]", "one JSON object" },
         { { "send", "shop", "--json", "-" }, "{\"to\":{}}", "/to" },
-        { { "send", "shop", "--json", "-" }, "{\"type\":\"message.sent\",\"to\":{\"chat\":\"1\"}}", "no such verb" },
+        { { "send", "shop", "--json", "-" },
+          "{\"type\":\"message.sent\",\"to\":{\"chat\":\"1\"}}",
+          "no such verb" },
         { { "send", "shop", "--json", "-", "--verb", "message" }, "{}", "two words" },
         { { "send", "shop", "telegram:1", "--json", "-" }, "{}", "beside --json" },
         { { "send", "shop", "--json", "-", "--button", "x" }, "{}", "a whole command" },
@@ -247,8 +281,10 @@ Test(send, nothing_wrong_is_sent, .timeout = 60)
 
     cli_up(&b, NULL, NULL, NULL);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        cr_expect_eq(cli_run(&c, wrong[i].words, wrong[i].input), 2, "%s: %d %s", wrong[i].says, c.code, c.output);
-        cr_expect_not_null(strstr(c.errors, wrong[i].says), "%s does not say \"%s\"", c.errors, wrong[i].says);
+        cr_expect_eq(cli_run(&c, wrong[i].words, wrong[i].input), 2, "%s: %d %s", wrong[i].says, c.code,
+                     c.output);
+        cr_expect_not_null(strstr(c.errors, wrong[i].says), "%s does not say \"%s\"", c.errors,
+                           wrong[i].says);
         cr_expect_str_eq(c.output, "");
         child_release(&c);
     }
@@ -256,7 +292,9 @@ Test(send, nothing_wrong_is_sent, .timeout = 60)
     child_release(&c);
     cr_expect_eq(cli_stored(&b, "KANAL_COMMANDS"), 0);
     /* Unless it is wanted: for a gateway that knows more than this kanal. */
-    cr_expect_eq(cli_run(&c, (const char *const[]){ "send", "shop", "--json", "-", "--no-check", NULL }, "{\"type\":\"message.sing\"}"), 0, "%s", c.errors);
+    cr_expect_eq(cli_run(&c, (const char *const[]){ "send", "shop", "--json", "-", "--no-check", NULL },
+                         "{\"type\":\"message.sing\"}"),
+                 0, "%s", c.errors);
     child_release(&c);
     cr_expect_eq(cli_stored(&b, "KANAL_COMMANDS"), 1);
     cli_down(&b);
@@ -267,19 +305,23 @@ Test(send, is_refused, .timeout = 60)
     struct broker_of_test b;
     struct child c;
 
-    cli_up(&b, "authorization { users: [ { user: boss, password: b }, { user: poor, password: p, permissions: { publish: \"kanal.commands.shop.>\", subscribe: "
-               "\"_INBOX.>\" } } ] }",
+    cli_up(&b,
+           "authorization { users: [ { user: boss, password: b }, { user: poor, password: p, permissions: { "
+           "publish: \"kanal.commands.shop.>\", subscribe: "
+           "\"_INBOX.>\" } } ] }",
            "boss", "b");
     setenv("KANAL_PASSWORD", "p", 1);
     cr_expect_eq(RUN(&c, "send", "shop", "telegram:1", "hi", "--user", "poor"), 1);
-    cr_expect_not_null(strstr(c.errors, "cannot follow what becomes of it: the broker does not allow it"), "%s", c.errors);
+    cr_expect_not_null(strstr(c.errors, "cannot follow what becomes of it: the broker does not allow it"),
+                       "%s", c.errors);
     child_release(&c);
     cr_expect_eq(cli_stored(&b, "KANAL_COMMANDS"), 0);
     cr_expect_eq(RUN(&c, "send", "other", "telegram:1", "hi", "--user", "poor", "--no-wait"), 1);
     cr_expect_not_null(strstr(c.errors, "does not allow it"), "%s", c.errors);
     child_release(&c);
     cr_expect_eq(cli_stored(&b, "KANAL_COMMANDS"), 0);
-    cr_expect_eq(RUN(&c, "send", "shop", "telegram:1", "hi", "--user", "poor", "--no-wait"), 0, "%s", c.errors);
+    cr_expect_eq(RUN(&c, "send", "shop", "telegram:1", "hi", "--user", "poor", "--no-wait"), 0, "%s",
+                 c.errors);
     child_release(&c);
     cr_expect_eq(cli_stored(&b, "KANAL_COMMANDS"), 1);
     cr_expect_eq(RUN(&c, "send", "shop", "telegram:1", "hi", "--user", "boss"), 4);

@@ -5,6 +5,14 @@
 #include "kanal/sdk/str.h"
 
 #define BLOB_MAX (16u * 1024 * 1024)
+#define FILENAME_MAX_BYTES 512u
+
+/* Both become headers of the answer to whoever fetches the blob. */
+static int info_valid(kanal_str content_type, kanal_str filename)
+{
+    return text_valid(content_type) && (content_type.len == 0 || media_type_valid(content_type)) &&
+           text_valid(filename) && filename.len <= FILENAME_MAX_BYTES;
+}
 
 static void on_put(void *user, kanal_status status, kanal_str reason)
 {
@@ -13,7 +21,7 @@ static void on_put(void *user, kanal_status status, kanal_str reason)
     if (!op)
         return;
     /* The reference was written into the op's buffer before. */
-    op_complete(op, status);
+    op_complete(op, op->value.failed && status == KANAL_OK ? KANAL_E_INTERNAL : status);
 }
 
 static kanal_op blob_put(const kanal_host *host, kanal_str content_type, kanal_str filename, kanal_str data,
@@ -28,7 +36,9 @@ static kanal_op blob_put(const kanal_host *host, kanal_str content_type, kanal_s
     kanal_op id = op->id;
     struct id name;
     struct op_link *link = NULL;
-    if (data.len > BLOB_MAX) {
+    if (!info_valid(content_type, filename) || !text_valid(data)) {
+        op_complete(op, KANAL_E_INVALID);
+    } else if (data.len > BLOB_MAX) {
         op_complete(op, KANAL_E_TOO_LARGE);
     } else if (channel->ops > CHANNEL_OPS_MAX || ids_random("b_", &name) != 0 ||
                !(link = op_link_new(channel->host->ops, op))) {
@@ -54,8 +64,13 @@ static kanal_op blob_url(const kanal_host *host, kanal_str reference, kanal_valu
     op->callback.value = done;
     op->user = user;
     kanal_op id = op->id;
-    op_complete(op, media_url_write(h->envelope.ids, h->envelope.base_url, channel->id, reference,
-                                    host_now_ms() + MEDIA_URL_LIFE_MS, &op->value));
+    kanal_status status = !text_valid(reference)           ? KANAL_E_INVALID
+                          : channel->ops > CHANNEL_OPS_MAX ? KANAL_E_BUSY
+                                                           : KANAL_OK;
+    if (status == KANAL_OK)
+        status = media_url_write(h->envelope.ids, h->envelope.base_url, channel->id, reference,
+                                 (kanal_str){ 0 }, host_now_ms() + MEDIA_URL_LIFE_MS, &op->value);
+    op_complete(op, status);
     return id;
 }
 

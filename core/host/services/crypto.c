@@ -1,5 +1,6 @@
 #include <openssl/crypto.h>
 #include <openssl/ecdsa.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
@@ -43,6 +44,8 @@ int check_signature(const struct channel *channel, kanal_str secret, kanal_str a
 {
     unsigned char mac[EVP_MAX_MD_SIZE];
     unsigned int len = 0;
+    if (!text_valid(secret) || !text_valid(algorithm) || !text_valid(data) || !text_valid(claimed))
+        return KANAL_E_INVALID;
     kanal_str key = channel_secret(channel, secret);
     if (key.len == 0)
         return KANAL_E_NOT_FOUND;
@@ -86,14 +89,30 @@ static int to_jose(kanal_str der, struct kanal_buffer *out)
     return ok ? KANAL_OK : KANAL_E_INTERNAL;
 }
 
+/* OpenSSL would ask for the passphrase on the terminal, with the gateway standing still. */
+static int no_passphrase(char *out, int size, int writing, void *user)
+{
+    (void)out;
+    (void)size;
+    (void)writing;
+    (void)user;
+    return -1;
+}
+
+static int key_fits(const EVP_PKEY *key, int is_ec)
+{
+    return key && EVP_PKEY_get_base_id(key) == (is_ec ? EVP_PKEY_EC : EVP_PKEY_RSA) &&
+           (!is_ec || EVP_PKEY_get_bits(key) == 256);
+}
+
 static int sign_with_key(kanal_str pem, int is_ec, kanal_str data, struct kanal_buffer *out)
 {
     int status = KANAL_E_INVALID;
     BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
-    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     size_t len = 0;
-    if (!key || !ctx || EVP_PKEY_get_base_id(key) != (is_ec ? EVP_PKEY_EC : EVP_PKEY_RSA))
+    if (!key_fits(key, is_ec) || !ctx)
         goto out;
     status = KANAL_E_INTERNAL;
     if (EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) != 1 ||
@@ -110,6 +129,7 @@ static int sign_with_key(kanal_str pem, int is_ec, kanal_str data, struct kanal_
         kanal_buffer_release(&der);
     }
 out:
+    ERR_clear_error(); /* what was wrong here must not be found by the next user of this thread's queue */
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(key);
     BIO_free(bio);
@@ -119,6 +139,8 @@ out:
 static int sign(const struct channel *channel, kanal_str secret, kanal_str algorithm, kanal_str data,
                 struct kanal_buffer *out)
 {
+    if (!text_valid(secret) || !text_valid(algorithm) || !text_valid(data))
+        return KANAL_E_INVALID;
     kanal_str key = channel_secret(channel, secret);
     if (key.len == 0)
         return KANAL_E_NOT_FOUND;

@@ -58,16 +58,52 @@ int egress_init(struct channel *channel)
     return channel->egress ? 0 : KANAL_E_INTERNAL;
 }
 
-/* "api.example.com", "api.example.com:8443", "*.example.com". Without a port any will do. */
+/* AF_INET or AF_INET6 and the bytes of a literal address, or 0. */
+static int parse_address(kanal_str text, unsigned char bytes[16])
+{
+    char copy[INET6_ADDRSTRLEN] = "";
+    if (text.len >= sizeof copy)
+        return 0;
+    memcpy(copy, text.ptr, text.len);
+    if (inet_pton(AF_INET, copy, bytes) == 1)
+        return AF_INET;
+    return inet_pton(AF_INET6, copy, bytes) == 1 ? AF_INET6 : 0;
+}
+
+/* "10.1.0.0/16", "fd00::/8": the URLs whose host is an address in it. A name is granted by its name only: what it leads to today says
+ * nothing of tomorrow. */
+static int in_network(kanal_str network, kanal_str prefix, kanal_str host)
+{
+    unsigned char a[16], b[16];
+    int64_t bits;
+    int family = parse_address(network, a);
+    if (!family || parse_address(host, b) != family || kanal_str_int(prefix, &bits) != 0 || bits < 0 ||
+        bits > (family == AF_INET ? 32 : 128))
+        return 0;
+    for (int64_t bit = 0; bit < bits; bit++)
+        if ((a[bit / 8] ^ b[bit / 8]) >> (7 - bit % 8) & 1)
+            return 0;
+    return 1;
+}
+
+/* "api.example.com", "api.example.com:8443", "[::1]:8443", "*.example.com", "10.1.0.0/16". Without a port any will do. */
 static int matches(const char *pattern, const struct kanal_url *url)
 {
     kanal_str text = kanal_str_c(pattern), host = text, port = { 0 };
-    for (size_t i = text.len; i-- > 0;)
-        if (text.ptr[i] == ':' && !memchr(text.ptr, ':', i)) {
-            host = kanal_str_of(text.ptr, i);
-            port = kanal_str_from(text, i + 1);
-            break;
-        }
+    const char *slash = memchr(text.ptr, '/', text.len), *bracket = memchr(text.ptr, ']', text.len);
+    if (slash)
+        return in_network(kanal_str_of(text.ptr, (size_t)(slash - text.ptr)),
+                          kanal_str_from(text, (size_t)(slash - text.ptr) + 1), url->host);
+    if (text.len > 0 && text.ptr[0] == '[' && bracket) {
+        host = kanal_str_of(text.ptr + 1, (size_t)(bracket - text.ptr) - 1);
+        port = kanal_str_from(text, host.len + 3);
+    }
+    const char *colon = memchr(text.ptr, ':', text.len);
+    if (!bracket && colon &&
+        colon == memrchr(text.ptr, ':', text.len)) { /* several: an IPv6 address, whole */
+        host.len = (size_t)(colon - text.ptr);
+        port = kanal_str_from(text, host.len + 1);
+    }
     kanal_str actual_port = url->port.len > 0                    ? url->port
                             : kanal_str_is(url->scheme, "https") ? KANAL_LIT("443")
                                                                  : KANAL_LIT("80");
@@ -104,6 +140,14 @@ static int private_v4(uint32_t a)
     return 0;
 }
 
+/* 6to4 (2002::/16) and Teredo (2001::/32) carry an IPv4 address inside, perhaps a private one; discard-only (100::/64) leads nowhere. */
+static int is_tunnel(const struct in6_addr *a)
+{
+    static const unsigned char teredo[4] = { 0x20, 0x01, 0, 0 }, discard[8] = { 1, 0 };
+    return (a->s6_addr[0] == 0x20 && a->s6_addr[1] == 0x02) ||
+           memcmp(a->s6_addr, teredo, sizeof teredo) == 0 || memcmp(a->s6_addr, discard, sizeof discard) == 0;
+}
+
 int address_is_private(const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET)
@@ -119,5 +163,6 @@ int address_is_private(const struct sockaddr *address)
     int nat64 =
         a->s6_addr[0] == 0x00 && a->s6_addr[1] == 0x64 && a->s6_addr[2] == 0xff && a->s6_addr[3] == 0x9b;
     return nat64 || IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_UNSPECIFIED(a) || IN6_IS_ADDR_LINKLOCAL(a) ||
-           IN6_IS_ADDR_MULTICAST(a) || (a->s6_addr[0] & 0xfe) == 0xfc;
+           IN6_IS_ADDR_MULTICAST(a) || (a->s6_addr[0] & 0xfe) == 0xfc || IN6_IS_ADDR_SITELOCAL(a) ||
+           is_tunnel(a);
 }

@@ -160,6 +160,21 @@ static void add_path(struct kanal_buffer *url, size_t position, kanal_str prefix
     kanal_buffer_release(&segment);
 }
 
+/* Within the path: before it the inserted '/' would end the host early, and the request with the secret go to another than was granted. */
+static int position_valid(const struct http_draft *draft, size_t position)
+{
+    struct kanal_url url;
+    kanal_str text = kanal_buffer_view(&draft->url);
+    if (kanal_url_parse(text, &url) != 0)
+        return 0;
+    size_t authority = 0, slashes = 0, end = 0;
+    for (; authority < text.len && (slashes < 2 || !strchr("/?", text.ptr[authority])); authority++)
+        slashes += text.ptr[authority] == '/';
+    for (end = authority; end < text.len && text.ptr[end] != '?'; end++)
+        ;
+    return position >= authority && position <= end;
+}
+
 static int add_secret(struct http_draft *draft, const kanal_secret_use *use, struct kanal_buffer *value,
                       char reason[256])
 {
@@ -173,6 +188,10 @@ static int add_secret(struct http_draft *draft, const kanal_secret_use *use, str
     case KANAL_IN_HEADER:
         kanal_buffer_str(value, use->prefix);
         kanal_buffer_str(value, secret);
+        /* Name and prefix are the plugin's, and perhaps of a customer's making. */
+        if (!header_valid((kanal_field){ use->name, kanal_buffer_view(value) }))
+            return refuse(reason, KANAL_E_INVALID,
+                          "a secret's header has a character that may not stand there");
         add_header(draft, use->name, kanal_buffer_view(value));
         break;
     case KANAL_IN_BASIC: {
@@ -199,8 +218,8 @@ static int add_secret(struct http_draft *draft, const kanal_secret_use *use, str
                           "a secret goes into the JSON body, but the body is no JSON object");
         break;
     case KANAL_IN_PATH:
-        if (use->position > draft->url.len || use->position < 8)
-            return refuse(reason, KANAL_E_INVALID, "the position of a path secret is outside the URL");
+        if (!position_valid(draft, use->position))
+            return refuse(reason, KANAL_E_INVALID, "the position of a path secret is not in the URL's path");
         add_path(&draft->url, use->position, use->prefix, secret);
         break;
     default:
@@ -211,14 +230,42 @@ static int add_secret(struct http_draft *draft, const kanal_secret_use *use, str
     return 0;
 }
 
+static int secrets_valid(const kanal_http_request *request)
+{
+    if (request->secret_count > SECRETS_MAX || (request->secret_count > 0 && !request->secrets))
+        return 0;
+    for (size_t i = 0; i < request->secret_count; i++) {
+        const kanal_secret_use *use = &request->secrets[i];
+        if (!text_valid(use->name) || !text_valid(use->prefix) || !text_valid(use->secret))
+            return 0;
+    }
+    return 1;
+}
+
+static int parts_valid(const kanal_http_request *request)
+{
+    if (request->part_count > PARTS_MAX - SECRETS_MAX || (request->part_count > 0 && !request->parts))
+        return 0;
+    for (size_t i = 0; i < request->part_count; i++) {
+        const kanal_part *part = &request->parts[i];
+        if (!text_valid(part->name) || !text_valid(part->filename) || !text_valid(part->content_type) ||
+            !text_valid(part->data) || !text_valid(part->source_url))
+            return 0;
+    }
+    return 1;
+}
+
 static int check(const struct channel *channel, const kanal_http_request *request, struct http_draft *draft,
                  char reason[256])
 {
     struct kanal_url url;
-    if (!KANAL_HAS(request, part_count) || request->header_count > HEADERS_MAX ||
-        request->secret_count > SECRETS_MAX || request->part_count + SECRETS_MAX > PARTS_MAX)
+    if (!request || !KANAL_HAS(request, part_count) || !text_valid(request->method) ||
+        !text_valid(request->url) || !text_valid(request->body) ||
+        !fields_valid(request->headers, request->header_count, HEADERS_MAX) || !secrets_valid(request) ||
+        !parts_valid(request))
         return refuse(reason, KANAL_E_INVALID,
-                      "the request's struct_size is too small, or it has too many headers, secrets or parts");
+                      "the request's struct_size is too small, it has too many headers, secrets or parts, or "
+                      "lengths without bytes");
     if (kanal_url_parse(request->url, &url) != 0 || url.userinfo.len > 0 || url.fragment.len > 0 ||
         (!kanal_str_is(url.scheme, "https") && !kanal_str_is(url.scheme, "http")))
         return refuse(reason, KANAL_E_INVALID, "the URL is no absolute http or https URL");
@@ -235,6 +282,13 @@ static int check(const struct channel *channel, const kanal_http_request *reques
     return 0;
 }
 
+/* "/m/<channel>/<token>" and nothing else: a client resolves "/m/../c/". */
+static int is_media_path(kanal_str path)
+{
+    return path.ptr && kanal_str_starts(path, "/m/") && !memmem(path.ptr, path.len, "..", 2) &&
+           !memchr(path.ptr, '%', path.len);
+}
+
 /* What may be streamed into a form: from a granted host; from the gateway itself; or a URL that stands in the delivery which the request is
  * made for, since a consumer may name media anywhere on the public internet, and a plugin may not. */
 static int source_granted(const struct channel *channel, kanal_op cause, kanal_str url,
@@ -249,7 +303,7 @@ static int source_granted(const struct channel *channel, kanal_op cause, kanal_s
     *ret_may_be_private = 1;
     if (kanal_url_parse(channel->host->envelope.base_url, &own) == 0 &&
         kanal_str_equal_nocase(own.host, parsed.host) && kanal_str_equal(own.port, parsed.port) &&
-        kanal_str_starts(parsed.path, "/m/"))
+        is_media_path(parsed.path))
         return 1;
     *ret_may_be_private = 0;
     const struct op *op = op_find(channel->host->ops, channel, cause);

@@ -1,5 +1,8 @@
 /* What the host answers at once: log, wake, clock, random, counters, health, cancel. */
+#include <math.h>
 #include <openssl/rand.h>
+#include <stdio.h>
+#include <time.h>
 
 #include "host/host.h"
 #include "host/services/services.h"
@@ -8,26 +11,36 @@
 #define LOG_TEXT_MAX 1024u
 #define LOG_LINES_PER_SECOND 50u
 #define METRIC_SERIES_PER_CHANNEL 64u
+#define METRIC_LABELS_MAX 4u
 
-/* At most 50 lines a second and channel; what is over is counted, not written. */
+static int64_t monotonic_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* At most 50 lines a second and channel; how many were over is told in the next second that has a line. Runs on any thread: when two
+ * meet at the turn of a second, one of them begins it. */
 static int log_allowed(struct channel *channel)
 {
-    int64_t now = (int64_t)uv_now(channel->host->loop);
-    if (now - channel->log_refill_ms >= 1000) {
-        channel->log_refill_ms = now;
-        channel->log_tokens = LOG_LINES_PER_SECOND;
+    int64_t now = monotonic_ms(), since = __atomic_load_n(&channel->log_refill_ms, __ATOMIC_RELAXED);
+    if (now - since >= 1000 && __atomic_compare_exchange_n(&channel->log_refill_ms, &since, now, 0,
+                                                           __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        uint32_t lines = __atomic_exchange_n(&channel->log_lines, 0, __ATOMIC_RELAXED);
+        if (lines > LOG_LINES_PER_SECOND)
+            log_write(channel->host->log, KANAL_LOG_WARN, "plugin", channel->id.ptr,
+                      "%u lines of the plugin were dropped: over %u a second", lines - LOG_LINES_PER_SECOND,
+                      LOG_LINES_PER_SECOND);
     }
-    if (channel->log_tokens == 0)
-        return 0;
-    channel->log_tokens--;
-    return 1;
+    return __atomic_add_fetch(&channel->log_lines, 1, __ATOMIC_RELAXED) <= LOG_LINES_PER_SECOND;
 }
 
 void service_log(const kanal_host *host, kanal_op cause, int32_t level, kanal_str text)
 {
     struct channel *channel = host->impl;
     (void)cause;
-    if (!log_allowed(channel))
+    if (!text_valid(text) || !log_allowed(channel))
         return;
     if (text.len > LOG_TEXT_MAX)
         text.len = LOG_TEXT_MAX;
@@ -53,7 +66,7 @@ int64_t service_now_ms(const kanal_host *host)
 void service_random(const kanal_host *host, void *out, size_t len)
 {
     (void)host;
-    if (len > 0 && len <= INT32_MAX && RAND_bytes(out, (int)len) != 1)
+    if (out && len > 0 && len <= INT32_MAX && RAND_bytes(out, (int)len) != 1)
         memset(out, 0, len); /* OpenSSL without entropy does not occur on Linux once the system is up */
 }
 
@@ -62,12 +75,13 @@ void service_metric_add(const kanal_host *host, kanal_str name, double by, const
 {
     struct channel *channel = host->impl;
     struct kanal_buffer joined = { 0 };
-    if (name.len == 0 || name.len > 64 || !(by >= 0))
+    if (!name.ptr || name.len == 0 || name.len > 64 || !(by >= 0) || !isfinite(by) ||
+        !fields_valid(labels, count, METRIC_LABELS_MAX))
         return;
-    for (size_t i = 0; i < count && i < 4; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (i > 0)
             kanal_buffer_byte(&joined, ',');
-        kanal_buffer_str(&joined, labels[i].name);
+        kanal_buffer_append(&joined, labels[i].name.ptr, labels[i].name.len < 64 ? labels[i].name.len : 64);
         kanal_buffer_byte(&joined, '=');
         kanal_buffer_append(&joined, labels[i].value.ptr,
                             labels[i].value.len < 64 ? labels[i].value.len : 64);
@@ -78,13 +92,15 @@ void service_metric_add(const kanal_host *host, kanal_str name, double by, const
         metric_known(channel->host->plugin_counters, values)) {
         channel->metric_series += !metric_known(channel->host->plugin_counters, values);
         metric_series(channel->host->plugin_counters, values)->value += by;
+    } else {
+        metric_series(channel->host->plugin_dropped, &channel->id)->value++;
     }
     kanal_buffer_release(&joined);
 }
 
 void service_health(const kanal_host *host, kanal_status status, kanal_str reason)
 {
-    channel_set_health(host->impl, status, reason);
+    channel_set_health(host->impl, status, text_valid(reason) ? reason : (kanal_str){ 0 });
 }
 
 void service_cancel(const kanal_host *host, kanal_op id)

@@ -15,6 +15,8 @@ static void on_stored(void *user, kanal_status status)
     struct publish *publish = user;
     struct channel *channel = publish->channel;
     struct op *op = op_find(channel->host->ops, channel, publish->op);
+    if (status == KANAL_OK)
+        channel->last_in_ms = host_now_ms();
     if (publish->cause)
         channel_cause_stored(channel, publish->cause, status);
     if (op && !op->completed)
@@ -22,12 +24,21 @@ static void on_stored(void *user, kanal_status status)
     free(publish);
 }
 
-static int sizes_right(const kanal_event *const *events, size_t count)
+static int event_valid(const kanal_event *event)
 {
+    return event && KANAL_HAS(event, raw) && text_valid(event->type) && text_valid(event->dedupe) &&
+           text_valid(event->external_id) && text_valid(event->command_id) && text_valid(event->address) &&
+           text_valid(event->chat) && text_valid(event->data) && text_valid(event->raw);
+}
+
+static int all_valid(const kanal_event *const *events, size_t count)
+{
+    if (!events || count == 0 || count > EVENTS_PER_PUBLISH_MAX)
+        return 0;
     for (size_t i = 0; i < count; i++)
-        if (!events[i] || !KANAL_HAS(events[i], raw))
+        if (!event_valid(events[i]))
             return 0;
-    return count > 0 && count <= EVENTS_PER_PUBLISH_MAX;
+    return 1;
 }
 
 kanal_op service_publish(const kanal_host *host, kanal_op cause, const kanal_event *const *events,
@@ -44,7 +55,7 @@ kanal_op service_publish(const kanal_host *host, kanal_op cause, const kanal_eve
     if (waiting && waiting->kind != OP_HTTP)
         waiting = NULL;
     struct publish *publish = NULL;
-    kanal_status status = !sizes_right(events, count)            ? KANAL_E_INVALID
+    kanal_status status = !all_valid(events, count)              ? KANAL_E_INVALID
                           : channel->ops > CHANNEL_OPS_MAX       ? KANAL_E_BUSY
                           : !(publish = malloc(sizeof *publish)) ? KANAL_E_BUSY
                                                                  : KANAL_OK;

@@ -10,6 +10,14 @@ struct channel_finish {
     kanal_str reason;
 };
 
+/* A plugin's text: {NULL, 5} is none. */
+static inline int text_valid(kanal_str text)
+{
+    return text.ptr || text.len == 0;
+}
+/* 1: as many fields as that are there, and each is text. */
+int fields_valid(const kanal_field *, size_t count, size_t most);
+
 /* calls.c: the plugin's answers */
 void table_finish(const kanal_host *, kanal_op, kanal_status, kanal_str reason);
 void table_delivered(const kanal_host *, kanal_op, const kanal_result *);
@@ -61,5 +69,7 @@ const void *extension_blob(void);
 const void *extension_websocket(void);
 /* Closes every connection; the plugin hears of each before stop(). */
 void websocket_close_all(struct channel *);
+/* Frees what waits in the lane, which is never run again. */
+void websocket_drop_queued(struct channel *);
 
 #endif

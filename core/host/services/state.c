@@ -10,7 +10,7 @@
 static int key_valid(kanal_str key)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_=-";
-    if (key.len == 0 || key.len > KEY_MAX)
+    if (!key.ptr || key.len == 0 || key.len > KEY_MAX)
         return 0;
     for (size_t i = 0; i < key.len; i++) {
         char c = key.ptr[i];
@@ -77,7 +77,7 @@ kanal_op service_state_put(const kanal_host *host, kanal_str key, kanal_str valu
     if (!op)
         return 0;
     struct op_link *link = NULL;
-    if (!key_valid(key))
+    if (!key_valid(key) || !text_valid(value))
         op_complete(op, KANAL_E_INVALID);
     else if (value.len > VALUE_MAX)
         op_complete(op, KANAL_E_TOO_LARGE);

@@ -94,13 +94,32 @@ static const struct http_socket_events socket_events = { .open = on_open,
                                                          .message = on_message,
                                                          .close = on_close };
 
+/* accept() of what cannot become a connection is an answer all the same: the client must not wait for the deadline. */
+static void refuse(const kanal_host *host, kanal_op request, int code, const char *text)
+{
+    kanal_field upgrade = { KANAL_LIT("upgrade"), KANAL_LIT("websocket") };
+    kanal_http_response response = { .struct_size = sizeof response,
+                                     .code = code,
+                                     .body = kanal_str_c(text),
+                                     .headers = &upgrade,
+                                     .header_count = code == 426 };
+    host->respond(host, request, &response);
+}
+
 static void socket_accept(const kanal_host *host, kanal_op request, uint32_t max_message)
 {
     struct channel *channel = host->impl;
     struct op *op = op_find(channel->host->ops, channel, request);
-    if (!op || op->kind != OP_HTTP || op->responded || !channel->sockets)
+    struct http_exchange *exchange = op && op->kind == OP_HTTP && !op->responded ? op->work : NULL;
+    if (!exchange || !channel->sockets || !http_exchange_request(exchange)->is_websocket) {
+        refuse(host, request, exchange && channel->sockets ? 426 : 500,
+               "this path is for WebSocket connections");
         return;
-    struct http_exchange *exchange = op->work;
+    }
+    if (channel->state != CHANNEL_UP && channel->state != CHANNEL_STARTING) {
+        refuse(host, request, 503, "the channel is being stopped"); /* its connections were closed already */
+        return;
+    }
     op->answered(op, channel_upgraded);
     channel->http--;
     op->kind = OP_SOCKET;
@@ -121,14 +140,21 @@ static struct op *find(const kanal_host *host, kanal_op connection)
 static int32_t socket_send(const kanal_host *host, kanal_op connection, uint32_t type, kanal_str message)
 {
     struct op *op = find(host, connection);
-    return op && http_socket_send(op->work, type == KANAL_WS_TEXT, message) == 0;
+    return op && text_valid(message) && http_socket_send(op->work, type == KANAL_WS_TEXT, message) == 0;
+}
+
+/* What may stand in a close frame (RFC 6455, 7.4). */
+static int code_valid(uint32_t code)
+{
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
 }
 
 static void socket_close(const kanal_host *host, kanal_op connection, uint32_t code, kanal_str reason)
 {
     struct op *op = find(host, connection);
     if (op)
-        http_socket_close(op->work, (uint16_t)code, reason);
+        http_socket_close(op->work, code_valid(code) ? (uint16_t)code : 1011,
+                          text_valid(reason) ? reason : (kanal_str){ 0 });
 }
 
 static void close_one(void *user, struct op *op)
@@ -143,6 +169,15 @@ static void close_one(void *user, struct op *op)
 void websocket_close_all(struct channel *channel)
 {
     op_each(channel->host->ops, channel, close_one, NULL);
+}
+
+void websocket_drop_queued(struct channel *channel)
+{
+    for (struct lane_item *item = channel->lane.first, *next; item; item = next) {
+        next = item->next;
+        if (item->run == run_happening && lane_remove(&channel->lane, item))
+            free(item);
+    }
 }
 
 const void *extension_websocket(void)

@@ -105,6 +105,9 @@ export function pluginDirs() {
     .filter((directory) => statSync(directory).isDirectory() && readdirSync(directory).some((file) => file.endsWith('.so')));
 }
 
+// With the plugin that only tests have.
+export const probeDirs = () => [...pluginDirs(), path.join(buildDir, 'tests', 'integration', 'probe')];
+
 export function configText(nats, channels, more = {}) {
   return JSON.stringify({ // JSON is YAML
     ...(nats ? { broker: { url: [nats.url] } } : {}),
@@ -161,8 +164,9 @@ export async function run(args, { input, env } = {}) {
   let stdout = '', stderr = '';
   child.stdout.on('data', (data) => { stdout += data; });
   child.stderr.on('data', (data) => { stderr += data; });
+  child.stdin.on('error', () => {}); // it need not read it
   child.stdin.end(input ?? '');
-  const code = await new Promise((resolve) => child.once('exit', resolve));
+  const code = await new Promise((resolve) => child.once('close', resolve)); // its output has come, too
   return { code, stdout, stderr };
 }
 

@@ -107,8 +107,8 @@ Test(envelope, what_is_the_cores_cannot_be_forged)
 
 Test(envelope, a_media_reference_becomes_a_signed_url_and_nothing_else_does)
 {
-    kanal_event event = message("{\"message\":{\"content\":[{\"type\":\"card\",\"items\":[{\"ref\":\"FILE1\"}"
-                                "],\"provider\":{\"ref\":\"kept\"}}]},"
+    kanal_event event = message("{\"message\":{\"content\":[{\"type\":\"card\",\"items\":[{\"mime\":\"image/"
+                                "png\",\"ref\":\"FILE1\"}],\"provider\":{\"ref\":\"kept\"}}]},"
                                 "\"customer\":{\"avatar\":{\"ref\":\"FILE2\"}},\"activity\":{\"properties\":{"
                                 "\"avatar\":{\"ref\":\"kept\"}}}}");
     cr_assert_eq(write_as(0, &event), 0);

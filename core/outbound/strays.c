@@ -1,0 +1,91 @@
+/* Messages in the lanes that cannot be delivered here: their channel is not configured, or they are no commands. */
+#include "kanal/sdk/json.h"
+#include "outbound/internal.h"
+
+#define DELIVERIES_MAX                                                                                       \
+    10u /* of a message whose channel is not here: about ten minutes, so that a rolling change has time */
+
+kanal_str lane_channel(const struct outbound *o, kanal_str subject, kanal_str *ret_verb)
+{
+    _Static_assert(SHARDS <= 10, "a shard is one digit");
+    kanal_str rest = kanal_str_from(subject, strlen(o->prefix) + strlen(".lanes.0."));
+    const char *dot = rest.len > 0 ? memchr(rest.ptr, '.', rest.len) : NULL;
+    kanal_str channel = dot ? kanal_str_of(rest.ptr, (size_t)(dot - rest.ptr)) : rest;
+    *ret_verb = dot ? kanal_str_from(rest, channel.len + 1) : (kanal_str){ 0 };
+    return channel;
+}
+
+/* One that is being told. */
+struct stray {
+    struct shard *shard;
+    struct js_token token;
+    size_t storing;
+    kanal_status status;
+};
+
+static void on_stray_stored(void *user, kanal_status status)
+{
+    struct stray *stray = user;
+    int hopeless = status == KANAL_E_INVALID || status == KANAL_E_DENIED || status == KANAL_E_TOO_LARGE;
+    if (status != KANAL_OK && !hopeless)
+        stray->status = status;
+    if (--stray->storing > 0)
+        return;
+    js_settle(stray->shard->pull, &stray->token, stray->status == KANAL_OK ? JS_ACK : JS_LATER);
+    free(stray);
+}
+
+static void tell(struct shard *shard, const struct channel *channel, yyjson_val *command,
+                 const struct js_delivered *delivered, const char *code, kanal_str detail)
+{
+    struct outbound *o = shard->outbound;
+    struct stray *stray = malloc(sizeof *stray);
+    if (!stray) {
+        js_settle(shard->pull, &delivered->token, JS_LATER);
+        return;
+    }
+    kanal_str id = kanal_json_text_at(command, "id");
+    kanal_str verb = broker_in_header(delivered->in, "Kanal-Type");
+    struct envelope_source nobody = { .channel = KANAL_LIT("_"), .plugin = KANAL_LIT("kanal") };
+    struct report report = { .type = "message.failed",
+                             .command_id = id,
+                             .reference = kanal_json_text_at(command, "reference"),
+                             .code = code,
+                             .scope = KANAL_SCOPE_CHANNEL,
+                             .detail = detail };
+    struct dead_letter dead = { .channel = channel ? channel->id : (kanal_str){ 0 },
+                                .subject = delivered->subject,
+                                .verb = verb,
+                                .payload = delivered->payload,
+                                .command = yyjson_is_obj(command) ? command : NULL,
+                                .report = &report };
+    *stray = (struct stray){ .shard = shard, .token = delivered->token, .storing = 2 };
+    report_dead(o, &dead, on_stray_stored, stray);
+    if (id.len > 0)
+        report_event(o, &nobody, &report, on_stray_stored, stray);
+    else
+        on_stray_stored(stray, KANAL_OK);
+}
+
+/* It cannot be delivered here. The channel may be one that only the other gateways have, in the middle of a change: so it is left for some
+ * deliveries, and then told, since enough such messages would hold up the whole shard. */
+void stray_end(struct shard *shard, const struct channel *channel, yyjson_val *command,
+               const struct js_delivered *delivered)
+{
+    struct outbound *o = shard->outbound;
+    if (channel) {
+        tell(shard, channel, command, delivered, "invalid_command",
+             KANAL_LIT("the message in the lane is no command of this channel"));
+    } else if (delivered->deliveries >= DELIVERIES_MAX) {
+        tell(shard, channel, command, delivered, "channel_unknown",
+             KANAL_LIT("the channel is not configured any more"));
+    } else {
+        js_settle(shard->pull, &delivered->token, JS_LATER);
+        kanal_str verb, id = lane_channel(o, delivered->subject, &verb);
+        if (delivered->deliveries == 1)
+            log_write(o->host->log, KANAL_LOG_WARN, "lanes", NULL,
+                      "a command waits for channel '%.*s', which is not configured here; after %u tries it "
+                      "is a dead letter",
+                      (int)(id.len < 64 ? id.len : 64), id.ptr, DELIVERIES_MAX);
+    }
+}

@@ -1,0 +1,195 @@
+// Media: signed URLs, streamed from the provider or from the broker; what a browser may do with them.
+import assert from 'node:assert/strict';
+import http from 'node:http';
+import { after, before, test } from 'node:test';
+import { Nats, json, sleep, stored, storedTypes, until } from './harness.mjs';
+import { OK, call, message, probe, raw, startKanal, startProvider } from './probe.mjs';
+
+let nats, kanal, client, provider;
+
+before(async () => {
+  provider = await startProvider();
+  nats = await Nats.start();
+  kanal = await startKanal(nats, [probe(), probe('second'), probe('strict', { egress: undefined })]);
+  client = await nats.client();
+});
+
+after(async () => {
+  await client?.close();
+  assert.deepEqual(await kanal?.stop(), { code: 0, signal: null });
+  await nats?.kill('SIGTERM');
+  provider?.close();
+});
+
+let number = 0;
+// The URL that a consumer sees of a media part.
+async function published(part, channel = 'probe') {
+  const dedupe = `media-${number++}`;
+  const data = JSON.stringify({ message: { content: [part] } });
+  const response = await raw(kanal, 'publish', { batches: [[message(dedupe, '', { data })]], cause: 'self', respond: 200 }, channel);
+  assert.equal(response.status, 200);
+  const event = (await stored(client, 'KANAL_EVENTS')).find((one) => one.data.data.message?.external_id === dedupe);
+  return event.data.data.message.content[0].url;
+}
+const image = (path, more = {}) => published({ type: 'image', ref: `url:${provider.url}${path}`, ...more });
+const refusal = async (response) => [response.status, (await response.json()).error.code];
+
+test('the provider\'s file is streamed, without its headers', async () => {
+  provider.answers.set('/a.png', [200, { 'content-type': 'image/png', 'set-cookie': 'a=b', 'content-security-policy': 'none', 'x-secret': 'of the provider' }, 'PNG']);
+  const url = await image('/a.png');
+  assert.ok(!url.includes('a.png') && url.startsWith(`${kanal.url}/m/probe/`));
+  const response = await fetch(url);
+  assert.deepEqual([response.status, await response.text()], [200, 'PNG']);
+  const { headers } = response;
+  assert.equal(headers.get('content-type'), 'image/png');
+  assert.equal(headers.get('content-disposition'), 'inline');
+  assert.equal(headers.get('set-cookie'), null);
+  assert.equal(headers.get('x-secret'), null);
+  assert.equal(headers.get('x-content-type-options'), 'nosniff');
+  assert.match(headers.get('content-security-policy'), /sandbox/);
+});
+
+test('the type that the event tells stands in where the provider has none', async () => {
+  provider.answers.set('/untyped', (request, response) => { response.writeHead(200, {}); response.end('x'); });
+  provider.answers.set('/octets', [200, { 'content-type': 'application/octet-stream' }, 'x']);
+  provider.answers.set('/html', [200, { 'content-type': 'text/html' }, '<script>']);
+  const type = async (path, mime) => { const { headers } = await fetch(await image(path, { mime })); return [headers.get('content-type'), headers.get('content-disposition')]; };
+  assert.deepEqual(await type('/octets', 'image/jpeg'), ['image/jpeg', 'inline']);
+  assert.deepEqual(await type('/untyped', 'video/mp4'), ['video/mp4', 'inline']);
+  assert.deepEqual(await type('/octets', undefined), ['application/octet-stream', 'attachment']);
+  assert.deepEqual(await type('/html', 'image/png'), ['text/html', 'attachment'], 'the provider knows better');
+  assert.deepEqual(await type('/octets', 'text/html'), ['text/html', 'attachment']);
+  assert.deepEqual(await type('/octets', 'image/svg+xml'), ['image/svg+xml', 'attachment']);
+  assert.deepEqual(await type('/octets', 'IMAGE/SVG+XML'), ['IMAGE/SVG+XML', 'attachment']);
+  assert.deepEqual(await type('/octets', 'image/png\r\nset-cookie: a=b'), ['application/octet-stream', 'attachment']);
+});
+
+test('a type that only looks harmless is an attachment', async () => {
+  for (const type of ['image/svg+xml', 'IMAGE/SVG+XML', 'Image/Svg+Xml; charset=utf-8', 'text/html', 'application/xhtml+xml', 'image/svg+xml;x']) {
+    provider.answers.set('/typed', [200, { 'content-type': type }, '<svg/>']);
+    assert.equal((await fetch(await image('/typed'))).headers.get('content-disposition'), 'attachment', type);
+  }
+  provider.answers.set('/typed', [200, { 'content-type': 'Image/PNG' }, 'x']);
+  assert.equal((await fetch(await image('/typed'))).headers.get('content-disposition'), 'inline');
+});
+
+test('forged, foreign and cut tokens', async () => {
+  const url = await image('/a.png');
+  const token = url.split('/').pop();
+  const get = async (path) => refusal(await fetch(`${kanal.url}/m/${path}`));
+  assert.deepEqual(await get(`second/${token}`), [403, 'wrong_signature']);
+  assert.deepEqual(await get(`probe/${token.slice(0, -1)}`), [403, 'wrong_signature']);
+  assert.deepEqual(await get(`probe/${token}A`), [403, 'wrong_signature']);
+  assert.deepEqual(await get(`probe/B${token.slice(1)}`), [403, 'wrong_signature']);
+  assert.deepEqual(await get('probe/'), [403, 'wrong_signature']);
+  assert.deepEqual(await get('probe/!!!'), [403, 'wrong_signature']);
+  assert.deepEqual(await get(`nobody/${token}`), [404, 'unknown_path']);
+  assert.deepEqual(await get('probe'), [404, 'unknown_path']);
+  assert.equal((await kanal.post(`/m/probe/${token}`, '')).status, 404);
+});
+
+test('what the provider does not have, does not give, or may not be asked for', async () => {
+  provider.answers.set('/404', [404, {}, 'no']);
+  provider.answers.set('/500', [500, {}, 'no']);
+  provider.answers.set('/302', [302, { location: `${provider.url}/a.png` }, '']);
+  provider.answers.set('/cut', (request) => request.socket.destroy());
+  assert.deepEqual(await refusal(await fetch(await image('/404'))), [404, 'media_gone']);
+  assert.deepEqual(await refusal(await fetch(await image('/500'))), [502, 'media_unavailable']);
+  assert.deepEqual(await refusal(await fetch(await image('/302'))), [502, 'media_unavailable']);
+  assert.deepEqual(await refusal(await fetch(await image('/cut'))), [502, 'media_unavailable']);
+  assert.deepEqual(await refusal(await fetch(await published({ type: 'file', ref: 'url:http://192.0.2.1/x' }))), [502, 'media_unavailable']);
+  assert.deepEqual(await refusal(await fetch(await published({ type: 'file', ref: `url:${provider.url}/a.png` }, 'strict'))), [502, 'media_unavailable']);
+  assert.deepEqual(await refusal(await fetch(await published({ type: 'file', ref: 'gone' }))), [404, 'media_unavailable']);
+  for (const ref of ['null', 'short']) assert.deepEqual(await refusal(await fetch(await published({ type: 'file', ref }))), [502, 'media_unavailable'], ref);
+  assert.deepEqual(await refusal(await fetch(await published({ type: 'file', ref: 'blob:b_nothing' }))), [404, 'media_gone']);
+});
+
+test('a file that breaks off is not taken for whole', async () => {
+  provider.answers.set('/half', (request, response) => { response.writeHead(200, { 'content-type': 'image/png', 'content-length': 1000000 }); response.write('x'.repeat(1000)); setTimeout(() => request.socket.destroy(), 100); });
+  const response = await fetch(await image('/half'));
+  assert.equal(response.status, 200);
+  await assert.rejects(response.arrayBuffer());
+});
+
+test('a large file through a slow client: the source is paused, all arrives', async () => {
+  const bytes = 24 * 1024 * 1024;
+  let sent = 0, most = 0, got = 0;
+  provider.answers.set('/large', (request, response) => {
+    response.writeHead(200, { 'content-type': 'video/mp4', 'content-length': bytes });
+    const piece = Buffer.alloc(64 * 1024, 'v');
+    const more = () => { while (sent < bytes) { sent += piece.length; most = Math.max(most, sent - got); if (!response.write(piece)) return void response.once('drain', more); } response.end(); };
+    more();
+  });
+  const url = await image('/large');
+  await new Promise((resolve, reject) => {
+    http.get(url, (response) => {
+      response.on('data', (data) => { got += data.length; response.pause(); setTimeout(() => response.resume(), 1); });
+      response.on('end', resolve);
+      response.on('error', reject);
+    });
+  });
+  assert.equal(got, bytes);
+  assert.ok(most < bytes, 'it was not taken whole into memory');
+});
+
+// The client leaves while the plugin is asked, before the provider answers, and in the middle of the file; the gateway forgets all of it.
+test('clients that leave in each phase', async () => {
+  const open = new Set();
+  provider.answers.set('/waits', (request, response) => { open.add(response); request.socket.once('close', () => open.delete(response)); });
+  provider.answers.set('/drips', (request, response) => {
+    response.writeHead(200, { 'content-type': 'image/png' });
+    const timer = setInterval(() => response.write('x'.repeat(100000)), 5);
+    open.add(response);
+    request.socket.once('close', () => { clearInterval(timer); open.delete(response); });
+  });
+  const { value: ref } = await call(kanal, 'blob_put', { data: { size: 8 * 1024 * 1024 }, content_type: 'image/png' });
+  const urls = { media: await published({ type: 'file', ref: 'never' }), waits: await image('/waits'), drips: await image('/drips'), blob: (await call(kanal, 'blob_url', { ref })).value };
+  for (const [phase, url] of Object.entries(urls))
+    for (const wait of [0, 1, 5, 30, 100]) {
+      await new Promise((resolve) => {
+        const request = http.get(url, (response) => { response.on('data', () => {}); response.on('error', () => {}); });
+        request.on('error', () => {});
+        request.on('close', resolve);
+        setTimeout(() => request.destroy(), wait);
+      });
+      assert.ok(phase);
+    }
+  await until('the provider\'s connections are closed', () => open.size === 0, 10000);
+  assert.equal((await fetch(urls.blob).then((response) => response.arrayBuffer())).byteLength, 8 * 1024 * 1024);
+  assert.equal((await call(kanal, 'timer', { delay_ms: 0 })).status, OK);
+});
+
+test('the broker goes away in the middle of a put and of a fetch', async () => {
+  const { value: ref } = await call(kanal, 'blob_put', { data: { size: 8 * 1024 * 1024 }, content_type: 'image/png' });
+  const { value: url } = await call(kanal, 'blob_url', { ref });
+  const puts = Array.from({ length: 4 }, () => call(kanal, 'blob_put', { data: { size: 3 * 1024 * 1024 } }));
+  const gets = Array.from({ length: 4 }, () => fetch(url).then(async (response) => [response.status, (await response.arrayBuffer()).byteLength], () => 'broken'));
+  await sleep(5);
+  await nats.kill('SIGKILL');
+  for (const put of await Promise.all(puts)) assert.ok(put.status <= 0);
+  for (const get of await Promise.all(gets)) assert.ok(get === 'broken' || get[0] !== 200 || get[1] === 8 * 1024 * 1024, String(get));
+  assert.equal((await fetch(url)).status, 503);
+  await nats.run();
+  await until('it is served again', async () => (await fetch(url).then((response) => response.arrayBuffer())).byteLength === 8 * 1024 * 1024, 20000);
+  await until('the test is connected again too', () => stored(client, 'KANAL_EVENTS'), 20000);
+});
+
+test('a HEAD request gets the headers only', async () => {
+  const response = await fetch(await image('/a.png'), { method: 'HEAD' });
+  assert.deepEqual([response.status, await response.text()], [200, '']);
+});
+
+test('media of a delivery may be streamed to the provider, from nowhere else', async () => {
+  const js = client.jetstream();
+  const send = (id, url) => js.publish('kanal.commands.probe.message.send', json.encode({ id, to: { address: `probe:${id}` }, content: [{ type: 'image', url, caption: `upload ${provider.url}/uploaded` }] }));
+  const failed = async (id) => (await stored(client, 'KANAL_EVENTS')).find((event) => event.data.data.message?.id === id && event.data.type === 'message.failed')?.data.data.error;
+  provider.answers.set('/picture', [200, { 'content-type': 'image/png' }, 'a picture']);
+  await send('up-1', `${provider.url}/picture`);
+  await until('sent', async () => (await storedTypes(client, 'up-1')).includes('message.sent'));
+  assert.ok(provider.last('/uploaded').body.toString().includes('a picture'));
+  await send('up-2', await image('/picture')); // the gateway's own URL
+  await until('sent', async () => (await storedTypes(client, 'up-2')).includes('message.sent'));
+  await send('up-3', `http://[::1]:${provider.port}/picture`); // named in the delivery, but private
+  const error = await until('failed', () => failed('up-3'));
+  assert.equal(error.provider_code, '-2', JSON.stringify(error));
+});
