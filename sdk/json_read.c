@@ -21,16 +21,33 @@ static int is_too_deep(yyjson_doc *doc)
     return 0;
 }
 
-yyjson_doc *kanal_json_parse(kanal_str text)
+static yyjson_doc *checked(yyjson_doc *doc)
 {
-    if (text.ptr == NULL)
-        return NULL;
-    yyjson_doc *doc = yyjson_read(text.ptr, text.len, YYJSON_READ_NOFLAG);
     if (doc != NULL && is_too_deep(doc)) {
         yyjson_doc_free(doc);
         return NULL;
     }
     return doc;
+}
+
+yyjson_doc *kanal_json_parse(kanal_str text)
+{
+    return text.ptr ? checked(yyjson_read(text.ptr, text.len, YYJSON_READ_NOFLAG)) : NULL;
+}
+
+yyjson_doc *kanal_json_parse_in(kanal_str text, void *memory, size_t size)
+{
+    yyjson_alc pool;
+    yyjson_read_err error = { 0 };
+    yyjson_doc *doc = NULL;
+    if (text.ptr == NULL)
+        return NULL;
+    if (text.len < size / 4 && yyjson_alc_pool_init(&pool, memory, size))
+        /* The cast is for the signature: without the flag for it, the text is not written to. */
+        doc = yyjson_read_opts((char *)(uintptr_t)text.ptr, text.len, YYJSON_READ_NOFLAG, &pool, &error);
+    else
+        error.code = YYJSON_READ_ERROR_MEMORY_ALLOCATION;
+    return error.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION ? kanal_json_parse(text) : checked(doc);
 }
 
 int64_t kanal_json_int_at(yyjson_val *object, const char *key, int64_t otherwise)

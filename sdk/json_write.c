@@ -279,12 +279,19 @@ void kanal_json_value(struct kanal_json *json, yyjson_val *value)
         return;
     }
     before_value(json);
+    /* What is small, as nearly all is, is written on the stack first. */
+    char memory[4096];
+    yyjson_alc pool;
     size_t len = 0;
-    char *text = yyjson_val_write(value, YYJSON_WRITE_INF_AND_NAN_AS_NULL, &len);
+    char *text = NULL, *heap = NULL;
+    if (yyjson_alc_pool_init(&pool, memory, sizeof memory))
+        text = yyjson_val_write_opts(value, YYJSON_WRITE_INF_AND_NAN_AS_NULL, &pool, &len, NULL);
+    if (text == NULL)
+        text = heap = yyjson_val_write(value, YYJSON_WRITE_INF_AND_NAN_AS_NULL, &len);
     if (text == NULL)
         fail(json);
     kanal_buffer_append(json->out, text, len);
-    free(text);
+    free(heap);
 }
 
 void kanal_json_raw(struct kanal_json *json, kanal_str text)

@@ -275,7 +275,9 @@ int envelope_write(struct envelope *envelope, const struct envelope_context *con
     int status = check(&w);
     if (status != 0)
         return status;
-    yyjson_doc *document = kanal_json_parse(event->data.len > 0 ? event->data : KANAL_LIT("{}"));
+    char memory[KANAL_JSON_MEMORY];
+    yyjson_doc *document =
+        kanal_json_parse_in(event->data.len > 0 ? event->data : KANAL_LIT("{}"), memory, sizeof memory);
     yyjson_val *said = yyjson_doc_get_root(document);
     if (!yyjson_is_obj(said)) {
         yyjson_doc_free(document);

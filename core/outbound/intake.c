@@ -6,6 +6,7 @@
 #define COMMAND_BYTES_MAX (512u * 1024)
 #define RETRY_MS 1000u
 #define VIOLATIONS_SHOWN 5u
+#define SPARE_MAX 256u
 
 /* One command on its way through. */
 struct intake {
@@ -26,6 +27,43 @@ struct intake {
 
 static void attempt(struct intake *in);
 
+/* A used one with its memory, if there is one. */
+static struct intake *intake_new(struct outbound *o)
+{
+    struct intake *in = o->spare_intakes;
+    if (!in)
+        in = calloc(1, sizeof *in);
+    else
+        o->spare_intakes = in->next;
+    if (!in)
+        return NULL;
+    o->spare_intake_count -= o->spare_intake_count > 0;
+    *in = (struct intake){ .outbound = o,
+                           .subject = in->subject,
+                           .payload = in->payload,
+                           .address = in->address,
+                           .detail = in->detail,
+                           .lane_subject = in->lane_subject,
+                           .message_id = in->message_id };
+    in->next = o->intakes;
+    if (in->next)
+        in->next->prev = in;
+    o->intakes = in;
+    o->intake_pending++;
+    return in;
+}
+
+static void release(struct intake *in)
+{
+    kanal_buffer_release(&in->subject);
+    kanal_buffer_release(&in->payload);
+    kanal_buffer_release(&in->address);
+    kanal_buffer_release(&in->detail);
+    kanal_buffer_release(&in->lane_subject);
+    kanal_buffer_release(&in->message_id);
+    free(in);
+}
+
 static void intake_free(struct intake *in)
 {
     struct outbound *o = in->outbound;
@@ -37,13 +75,19 @@ static void intake_free(struct intake *in)
     if (in->next)
         in->next->prev = in->prev;
     yyjson_doc_free(in->document);
-    kanal_buffer_release(&in->subject);
-    kanal_buffer_release(&in->payload);
-    kanal_buffer_release(&in->address);
-    kanal_buffer_release(&in->detail);
-    kanal_buffer_release(&in->lane_subject);
-    kanal_buffer_release(&in->message_id);
-    free(in);
+    if (o->spare_intake_count >= SPARE_MAX) {
+        release(in);
+        return;
+    }
+    outbound_buffer_clear(&in->subject);
+    outbound_buffer_clear(&in->payload);
+    outbound_buffer_clear(&in->address);
+    outbound_buffer_clear(&in->detail);
+    outbound_buffer_clear(&in->lane_subject);
+    outbound_buffer_clear(&in->message_id);
+    in->next = o->spare_intakes;
+    o->spare_intakes = in;
+    o->spare_intake_count++;
 }
 
 static void on_retry_closed(uv_handle_t *handle)
@@ -57,6 +101,10 @@ void intake_free_all(struct outbound *o)
         if (o->intakes->retry)
             uv_close((uv_handle_t *)o->intakes->retry, on_retry_closed);
         intake_free(o->intakes);
+    }
+    for (struct intake *in = o->spare_intakes, *next; in; in = next) {
+        next = in->next;
+        release(in);
     }
 }
 
@@ -134,7 +182,6 @@ static void refuse(struct intake *in)
 static void move(struct intake *in)
 {
     struct outbound *o = in->outbound;
-    kanal_field type = { KANAL_LIT("Kanal-Type"), in->verb };
     char shard[8];
     snprintf(shard, sizeof shard, "%u", lane_shard(in->channel->id));
     kanal_buffer_clear(&in->lane_subject);
@@ -143,6 +190,8 @@ static void move(struct intake *in)
     kanal_buffer_text(&in->lane_subject, shard);
     kanal_buffer_byte(&in->lane_subject, '.');
     kanal_buffer_str(&in->lane_subject, in->channel->id);
+    kanal_buffer_byte(&in->lane_subject, '.');
+    kanal_buffer_str(&in->lane_subject, in->verb);
     /* The consumer's id makes a repeated command the same message: it is stored once. */
     kanal_buffer_clear(&in->message_id);
     kanal_buffer_str(&in->message_id, in->channel->id);
@@ -151,9 +200,7 @@ static void move(struct intake *in)
     kanal_buffer_byte(&in->message_id, '.');
     kanal_buffer_str(&in->message_id, in->report.command_id);
     struct broker_out out = { .subject = kanal_buffer_view(&in->lane_subject),
-                              .payload = kanal_buffer_view(&in->payload),
-                              .headers = &type,
-                              .header_count = 1 };
+                              .payload = kanal_buffer_view(&in->payload) };
     /* Published first on the one connection, so it stands in the stream before anything the lane says of the command. */
     if (kanal_str_is(in->verb, "message.send")) {
         in->waiting++;
@@ -363,17 +410,11 @@ static void check(struct intake *in)
 static void on_command(void *user, const struct js_delivered *delivered)
 {
     struct outbound *o = user;
-    struct intake *in = calloc(1, sizeof *in);
+    struct intake *in = intake_new(o);
     if (!in) {
         js_settle(o->intake, &delivered->token, JS_NAK);
         return;
     }
-    o->intake_pending++;
-    in->outbound = o;
-    in->next = o->intakes;
-    if (in->next)
-        in->next->prev = in;
-    o->intakes = in;
     in->token = delivered->token;
     kanal_buffer_str(&in->subject, delivered->subject);
     kanal_buffer_str(&in->payload, delivered->payload);

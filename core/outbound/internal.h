@@ -30,6 +30,10 @@ struct outbound {
     struct job *spent; /* done with, but a plugin may still read the delivery; freed at the next tick */
     struct job *jobs;  /* all of them, for the clock */
     size_t job_count;
+    struct job *spare_jobs; /* used ones, with the memory of their buffers */
+    size_t spare_job_count;
+    struct intake *spare_intakes;
+    size_t spare_intake_count;
     struct recipient **recipients; /* hash table */
     size_t recipient_slots, recipient_count;
     uv_timer_t *clock; /* deadlines, retries, keeping messages ours */
@@ -40,6 +44,15 @@ struct outbound {
     int64_t drain_until_ms;
     struct metric_family *commands, *deliveries, *dead, *seconds;
 };
+
+/* Empties a buffer that is to be used again; a large one gives its memory back. */
+static inline void outbound_buffer_clear(struct kanal_buffer *buffer)
+{
+    if (buffer->capacity > 4096)
+        kanal_buffer_release(buffer);
+    else
+        kanal_buffer_clear(buffer);
+}
 
 /* What is to be said about a command. */
 struct report {
@@ -93,8 +106,8 @@ uint32_t lane_shard(kanal_str channel);
 
 /* strays.c: settles a message that cannot be delivered here. channel and command may be NULL. */
 void stray_end(struct shard *, const struct channel *, yyjson_val *command, const struct js_delivered *);
-/* Of a lane's subject: the last token. */
-kanal_str lane_channel(kanal_str subject);
+/* "<prefix>.lanes.<shard>.<channel>.<object>.<verb>". ret_verb: absent if there is none. */
+kanal_str lane_channel(const struct outbound *, kanal_str subject, kanal_str *ret_verb);
 void lanes_free(struct outbound *);
 
 #endif

@@ -14,6 +14,7 @@
 #define ACK_WAIT_MS 60000
 #define WORKING_TICKS 200u /* of 100 ms: every 20 s the broker hears that what we hold is being worked on */
 #define LANE_WINDOW 1024u
+#define SPARE_JOBS_MAX 256u
 
 /* Deliveries of one channel under way at once: as many as the HTTP client opens connections to one host. What is beyond waits here, where its
  * deadline does not run yet and it costs nothing; in libcurl each waiting request is walked over whenever another ends. */
@@ -168,15 +169,53 @@ static void job_unlink(struct job *job)
     o->job_count--;
 }
 
-static void job_free(struct job *job)
+/* A used one with its memory, as long as there is one: so many come and go that the allocator would be a large part of the cost. */
+static struct job *job_new(struct shard *shard)
 {
-    yyjson_doc_free(job->document);
+    struct outbound *o = shard->outbound;
+    struct job *job = o->spare_jobs;
+    if (!job)
+        job = calloc(1, sizeof *job);
+    else
+        o->spare_jobs = job->next;
+    if (!job)
+        return NULL;
+    o->spare_job_count -= o->spare_job_count > 0;
+    *job = (struct job){ .shard = shard,
+                         .address = job->address,
+                         .data = job->data,
+                         .external_id = job->external_id,
+                         .provider_code = job->provider_code,
+                         .provider_message = job->provider_message };
+    return job;
+}
+
+static void job_release(struct job *job)
+{
     kanal_buffer_release(&job->address);
     kanal_buffer_release(&job->data);
     kanal_buffer_release(&job->external_id);
     kanal_buffer_release(&job->provider_code);
     kanal_buffer_release(&job->provider_message);
     free(job);
+}
+
+static void job_free(struct job *job)
+{
+    struct outbound *o = job->shard->outbound;
+    yyjson_doc_free(job->document);
+    if (o->spare_job_count >= SPARE_JOBS_MAX) {
+        job_release(job);
+        return;
+    }
+    outbound_buffer_clear(&job->address);
+    outbound_buffer_clear(&job->data);
+    outbound_buffer_clear(&job->external_id);
+    outbound_buffer_clear(&job->provider_code);
+    outbound_buffer_clear(&job->provider_message);
+    job->next = o->spare_jobs;
+    o->spare_jobs = job;
+    o->spare_job_count++;
 }
 
 /* What is under way is waited for; what only waits for its turn comes again, here or at another gateway. */
@@ -570,8 +609,8 @@ void lanes_tick(struct outbound *o)
 static int job_read(struct job *job, const struct js_delivered *delivered)
 {
     struct outbound *o = job->shard->outbound;
-    kanal_str verb = broker_in_header(delivered->in, "Kanal-Type");
-    job->channel = host_find(o->host, lane_channel(delivered->subject));
+    kanal_str verb;
+    job->channel = host_find(o->host, lane_channel(o, delivered->subject, &verb));
     job->document = kanal_json_parse(delivered->payload);
     job->command = yyjson_doc_get_root(job->document);
     job->command_id = kanal_json_text_at(job->command, "id");
@@ -633,13 +672,13 @@ static void on_message(void *user, const struct js_delivered *delivered)
         held->repeats++;
         return;
     }
+    free_spent(o); /* no plugin is being called while the broker's messages are read */
     grow_recipients(o);
-    struct job *job = o->recipients ? calloc(1, sizeof *job) : NULL;
+    struct job *job = o->recipients ? job_new(shard) : NULL;
     if (!job) {
         js_settle(shard->pull, &delivered->token, JS_NAK);
         return;
     }
-    job->shard = shard;
     job->token = delivered->token;
     job->stream_sequence = delivered->stream_sequence;
     if (job_read(job, delivered) != 0) {
@@ -730,6 +769,10 @@ void lanes_free(struct outbound *o)
             free(recipient);
         }
     free(o->recipients);
+    for (struct job *job = o->spare_jobs, *next; job; job = next) {
+        next = job->next;
+        job_release(job);
+    }
     for (struct channel *channel = o->host->first_channel; channel; channel = channel->next) {
         free(channel->outlet);
         channel->outlet = NULL;

@@ -5,12 +5,14 @@
 #define DELIVERIES_MAX                                                                                       \
     10u /* of a message whose channel is not here: about ten minutes, so that a rolling change has time */
 
-kanal_str lane_channel(kanal_str subject)
+kanal_str lane_channel(const struct outbound *o, kanal_str subject, kanal_str *ret_verb)
 {
-    for (size_t i = subject.len; i-- > 0;)
-        if (subject.ptr[i] == '.')
-            return kanal_str_from(subject, i + 1);
-    return subject;
+    _Static_assert(SHARDS <= 10, "a shard is one digit");
+    kanal_str rest = kanal_str_from(subject, strlen(o->prefix) + strlen(".lanes.0."));
+    const char *dot = rest.len > 0 ? memchr(rest.ptr, '.', rest.len) : NULL;
+    kanal_str channel = dot ? kanal_str_of(rest.ptr, (size_t)(dot - rest.ptr)) : rest;
+    *ret_verb = dot ? kanal_str_from(rest, channel.len + 1) : (kanal_str){ 0 };
+    return channel;
 }
 
 /* One that is being told. */
@@ -79,7 +81,7 @@ void stray_end(struct shard *shard, const struct channel *channel, yyjson_val *c
              KANAL_LIT("the channel is not configured any more"));
     } else {
         js_settle(shard->pull, &delivered->token, JS_LATER);
-        kanal_str id = lane_channel(delivered->subject);
+        kanal_str verb, id = lane_channel(o, delivered->subject, &verb);
         if (delivered->deliveries == 1)
             log_write(o->host->log, KANAL_LOG_WARN, "lanes", NULL,
                       "a command waits for channel '%.*s', which is not configured here; after %u tries it "

@@ -258,7 +258,8 @@ static void on_http(kanal_channel *channel, kanal_op op, const kanal_http_reques
         respond(channel, op, 404, "this channel polls; it has no webhook");
         return;
     }
-    yyjson_doc *document = kanal_json_parse(request->body);
+    char memory[KANAL_JSON_MEMORY];
+    yyjson_doc *document = kanal_json_parse_in(request->body, memory, sizeof memory);
     tg_batch_init(&batch, &channel->self, kanal_str_c(channel->id));
     kanal_status status = tg_update_read(&batch, yyjson_doc_get_root(document));
     if (status == KANAL_OK) {

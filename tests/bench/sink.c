@@ -125,12 +125,17 @@ struct sink *sink_start(void)
         (size_t)snprintf(sink->answer, sizeof sink->answer,
                          "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
                          sizeof body - 1, body);
-    if (bind(sink->fd, (struct sockaddr *)&address, len) != 0 || listen(sink->fd, 512) != 0 ||
-        getsockname(sink->fd, (struct sockaddr *)&address, &len) != 0 ||
-        epoll_ctl(sink->epoll, EPOLL_CTL_ADD, sink->fd, &event) != 0)
-        return NULL;
-    sink->port = ntohs(address.sin_port);
-    return pthread_create(&sink->thread, NULL, run, sink) == 0 ? sink : NULL;
+    if (bind(sink->fd, (struct sockaddr *)&address, len) == 0 && listen(sink->fd, 512) == 0 &&
+        getsockname(sink->fd, (struct sockaddr *)&address, &len) == 0 &&
+        epoll_ctl(sink->epoll, EPOLL_CTL_ADD, sink->fd, &event) == 0) {
+        sink->port = ntohs(address.sin_port);
+        if (pthread_create(&sink->thread, NULL, run, sink) == 0)
+            return sink;
+    }
+    close(sink->fd);
+    close(sink->epoll);
+    free(sink);
+    return NULL;
 }
 
 uint16_t sink_port(const struct sink *sink)

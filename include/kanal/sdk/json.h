@@ -19,6 +19,10 @@ extern "C" {
 
 /* Parses one JSON text, at most 64 levels deep; NULL: not JSON (or too deep). yyjson_doc_free() it. */
 yyjson_doc *kanal_json_parse(kanal_str text);
+/* The same in memory of the caller's, which must outlive the document: for what is read and done with in one function. As a rule
+ * four bytes a byte of text are enough; what does not fit is taken from the heap. yyjson_doc_free() it all the same. */
+yyjson_doc *kanal_json_parse_in(kanal_str text, void *memory, size_t size);
+#define KANAL_JSON_MEMORY 16384u
 
 /* A member of an object, or NULL; the object may be NULL. */
 static inline yyjson_val *kanal_json_at(yyjson_val *object, const char *key)

@@ -66,7 +66,7 @@ test('equal message ids in two chats, and an edit, are all stored', async () => 
 
 test('a wrong, a missing and a longer secret are refused before the plugin sees a byte', async () => {
   const before = (await stored(client, 'KANAL_EVENTS')).length;
-  for (const secret of ['wrong', '', null, SECRET + 'x', SECRET.slice(1)]) {
+  for (const secret of ['wrong', '', null, SECRET + 'x', SECRET + SECRET, SECRET.slice(1), SECRET.slice(0, -1)]) {
     const response = await telegram(update('forged'), secret);
     assert.equal(response.status, 401);
     assert.equal(await refusal(response), 'wrong_signature');

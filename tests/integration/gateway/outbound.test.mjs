@@ -102,6 +102,17 @@ test('a later message to the same recipient waits for the retry of the earlier; 
   assert.ok(texts.indexOf('other') < texts.indexOf('second'), texts.join());
 });
 
+test('more recipients at once than deliveries are made at once: each gets theirs, the refused ones later', async () => {
+  const ids = Array.from({ length: 200 }, (_, i) => `crowd-${i}`);
+  for (const id of ids.filter((_, i) => i % 10 === 0)) provider.answers.set(id, [[500, {}], undefined]);
+  await Promise.all(ids.map((id, i) => send(id, id, { to: { address: `telegram:${9000 + i}` } })));
+  await until('all are sent', async () => {
+    const sent = new Set((await stored(client, 'KANAL_EVENTS', 'kanal.events.telegram.tg.message.sent.*')).map((e) => e.data.data.message.id));
+    return ids.every((id) => sent.has(id));
+  }, 20000);
+  assert.equal(ids.filter((id, i) => callsOf(id).length === (i % 10 === 0 ? 2 : 1)).length, ids.length);
+});
+
 test('a recipient who blocked us: failed, and a dead letter with the reason', async () => {
   provider.answers.set('blocked', [[403, { ok: false, error_code: 403, description: 'Forbidden: bot was blocked by the user' }]]);
   await send('blocked', 'blocked');

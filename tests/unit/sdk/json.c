@@ -287,3 +287,45 @@ Test(json, hostile_text_is_refused)
     cr_assert_null(kanal_json_parse(kanal_str_of(NULL, 0)));
     cr_assert_null(kanal_json_parse(kanal_str_of("1\0", 2)));
 }
+
+/* In memory of the caller's, or where that is too small on the heap: the same document. */
+Test(json, parsed_in_given_memory)
+{
+    static char text[20000], memory[KANAL_JSON_MEMORY];
+    for (size_t size = 0; size <= sizeof memory; size += size < 512 ? 1 : 1000) {
+        yyjson_doc *doc = kanal_json_parse_in(KANAL_LIT("{\"a\":[1,\"x\\ny\"]}"), memory, size);
+        cr_assert_not_null(doc, "%zu", size);
+        yyjson_val *a = kanal_json_at(yyjson_doc_get_root(doc), "a");
+        cr_assert(kanal_str_is(kanal_json_text(yyjson_arr_get(a, 1)), "x\ny"), "%zu", size);
+        yyjson_doc_free(doc);
+    }
+    memset(text, '[', 65);
+    memset(text + 65, ']', 65);
+    cr_assert_null(kanal_json_parse_in(kanal_str_of(text, 130), memory, sizeof memory), "65 levels");
+    cr_assert_null(kanal_json_parse_in(KANAL_LIT("{"), memory, sizeof memory));
+    cr_assert_null(kanal_json_parse_in(kanal_str_of(NULL, 0), memory, sizeof memory));
+    /* Values that need more than the memory: one for each two bytes. */
+    size_t len = 0;
+    for (text[len++] = '['; len < 4000;)
+        len += (size_t)snprintf(text + len, sizeof text - len, "1,");
+    len += (size_t)snprintf(text + len, sizeof text - len, "1]");
+    yyjson_doc *doc = kanal_json_parse_in(kanal_str_of(text, len), memory, sizeof memory);
+    cr_assert_eq(yyjson_arr_size(yyjson_doc_get_root(doc)), (len - 1) / 2);
+    yyjson_doc_free(doc);
+}
+
+Test(json, large_values_are_written_whole)
+{
+    struct kanal_buffer text = { 0 }, out = { 0 };
+    struct kanal_json json;
+    for (int i = 0; i < 3000; i++)
+        kanal_buffer_text(&text, i == 0 ? "[1" : ",1");
+    kanal_buffer_text(&text, "]");
+    yyjson_doc *doc = kanal_json_parse(kanal_buffer_view(&text));
+    kanal_json_init(&json, &out);
+    kanal_json_value(&json, yyjson_doc_get_root(doc));
+    cr_assert(kanal_str_equal(kanal_buffer_view(&out), kanal_buffer_view(&text)));
+    yyjson_doc_free(doc);
+    kanal_buffer_release(&text);
+    kanal_buffer_release(&out);
+}
