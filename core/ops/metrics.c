@@ -187,8 +187,9 @@ void metrics_forget(struct metrics *metrics, kanal_str first_label_value)
 static void write_number(struct kanal_buffer *out, double number)
 {
     char text[32];
-    int n = fabs(number) < 1e15 && number == (double)(int64_t)number ? snprintf(text, sizeof text, "%.0f", number)
-                                                           : snprintf(text, sizeof text, "%.9g", number);
+    int n = fabs(number) < 1e15 && number == (double)(int64_t)number
+                ? snprintf(text, sizeof text, "%.0f", number)
+                : snprintf(text, sizeof text, "%.9g", number);
     kanal_buffer_append(out, text, n > 0 ? (size_t)n : 0);
 }
 
