@@ -55,6 +55,8 @@ struct channel {
     uint64_t health_changes; /* for dedupe keys of channel.up and .down */
     int told;                /* the last that was published: 1 up, -1 down, 0 nothing yet */
     int health_untold;       /* the last change could not be stored: the broker was away */
+    uint64_t told_ms;        /* loop time of that */
+    uv_timer_t *tell_timer;  /* the next may be told when it fires */
     struct op *finishing;    /* start, provision or stop that is not answered yet */
     uv_timer_t *timer;       /* for deadlines of these and for trying again */
     void (*on_timer)(struct channel *);
@@ -78,7 +80,7 @@ void channel_start(struct channel *);
 void channel_stop(struct channel *, void (*stopped)(struct channel *, void *user), void *user);
 
 const char *channel_state_name(enum channel_state);
-/* Records the health and publishes channel.up or channel.down when it changed. */
+/* Records the health, and publishes channel.up or channel.down when it changed: at most once a second, then the latest. */
 void channel_set_health(struct channel *, kanal_status, kanal_str reason);
 /* The broker is back: says the last change of health that could not be stored. */
 void channel_tell_health(struct channel *);

@@ -161,10 +161,9 @@ static void add_path(struct kanal_buffer *url, size_t position, kanal_str prefix
 }
 
 /* Within the path: before it the inserted '/' would end the host early, and the request with the secret go to another than was granted. */
-static int position_valid(const struct http_draft *draft, size_t position)
+static int position_valid(kanal_str text, size_t position)
 {
     struct kanal_url url;
-    kanal_str text = kanal_buffer_view(&draft->url);
     if (kanal_url_parse(text, &url) != 0)
         return 0;
     size_t authority = 0, slashes = 0, end = 0;
@@ -218,8 +217,6 @@ static int add_secret(struct http_draft *draft, const kanal_secret_use *use, str
                           "a secret goes into the JSON body, but the body is no JSON object");
         break;
     case KANAL_IN_PATH:
-        if (!position_valid(draft, use->position))
-            return refuse(reason, KANAL_E_INVALID, "the position of a path secret is not in the URL's path");
         add_path(&draft->url, use->position, use->prefix, secret);
         break;
     default:
@@ -228,6 +225,35 @@ static int add_secret(struct http_draft *draft, const kanal_secret_use *use, str
     if (value->failed || draft->url.failed || draft->body.failed)
         return refuse(reason, KANAL_E_INTERNAL, "out of memory");
     return 0;
+}
+
+/* The path's use that comes next: the last of those before `done`, by position and then by place in the array; NULL: none is left. */
+static const kanal_secret_use *last_in_path(const kanal_http_request *request, const kanal_secret_use *done)
+{
+    const kanal_secret_use *last = NULL;
+    for (const kanal_secret_use *use = request->secrets; use < request->secrets + request->secret_count;
+         use++)
+        if (use->where == KANAL_IN_PATH &&
+            (!done || use->position < done->position || (use->position == done->position && use < done)) &&
+            (!last || use->position >= last->position))
+            last = use;
+    return last;
+}
+
+/* Those in the path from the last to the first, so that none moves another's place. */
+static int add_secrets(struct http_draft *draft, const kanal_http_request *request, char reason[256])
+{
+    int status = 0;
+    for (size_t i = 0; i < request->secret_count; i++) {
+        const kanal_secret_use *use = &request->secrets[i];
+        if (use->where == KANAL_IN_PATH && !position_valid(request->url, use->position))
+            return refuse(reason, KANAL_E_INVALID, "the position of a path secret is not in the URL's path");
+        if (use->where != KANAL_IN_PATH && (status = add_secret(draft, use, &draft->values[i], reason)) != 0)
+            return status;
+    }
+    for (const kanal_secret_use *use = NULL; status == 0 && (use = last_in_path(request, use));)
+        status = add_secret(draft, use, &draft->values[use - request->secrets], reason);
+    return status;
 }
 
 static int secrets_valid(const kanal_http_request *request)
@@ -351,9 +377,8 @@ int outgoing_init(struct outgoing *outgoing, struct channel *channel, kanal_op c
         add_header(draft, request->headers[i].name, request->headers[i].value);
     if ((status = copy_parts(draft, cause, request, reason)) != 0)
         goto fail;
-    for (size_t i = 0; i < request->secret_count; i++)
-        if ((status = add_secret(draft, &request->secrets[i], &draft->values[i], reason)) != 0)
-            goto fail;
+    if ((status = add_secrets(draft, request, reason)) != 0)
+        goto fail;
     uint32_t timeout = request->timeout_ms ? request->timeout_ms : TIMEOUT_DEFAULT_MS;
     uint32_t most = request->max_response ? request->max_response : RESPONSE_DEFAULT;
     draft->out.method = request->method;
