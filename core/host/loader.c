@@ -109,7 +109,7 @@ int plugin_load(struct plugin **ret_plugin, const char *path, struct kanal_buffe
     if (!handle)
         return refuse(error, "it cannot be loaded: %s", dlerror());
     const kanal_plugin *(*entry)(void) = NULL;
-    if (find_entry(handle, &entry, error) != 0)
+    if (find_entry(handle, &entry, error) != 0 || !entry)
         return KANAL_E_INVALID;
     const kanal_plugin *descriptor = entry();
     if (!descriptor)
@@ -169,7 +169,7 @@ static void load_directory(struct plugin **list, const char *directory, plugin_e
         struct plugin *plugin = NULL;
         snprintf(path, sizeof path, "%s/%s", directory, entries[i]->d_name);
         kanal_buffer_clear(&error);
-        if (plugin_load(&plugin, path, &error) != 0) {
+        if (plugin_load(&plugin, path, &error) != 0 || !plugin) {
             tell(user, path, kanal_buffer_view(&error));
         } else if (plugins_find(*list, plugin->descriptor.id)) {
             kanal_buffer_text(&error, "a plugin with its id was loaded before: ");

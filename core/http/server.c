@@ -264,7 +264,7 @@ static int parse_listen(const char *listen, struct sockaddr_storage *ret_address
 
 static uint16_t bound_port(int fd)
 {
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = { 0 };
     socklen_t len = sizeof bound;
 
     if (getsockname(fd, (struct sockaddr *)&bound, &len) != 0)

@@ -400,8 +400,9 @@ void front_free(struct front *front)
     if (!front)
         return;
     op_each(front->host->ops, NULL, drop_media, NULL);
-    while (front->inbounds) { /* the gateway was told to end at once */
-        struct inbound *in = front->inbounds;
+    for (struct inbound *in = front->inbounds, *next; in;
+         in = next) { /* the gateway was told to end at once */
+        next = in->next;
         if (in->op)
             channel_http_forget(in->op);
         inbound_free(in);

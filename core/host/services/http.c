@@ -75,7 +75,7 @@ static void add_header(struct http_draft *draft, kanal_str name, kanal_str value
 static void insert(struct kanal_buffer *b, size_t at, kanal_str text)
 {
     kanal_buffer_str(b, text);
-    if (b->failed)
+    if (b->failed || text.len == 0)
         return;
     memmove(b->data + at + text.len, b->data + at, b->len - text.len - at);
     memcpy(b->data + at, text.ptr, text.len);
