@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "event/envelope.h"
 #include "host/lane.h"
+#include "host/services/egress.h"
 #include "host/loader.h"
 #include "host/op.h"
 #include "kanal/ext/blob.h"
@@ -43,6 +44,7 @@ struct channel {
     const kanal_websocket_plugin *sockets;
     char **egress;          /* NULL-ended patterns that apply */
     int egress_by_operator; /* they may name private addresses */
+    struct egress_gate gates[EGRESS_REACHES];
     enum channel_state state;
     kanal_status health; /* KANAL_OK, or why not */
     char reason[256];

@@ -437,7 +437,7 @@ Test(load, bad_input)
           "found \"Bad\"\n" },
         { SALT "plugins: { sandbox: off, telegram: { threads: 2 } }\n",
           "kanal.yaml:2:21: plugins.sandbox: expected \"best_effort\" or \"required\", found \"off\"\n"
-          "kanal.yaml:2:49: plugins.telegram.threads: expected true or false, found the number 2\n" },
+          "kanal.yaml:2:47: plugins.telegram.threads: expected true or false, found the number 2\n" },
         { SALT "log: { level: verbose }\nidentity: {}\n",
           "kanal.yaml:2:15: log.level: expected \"debug\", \"info\", \"warn\" or \"error\", found "
           "\"verbose\"\n"
