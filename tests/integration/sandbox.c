@@ -266,6 +266,19 @@ Test(sandbox, what_was_set_stays)
     expect_refusal("dumpable", EACCES, "prctl");
 }
 
+/* The way a worker loads: it knows no path, and as no root it could not open /proc/self/fd of a process that is hidden. */
+Test(sandbox, an_object_behind_a_descriptor)
+{
+    struct run run = drive("hostile_object", "read_passwd", "fd");
+    cr_expect_eq(number_after(&run, "act "), -EACCES, "%x: %s", run.status, run.output);
+    if (geteuid() == 0)
+        cr_assert(setgid(65534) == 0 && setuid(65534) == 0);
+    run = drive("hostile_object", "read_passwd", "fd");
+    cr_expect((WIFEXITED(run.status) && WEXITSTATUS(run.status) == 99) ||
+                  number_after(&run, "act ") == -EACCES,
+              "%x: %s", run.status, run.output);
+}
+
 /* ---- Allowed by the operator ---- */
 
 Test(sandbox, threads_and_memfds_when_allowed)

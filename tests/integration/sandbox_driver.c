@@ -1,7 +1,7 @@
 /* sandbox-driver OBJECT ACT [OPTION …]: goes through both stages of the sandbox as a worker does, loads OBJECT in between,
  * does ACT, and writes lines to descriptor 1: "layers 255 abi 7", "constructed -13", "act -13". Descriptor 3: the page of
- * the notice. Descriptors besides these are the test's bait. OPTIONs: threads, memfd, user, landlock (required), nothing
- * (no sandbox at all: what the acts do without). */
+ * the notice. Descriptors besides these are the test's bait. OPTIONs: threads, memfd, user, landlock (required), fd (the
+ * object is opened by its descriptor), nothing (no sandbox at all: what the acts do without). */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +46,11 @@ int main(int argc, char **argv)
     if (argc < 3)
         return 2;
     const char *const read_paths[] = { argv[1], NULL };
+    const int object_fd = has(argc, argv, "fd") ? open(argv[1], O_RDONLY) : -1;
+    char by_fd[32];
+    if (object_fd >= 0 && dup2(object_fd, 2) != 2) /* one that is kept */
+        return 2;
+    snprintf(by_fd, sizeof by_fd, "/proc/self/fd/2");
     struct sandbox_options options = { .keep = keep,
                                        .keep_count = 3,
                                        .read_paths = read_paths,
@@ -58,13 +63,18 @@ int main(int argc, char **argv)
                     (has(argc, argv, "memfd") ? SANDBOX_ALLOW_MEMFD : 0);
     options.require |= has(argc, argv, "landlock") ? SANDBOX_LANDLOCK : 0;
     struct sandbox_report report = { .layers = 0 };
+    if (object_fd >= 0) {
+        options.read_paths = NULL;
+        options.read_fds = keep + 1;
+        options.read_fd_count = 1;
+    }
     int sandboxed = !has(argc, argv, "nothing");
     void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, 3, 0);
     options.notice = page == MAP_FAILED ? NULL : page;
 
     if (sandboxed && sandbox_before_load(&options, &report) != 0)
         return refuse(&report);
-    void *object = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
+    void *object = dlopen(object_fd >= 0 ? by_fd : argv[1], RTLD_NOW | RTLD_LOCAL);
     if (!object) {
         dprintf(1, "not loaded: %s\n", dlerror());
         return 3;

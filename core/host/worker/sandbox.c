@@ -91,6 +91,8 @@ int sandbox_before_load(const struct sandbox_options *options, struct sandbox_re
 
 int sandbox_after_load(const struct sandbox_options *options, struct sandbox_report *report)
 {
+    if (sandbox_hide(report) != 0)
+        report->layers &= ~SANDBOX_PARENT;
     if (report->layers & SANDBOX_LANDLOCK)
         sandbox_landlock(SANDBOX_RUN, options, report);
     if ((report->layers & SANDBOX_SECCOMP) && sandbox_filter(SANDBOX_RUN, options, report) != 0)

@@ -69,6 +69,8 @@ struct sandbox_options {
     /* NULL-ended: files, and directories with all below, that may be read while the plugin is loaded, besides
      * sandbox_library_paths. What is not there is left out. */
     const char *const *read_paths;
+    const int *read_fds; /* the same by descriptors, such as that of the plugin's file */
+    size_t read_fd_count;
     const struct sandbox_limit *limits; /* soft and hard; RLIMIT_CORE is 0 without being named */
     size_t limit_count;
     int parent;        /* the core's pid: fails if that is not the parent any more; 0: not checked */

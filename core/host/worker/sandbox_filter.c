@@ -181,6 +181,7 @@ static void add_rules(struct filter *filter, enum sandbox_stage stage, unsigned 
     if (stage == SANDBOX_LOAD) {
         add_all(filter, SCMP_ACT_ALLOW, while_loading);
         add_open(filter);
+        allow_if(filter, "prctl", SCMP_A0(SCMP_CMP_EQ, PR_SET_DUMPABLE));
         return;
     }
     add_all(filter, SCMP_ACT_ERRNO(EACCES), not_worth_a_word);

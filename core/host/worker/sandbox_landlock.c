@@ -42,28 +42,37 @@ static size_t ruleset_size(int abi)
     return abi >= 6 ? sizeof(struct ruleset) : abi >= 4 ? 2 * sizeof(uint64_t) : sizeof(uint64_t);
 }
 
+static int add_descriptor(int ruleset, int fd)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0)
+        return -1;
+    struct path_rule rule = { .allowed = S_ISDIR(info.st_mode) ? READ_FILE | READ_DIR : READ_FILE,
+                              .parent = fd };
+    return (int)syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0u);
+}
+
 /* A path that is not there grants nothing and is no error: /lib64 is not everywhere. */
 static int add_path(int ruleset, const char *path)
 {
-    struct stat info;
     int fd = open(path, O_PATH | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? 0 : -1;
-    int status = fstat(fd, &info);
-    struct path_rule rule = { .allowed = S_ISDIR(info.st_mode) ? READ_FILE | READ_DIR : READ_FILE,
-                              .parent = fd };
-    if (status == 0)
-        status = (int)syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0u);
+    int status = add_descriptor(ruleset, fd);
     close(fd);
     return status;
 }
 
-static int add_paths(int ruleset, const char *const *paths)
+static int add_paths(int ruleset, const struct sandbox_options *options)
 {
-    for (; paths && *paths; paths++)
-        if (add_path(ruleset, *paths) != 0)
-            return -1;
-    return 0;
+    int status = 0;
+    for (const char *const *path = sandbox_library_paths; *path && status == 0; path++)
+        status = add_path(ruleset, *path);
+    for (const char *const *path = options->read_paths; path && *path && status == 0; path++)
+        status = add_path(ruleset, *path);
+    for (size_t i = 0; i < options->read_fd_count && status == 0; i++)
+        status = add_descriptor(ruleset, options->read_fds[i]);
+    return status;
 }
 
 int sandbox_landlock(enum sandbox_stage stage, const struct sandbox_options *options,
@@ -77,8 +86,7 @@ int sandbox_landlock(enum sandbox_stage stage, const struct sandbox_options *opt
     if (ruleset < 0)
         return sandbox_lacks(report, "landlock");
     int status = 0;
-    if (stage == SANDBOX_LOAD &&
-        (add_paths(ruleset, sandbox_library_paths) != 0 || add_paths(ruleset, options->read_paths) != 0))
+    if (stage == SANDBOX_LOAD && add_paths(ruleset, options) != 0)
         status = sandbox_lacks(report, "landlock: a path");
     if (status == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0u) != 0)
         status = sandbox_lacks(report, "landlock");

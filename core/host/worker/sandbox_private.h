@@ -35,6 +35,9 @@ void sandbox_clear_environment(void);
 int sandbox_close_descriptors(const struct sandbox_options *, struct sandbox_report *);
 int sandbox_set_limits(const struct sandbox_options *, struct sandbox_report *);
 int sandbox_tie_to_parent(const struct sandbox_options *, struct sandbox_report *);
+/* Not dumpable: /proc/PID/mem, environ and fd belong to root then, and nobody of the same user traces it. Only after loading:
+ * the plugin may be opened by /proc/self/fd, which is root's then, too. */
+int sandbox_hide(struct sandbox_report *);
 
 /* ---- sandbox_landlock.c ---- */
 

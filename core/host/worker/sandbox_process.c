@@ -155,15 +155,19 @@ int sandbox_set_limits(const struct sandbox_options *options, struct sandbox_rep
 
 /* ---- The core ---- */
 
-/* After the change of user, which takes the death signal back. Not dumpable: /proc/PID/mem, environ and fd belong to root
- * then, ptrace() is refused, and no core file is written. */
+/* After the change of user, which takes the death signal back. */
 int sandbox_tie_to_parent(const struct sandbox_options *options, struct sandbox_report *report)
 {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
         return sandbox_lacks(report, "death signal");
     if (options->parent && getppid() != options->parent) {
         errno = ESRCH; /* it died before the signal was asked for */
         return sandbox_lacks(report, "the core");
     }
     return 0;
+}
+
+int sandbox_hide(struct sandbox_report *report)
+{
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : sandbox_lacks(report, "dumpable");
 }
