@@ -43,6 +43,7 @@ struct config_plugin {
     const char *id;
     int in_process;       /* isolation: none */
     int64_t memory_bytes; /* 0: default */
+    int64_t deadline_ms;  /* of a callback in a worker, then it is killed; 0: default */
 };
 
 struct config {
