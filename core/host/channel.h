@@ -66,8 +66,9 @@ struct channel {
     void (*stopped)(struct channel *, void *user); /* not NULL while it is being stopped */
     void *stopped_user;
     struct lane_item wake;
-    int wake_pending;   /* atomic */
-    uint32_t log_lines; /* of this second; atomic, as the next */
+    int wake_pending;     /* atomic */
+    uint32_t log_lines;   /* of this second; atomic, as the next two */
+    uint32_t log_dropped; /* that its worker did not send */
     int64_t log_refill_ms;
     size_t metric_series;
 };

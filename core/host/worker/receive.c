@@ -177,8 +177,8 @@ static void receive_socket(struct kanal_channel *instance, enum wire_type type, 
 static void receive_log(struct kanal_channel *instance, const struct wire_log *line)
 {
     const kanal_host *host = &instance->channel->table;
+    __atomic_add_fetch(&instance->channel->log_dropped, line->dropped, __ATOMIC_RELAXED);
     host->log(host, line->cause, line->level, line->text);
-    __atomic_add_fetch(&instance->channel->log_lines, line->dropped, __ATOMIC_RELAXED);
 }
 
 static int receive_ran(struct kanal_channel *instance, uint32_t count)
