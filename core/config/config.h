@@ -44,6 +44,7 @@ struct config_plugin {
     int in_process;       /* isolation: none */
     int threads;          /* its worker may start threads */
     int64_t memory_bytes; /* 0: default */
+    int64_t deadline_ms;  /* of a callback in a worker, then it is killed; 0: default */
 };
 
 struct config {

@@ -324,7 +324,7 @@ test('health is in /channels and the metric, and its changes are events', async 
 
 test('a callback that holds the lane up is blamed on its channel', async () => {
   await call(kanal, 'sleep', { ms: 1100 });
-  await until('the line', () => kanal.log().some((line) => line.channel === 'probe' && /on_http\(\) of plugin 'probe' held the gateway up/.test(line.message)));
+  await until('the line', () => kanal.log().some((line) => line.channel === 'probe' && /on_http\(\) of plugin 'probe' held (the gateway|its worker) up/.test(line.message)));
 });
 
 // ---- Blobs ----
