@@ -8,30 +8,6 @@
 const char *const sandbox_library_paths[] = { "/etc/ld.so.cache", "/lib",           "/lib64",
                                               "/usr/lib",         "/usr/local/lib", NULL };
 
-static const struct {
-    unsigned layer;
-    const char *name;
-} layers[] = {
-    { SANDBOX_NO_NEW_PRIVS, "no_new_privs" },
-    { SANDBOX_CAPABILITIES, "capabilities" },
-    { SANDBOX_ENVIRONMENT, "environment" },
-    { SANDBOX_DESCRIPTORS, "descriptors" },
-    { SANDBOX_LIMITS, "limits" },
-    { SANDBOX_PARENT, "parent" },
-    { SANDBOX_SECCOMP, "seccomp" },
-    { SANDBOX_LANDLOCK, "landlock" },
-    { SANDBOX_LANDLOCK_IPC, "landlock_ipc" },
-    { SANDBOX_USER, "user" },
-};
-
-const char *sandbox_layer_name(unsigned layer)
-{
-    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
-        if (layers[i].layer == layer)
-            return layers[i].name;
-    return NULL;
-}
-
 int sandbox_lacks(struct sandbox_report *report, const char *what)
 {
     if (report->problem[0] == '\0')
@@ -43,9 +19,10 @@ int sandbox_lacks(struct sandbox_report *report, const char *what)
 static int judge(const struct sandbox_options *options, struct sandbox_report *report)
 {
     unsigned missing = options->require & ~report->layers;
-    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
-        if ((missing & layers[i].layer) && report->problem[0] == '\0')
-            snprintf(report->problem, sizeof report->problem, "%s is not in force", layers[i].name);
+    for (unsigned layer = 1; layer <= SANDBOX_USER; layer <<= 1)
+        if ((missing & layer) && report->problem[0] == '\0')
+            snprintf(report->problem, sizeof report->problem, "%s is not in force",
+                     sandbox_layer_name(layer));
     return missing ? -1 : 0;
 }
 

@@ -86,6 +86,11 @@ struct sandbox_report {
     char problem[192]; /* the first thing that could not be had, in words; "" */
 };
 
+/* As sandbox_notice_read(), of a report that stands where a plugin can write. */
+void sandbox_report_read(const volatile struct sandbox_report *, struct sandbox_report *ret_copy);
+/* One line for the log. 1: all that a kernel can have is in force; 0: something is missing, and the line says what. */
+int sandbox_report_text(const struct sandbox_report *, char *text, size_t size);
+
 /* Where the dynamic loader finds libraries, and its cache; NULL-ended. No locales, time zones, certificates, /proc, /dev or
  * /etc beyond: a plugin runs in the C locale and in UTC, and what it knows comes from the core. */
 extern const char *const sandbox_library_paths[];

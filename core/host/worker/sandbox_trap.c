@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
 #include "host/worker/sandbox_private.h"
@@ -118,38 +117,4 @@ int sandbox_trap_install(struct sandbox_notice *notice, struct sandbox_report *r
     if (sigaction(SIGSYS, &action, NULL) != 0 || sigprocmask(SIG_UNBLOCK, &mine, NULL) != 0)
         return sandbox_lacks(report, "seccomp: SIGSYS");
     return 0;
-}
-
-static void read_name(const volatile char *from, char out[24])
-{
-    size_t len = 0;
-    for (; len < 23 && from[len] > ' ' - 1 && from[len] < 0x7f; len++)
-        out[len] = from[len];
-    for (; len < 24; len++)
-        out[len] = '\0';
-}
-
-void sandbox_notice_read(const volatile struct sandbox_notice *notice, struct sandbox_notice *ret_copy)
-{
-    ret_copy->denied = notice->denied;
-    ret_copy->fatal = notice->fatal != 0;
-    read_name(notice->name, ret_copy->name);
-    read_name(notice->fatal_name, ret_copy->fatal_name);
-}
-
-int sandbox_explain(int wait_status, const struct sandbox_notice *notice, char *text, size_t size)
-{
-    int killed = WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGSYS;
-
-    if (!killed && !(WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 128 + SIGSYS))
-        return 0;
-    if (notice->fatal && notice->fatal_name[0])
-        snprintf(text, size, "called %.*s()%s, which its sandbox forbids",
-                 (int)strcspn(notice->fatal_name, " "), notice->fatal_name,
-                 strchr(notice->fatal_name, ' ') ? " to make memory executable" : "");
-    else
-        snprintf(text, size,
-                 "made a system call that its sandbox forbids, with signals blocked, as "
-                 "posix_spawn() does");
-    return 1;
 }
