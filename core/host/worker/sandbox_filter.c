@@ -17,7 +17,7 @@
  *
  * Without arguments worth looking at: what malloc, the loop over poll(), the socket pair, clocks and locks need. */
 static const char always[] =
-    "read write readv writev recvmsg sendmsg recvfrom sendto poll ppoll close shutdown lseek fstat "
+    "read write readv writev recvmsg sendmsg recvfrom sendto poll ppoll pause close shutdown lseek fstat "
     "futex brk munmap mremap madvise getrandom clock_gettime clock_getres clock_nanosleep nanosleep "
     "gettimeofday time getpid gettid getuid geteuid getgid getegid exit exit_group rt_sigreturn "
     "rt_sigprocmask sigaltstack restart_syscall sched_yield sched_getaffinity getrusage sysinfo "
