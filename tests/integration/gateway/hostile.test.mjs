@@ -7,12 +7,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { Nats, buildDir, pluginDirs, probeDirs, run, configText, scratchDir, sleep, stored, until } from './harness.mjs';
+import { Nats, buildDir, probeDirs, run, configText, isSanitized, scratchDir, sleep, stored, until } from './harness.mjs';
 import { DENIED, INVALID, NOT_FOUND, message, probe, raw, startKanal, startProvider } from './probe.mjs';
 
 const EACCES = -13, ENOMEM = -12, EPERM = -1;
 const hostileDir = path.join(buildDir, 'tests/bad_plugins/hostile');
-const isAsan = /asan/.test(buildDir) || process.env.KANAL_ASAN; // there memory has no limit, and fork() is refused in words
+const isAsan = isSanitized(); // there memory has no limit, and fork() is refused in words
 
 let nats, kanal, client, provider, load;
 

@@ -17,7 +17,8 @@ before(async () => {
   nats = await Nats.start();
   const secrets = { token: TOKEN, rsa: pem(rsa), ec: pem(ec), locked };
   const channels = [probe('probe', { secrets }), probe('second'), probe('strict', { egress: undefined }), probe('named', { egress: ['localhost', '10.9.0.0/16', '192.0.2.0/24'] }), probe('bare', { secrets: {} })];
-  [kanal, other] = await Promise.all([startKanal(nats, channels), startKanal(nats, channels)]);
+  const more = { worker: { threads: true } }; // one slot is called from a thread
+  [kanal, other] = await Promise.all([startKanal(nats, channels, more), startKanal(nats, channels, more)]);
   client = await nats.client();
 });
 
