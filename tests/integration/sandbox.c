@@ -156,6 +156,7 @@ Test(sandbox, a_harmless_object_runs)
     cr_expect_eq(number_after(&run, "layers ") & (int)SANDBOX_BASE, (int)SANDBOX_BASE, "%s", run.output);
     cr_expect_eq(number_after(&run, "descriptors "), 1, "%s", run.output);
     cr_expect_eq(number_after(&run, "environment "), 0);
+    cr_expect_eq(number_after(&run, "left "), 0, "it stands in memory still");
     cr_expect_eq(run.notice.denied, 0, "%s", run.notice.name);
 }
 
@@ -168,7 +169,10 @@ Test(sandbox, without_it_the_same_acts_are_let)
         struct run run = drive("hostile_object", acts[i], "nothing");
         cr_expect(number_after(&run, "act ") == 0, "%s: %x %s", acts[i], run.status, run.output);
     }
-    struct run run = drive("hostile_object", "exec", "nothing");
+    struct run run = drive("hostile_object", "none", "nothing");
+    cr_expect_eq(number_after(&run, "environment "), 1);
+    cr_expect_eq(number_after(&run, "left "), 11);
+    run = drive("hostile_object", "exec", "nothing");
     cr_expect(WIFEXITED(run.status) && WEXITSTATUS(run.status) == 0 && number_after(&run, "act ") == ALIVE);
 }
 

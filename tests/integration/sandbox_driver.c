@@ -21,13 +21,16 @@ static int has(int argc, char **argv, const char *option)
     return 0;
 }
 
-static void tell_process(void)
+extern char **environ;
+
+/* secret: what the variable's value was, and where it stood. */
+static void tell_process(const char *secret)
 {
     unsigned open_descriptors = 0;
     for (int fd = 3; fd < 1024; fd++)
         open_descriptors += fcntl(fd, F_GETFD) >= 0;
-    dprintf(1, "descriptors %u\nenvironment %d\nuser %u\n", open_descriptors, getenv("SECRET") != NULL,
-            getuid());
+    dprintf(1, "descriptors %u\nenvironment %d\nleft %zu\nuser %u\n", open_descriptors,
+            environ != NULL && *environ != NULL, secret ? strlen(secret) : 0, getuid());
 }
 
 static int refuse(const struct sandbox_report *report)
@@ -63,6 +66,7 @@ int main(int argc, char **argv)
                     (has(argc, argv, "memfd") ? SANDBOX_ALLOW_MEMFD : 0);
     options.require |= has(argc, argv, "landlock") ? SANDBOX_LANDLOCK : 0;
     struct sandbox_report report = { .layers = 0 };
+    const char *secret = getenv("SECRET");
     if (object_fd >= 0) {
         options.read_paths = NULL;
         options.read_fds = keep + 1;
@@ -87,7 +91,7 @@ int main(int argc, char **argv)
     dprintf(1, "layers %u abi %d\n", report.layers, report.landlock_abi);
     if (report.problem[0])
         dprintf(1, "problem %s\n", report.problem);
-    tell_process();
+    tell_process(secret);
     int (*run_act)(const char *);
     *(void **)&run_act = dlsym(object, "run_act"); /* as POSIX says to */
     if (!run_act)

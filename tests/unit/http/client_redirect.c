@@ -201,6 +201,25 @@ Test(redirect, leads_to_an_address_that_is_asked_about)
     cr_expect_eq(peer_requests(other), 1);
 }
 
+Test(redirect, from_https_to_http_is_refused)
+{
+    struct peer_tls files;
+    struct http_client_options options = { .ca_file = files.ca_file };
+
+    rig_close(&rig);
+    peer_tls_make(&files);
+    rig_open(&rig, &options);
+    rig.peer = peer_start(serve, NULL, &files);
+    fetch("/to/302//end");
+    cr_expect_eq(answer.status, KANAL_OK, "%d %s", answer.status, answer.message);
+    memset(&story, 0, sizeof story);
+    fetch("/to/302/http://127.0.0.1:%u/end", peer_port(other));
+    cr_expect_eq(answer.status, KANAL_E_DENIED, "%d %s", answer.status, answer.message);
+    cr_expect_eq(story.asked, 0);
+    cr_expect_eq(peer_connections(other), 0);
+    peer_tls_remove(&files);
+}
+
 Test(redirect, has_an_end)
 {
     fetch("/loop");
