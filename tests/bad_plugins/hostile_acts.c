@@ -265,6 +265,14 @@ static int act_ignore_trap(void)
     return act_socket();
 }
 
+/* The kernel looks at the lower half of the number. */
+static int act_ignore_trap_long(void)
+{
+    unsigned long ignore[4] = { 1 /* SIG_IGN */ };
+    syscall(SYS_rt_sigaction, (1L << 32) | SIGSYS, ignore, NULL, 8);
+    return act_socket();
+}
+
 static int act_block_trap(void)
 {
     sigset_t all;
@@ -359,6 +367,7 @@ static const struct {
     { "personality", act_personality },
     { "memfd", act_memfd },
     { "ignore_trap", act_ignore_trap },
+    { "ignore_trap_long", act_ignore_trap_long },
     { "block_trap", act_block_trap },
     { "memory", act_memory },
     { "spin", act_spin },

@@ -237,6 +237,7 @@ Test(sandbox, memory_never_becomes_code)
 Test(sandbox, the_trap_cannot_be_taken_away)
 {
     expect_death("ignore_trap", "rt_sigaction");
+    expect_death("ignore_trap_long", "rt_sigaction");
     /* Blocked, the kernel kills without asking the handler: no name, but dead. */
     struct run run = drive("hostile_object", "block_trap", NULL);
     cr_expect(died_by_trap(&run), "%x: %s", run.status, run.output);

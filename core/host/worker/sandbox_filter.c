@@ -94,43 +94,58 @@ static void add_all(struct filter *filter, uint32_t action, const char *list)
 
 /* ---- By arguments ---- */
 
+_Static_assert(SIGSYS == 31, "the rules for rt_sigaction() know its number");
+
+static struct scmp_arg_cmp equal(unsigned argument, scmp_datum_t value)
+{
+    return (struct scmp_arg_cmp){ argument, SCMP_CMP_EQ, value, 0 };
+}
+
+static struct scmp_arg_cmp masked(unsigned argument, scmp_datum_t mask, scmp_datum_t value)
+{
+    return (struct scmp_arg_cmp){ argument, SCMP_CMP_MASKED_EQ, mask, value };
+}
+
 /* Memory never becomes code, except that the loader maps the code of files, which is not writable. */
 static void add_memory(struct filter *filter, enum sandbox_stage stage)
 {
     uint64_t code = PROT_WRITE | PROT_EXEC;
-    allow_if(filter, "mmap", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-    allow_if(filter, "mprotect", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    allow_if(filter, "mmap", masked(2, PROT_EXEC, 0));
+    allow_if(filter, "mprotect", masked(2, PROT_EXEC, 0));
     if (stage == SANDBOX_LOAD)
-        allow_if(filter, "mmap", SCMP_A2(SCMP_CMP_MASKED_EQ, code, PROT_EXEC));
+        allow_if(filter, "mmap", masked(2, code, PROT_EXEC));
 }
 
 /* Opened for reading only. openat2() has its flags in memory, where no filter sees them. */
 static void add_open(struct filter *filter)
 {
     uint64_t writing = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | (O_TMPFILE & ~O_DIRECTORY);
-    allow_if(filter, "openat", SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0));
-    allow_if(filter, "open", SCMP_A1(SCMP_CMP_MASKED_EQ, writing, 0));
+    allow_if(filter, "openat", masked(2, writing, 0));
+    allow_if(filter, "open", masked(1, writing, 0));
 }
 
 /* To itself (abort(), pthread_kill()); never to another process. SIGSYS keeps its handler. */
 static void add_signals(struct filter *filter)
 {
-    allow_if(filter, "tgkill", SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
-    allow_if(filter, "rt_sigaction", SCMP_A0(SCMP_CMP_NE, SIGSYS));
+    allow_if(filter, "tgkill", equal(0, (scmp_datum_t)getpid()));
+    /* 1 to 30, 32 to 64. "Not SIGSYS" would compare 64 bits, and the kernel looks at 32 of them. */
+    allow_if(filter, "rt_sigaction", (struct scmp_arg_cmp){ 0, SCMP_CMP_LT, SIGSYS, 0 });
+    allow_if(filter, "rt_sigaction", masked(0, ~UINT64_C(0x1f), 0x20));
+    allow_if(filter, "rt_sigaction", equal(0, 64));
 }
 
 static void add_small(struct filter *filter, unsigned allowed)
 {
     static const int commands[] = { F_GETFD, F_SETFD, F_GETFL, F_SETFL };
     for (size_t i = 0; i < COUNT(commands); i++)
-        allow_if(filter, "fcntl", SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
-    allow_if(filter, "prctl", SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+        allow_if(filter, "fcntl", equal(1, (scmp_datum_t)commands[i]));
+    allow_if(filter, "prctl", equal(0, PR_SET_NAME));
     add(filter, SCMP_ACT_ERRNO(ENOTTY), "ioctl", 0, NULL); /* isatty() */
     if (allowed & SANDBOX_ALLOW_MEMFD) {
         allow(filter, "memfd_create");
         allow(filter, "ftruncate");
-        allow_if(filter, "fcntl", SCMP_A1(SCMP_CMP_EQ, F_ADD_SEALS));
-        allow_if(filter, "fcntl", SCMP_A1(SCMP_CMP_EQ, F_GET_SEALS));
+        allow_if(filter, "fcntl", equal(1, F_ADD_SEALS));
+        allow_if(filter, "fcntl", equal(1, F_GET_SEALS));
     }
 }
 
@@ -141,7 +156,7 @@ static void add_threads(struct filter *filter, unsigned allowed)
     uint64_t thread = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD;
     uint64_t apart = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
                      CLONE_NEWPID | CLONE_NEWNET | CLONE_PTRACE;
-    struct scmp_arg_cmp is_thread = SCMP_A0(SCMP_CMP_MASKED_EQ, thread | apart, thread);
+    struct scmp_arg_cmp is_thread = masked(0, thread | apart, thread);
 
     add(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL);
     add(filter, allowed & SANDBOX_ALLOW_THREADS ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM), "clone", 1,
@@ -181,7 +196,7 @@ static void add_rules(struct filter *filter, enum sandbox_stage stage, unsigned 
     if (stage == SANDBOX_LOAD) {
         add_all(filter, SCMP_ACT_ALLOW, while_loading);
         add_open(filter);
-        allow_if(filter, "prctl", SCMP_A0(SCMP_CMP_EQ, PR_SET_DUMPABLE));
+        allow_if(filter, "prctl", equal(0, PR_SET_DUMPABLE));
         return;
     }
     add_all(filter, SCMP_ACT_ERRNO(EACCES), not_worth_a_word);
