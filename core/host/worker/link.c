@@ -6,6 +6,7 @@
 #include "host/worker/worker.h"
 
 #define LINES_PER_SECOND 20u
+#define LAZY_BYTES 1024u
 
 /* ---- Writing ---- */
 
@@ -19,7 +20,7 @@ static void mark_dirty(struct worker *worker)
     workers->first_dirty = worker;
 }
 
-int worker_send(struct kanal_channel *instance, enum wire_type type, const void *frame)
+static int append(struct kanal_channel *instance, enum wire_type type, const void *frame)
 {
     struct worker *worker = instance->worker;
     int status = wire_put(&worker->out, type, instance->number, frame);
@@ -30,10 +31,25 @@ int worker_send(struct kanal_channel *instance, enum wire_type type, const void 
     worker->frames_out->value++;
     if (type != WIRE_DESTROY && type != WIRE_CREATE) { /* those are not told as run */
         instance->outstanding++;
-        worker->outstanding++;
     }
-    mark_dirty(worker);
+    worker->frames_sent++;
     return 0;
+}
+
+int worker_send(struct kanal_channel *instance, enum wire_type type, const void *frame)
+{
+    int status = append(instance, type, frame);
+    if (status == 0)
+        mark_dirty(instance->worker);
+    return status;
+}
+
+int worker_send_lazily(struct kanal_channel *instance, enum wire_type type, const void *frame)
+{
+    int status = append(instance, type, frame);
+    if (instance->worker->out.len > LAZY_BYTES)
+        mark_dirty(instance->worker);
+    return status;
 }
 
 static void on_socket(uv_poll_t *poll, int status, int events);
@@ -59,8 +75,8 @@ void worker_flush(struct worker *worker)
         if (n <= 0)
             break; /* full; or broken, which its end tells */
         worker->out_sent += (size_t)n;
-        worker->page_changed_ms = (int64_t)uv_now(worker->workers->host->loop);
     }
+    worker->frames_flushed = worker->frames_sent; /* as soon as one of them is on its way */
     if (worker->out_sent == out->len) {
         worker->out_sent = 0;
         if (out->capacity > WORKER_OUT_MOST)

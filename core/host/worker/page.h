@@ -14,6 +14,7 @@ struct worker_page {  /* each member is one atomic store, relaxed: after a crash
     uint32_t running; /* the channel's number on the wire + 1; 0: no callback runs */
     uint32_t slot;    /* the type of the frame that it runs for */
     uint64_t calls;   /* entered and left: even outside of callbacks */
+    uint64_t frames;  /* of channels, worked off */
     struct sandbox_notice notice; /* what the plugin was stopped at */
     struct sandbox_report sandbox;
 };

@@ -62,7 +62,6 @@ static void let_go(struct kanal_channel *instance)
         instance->is_parked = 0;
         lane_resume(&channel->lane);
     }
-    instance->worker->outstanding -= instance->outstanding;
     instance->outstanding = 0;
     instance->channel = NULL;
 }
@@ -87,7 +86,6 @@ void instances_free(struct worker *worker)
     worker->instances = NULL;
     worker->free_instances = worker->first_parked = NULL;
     worker->instance_room = 0;
-    worker->outstanding = 0;
 }
 
 /* ---- Back-pressure ---- */

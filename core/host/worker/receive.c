@@ -30,7 +30,10 @@ static void on_done(void *user, kanal_status status)
 {
     struct ticket *ticket = user;
     struct wire_done done = { .op = ticket->number, .status = status };
-    worker_send(ticket->instance, WIRE_DONE, &done);
+    if (ticket->is_quiet)
+        worker_send_lazily(ticket->instance, WIRE_DONE, &done);
+    else
+        worker_send(ticket->instance, WIRE_DONE, &done);
     ticket_free(ticket);
 }
 
@@ -123,6 +126,7 @@ static int receive_request(struct kanal_channel *instance, enum wire_type type, 
         made(ticket, host->http_send(host, f->http.cause, f->http.request, on_response, ticket));
         break;
     case WIRE_PUBLISH:
+        ticket->is_quiet = f->publish.is_quiet != 0;
         made(ticket,
              host->publish(host, f->publish.cause, f->publish.events, f->publish.count, on_done, ticket));
         break;
@@ -186,7 +190,6 @@ static int receive_ran(struct kanal_channel *instance, uint32_t count)
     if (count > instance->outstanding)
         return KANAL_E_INVALID;
     instance->outstanding -= count;
-    instance->worker->outstanding -= count;
     return 0;
 }
 

@@ -295,7 +295,7 @@ static void forget_process(struct worker *worker)
     worker->process = NULL;
     worker->out.len = worker->out_sent = 0;
     worker->out.failed = 0;
-    worker->page_calls = 0;
+    worker->page_calls = worker->frames_sent = worker->frames_flushed = 0;
     worker->denied_told = 0;
     worker->rss->value = 0;
 }
@@ -395,15 +395,16 @@ static void check_hang(struct worker *worker)
     uint64_t calls = __atomic_load_n(&page->calls, __ATOMIC_RELAXED);
     int64_t now = loop_ms(worker), patience = worker->plugin->worker->deadline_ms;
     int is_running = __atomic_load_n(&page->running, __ATOMIC_RELAXED) != 0;
+    int has_work = __atomic_load_n(&page->frames, __ATOMIC_RELAXED) < worker->frames_flushed;
     if (calls != worker->page_calls) {
         worker->page_calls = calls;
         worker->page_changed_ms = now;
     }
-    if (!is_running && worker->outstanding == 0)
+    if (!is_running && !has_work)
         worker->page_changed_ms = worker->heard_ms = now; /* it has nothing to do */
     /* The page is the worker's own word: if only that moves, it is believed for three times as long. */
     if (now - worker->page_changed_ms > patience ||
-        (worker->outstanding > 0 && now - worker->heard_ms > 3 * patience))
+        ((is_running || has_work) && now - worker->heard_ms > 3 * patience))
         worker_end(worker, "hang", "it held its worker up for more than %lld ms and was killed",
                    (long long)patience);
 }

@@ -158,6 +158,7 @@ struct wire_publish {
     kanal_op op, cause;
     const kanal_event *const *events;
     size_t count;
+    uint32_t is_quiet; /* nobody is called when it is done: its DONE may wait for another frame */
 };
 struct wire_delivered {
     kanal_op op;

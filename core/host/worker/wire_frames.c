@@ -262,9 +262,10 @@ FROZEN(state, struct wire_state, 24);
 static const struct wire_field publish_fields[] = {
     FIELD(WIRE_U64, struct wire_publish, op),
     FIELD(WIRE_U64, struct wire_publish, cause),
+    FIELD(WIRE_U32, struct wire_publish, is_quiet),
     ITEMS(WIRE_POINTERS, struct wire_publish, events, count, 4096, event),
 };
-FROZEN(publish, struct wire_publish, 20);
+FROZEN(publish, struct wire_publish, 24);
 
 static const struct wire_field delivered_fields[] = {
     FIELD(WIRE_U64, struct wire_delivered, op),

@@ -51,7 +51,7 @@ struct worker {
     struct kanal_channel *free_instances, *first_parked;
     struct ticket **tickets; /* hash table */
     size_t ticket_room, ticket_count;
-    size_t outstanding;
+    uint64_t frames_sent, frames_flushed; /* of the process; the page counts those that are worked off */
     uint64_t page_calls;
     int64_t page_changed_ms, heard_ms, started_ms; /* loop time */
     const char *why; /* it is being ended for: "hang", "broken_frame"; NULL: of itself */
@@ -108,6 +108,8 @@ void worker_detach(struct worker *);
 void worker_flush(struct worker *);
 /* Appends a frame for an instance. 0, KANAL_E_TOO_LARGE, KANAL_E_INTERNAL. */
 int worker_send(struct kanal_channel *, enum wire_type, const void *frame);
+/* The same for what the worker can wait for: it leaves with the next frame, or when much of it is there. */
+int worker_send_lazily(struct kanal_channel *, enum wire_type, const void *frame);
 /* Lanes that waited for the worker go on, as far as it takes more. */
 void worker_unpark(struct worker *);
 
@@ -131,6 +133,7 @@ struct ticket {
     uint64_t number;
     kanal_op op;    /* 0: the service has not answered yet with its number */
     kanal_op cause; /* of http_send for a delivery */
+    int is_quiet;   /* its end needs not be told at once */
 };
 /* NULL: no memory, or the number is in use. */
 struct ticket *ticket_new(struct kanal_channel *, uint64_t number);

@@ -246,6 +246,7 @@ int inside_dispatch(struct inside *in, const struct wire_frame *frame)
         return status;
     if (frame->type == WIRE_HELLO)
         return check_hello(&any.hello);
+    in->frames++;
     if (frame->type == WIRE_CREATE)
         return run_create(in, frame->channel, &any.create);
     struct inside_channel *channel = inside_find(in, frame->channel);

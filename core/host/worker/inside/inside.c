@@ -12,6 +12,7 @@
 
 #define READ_BYTES (64u * 1024)
 #define WRITE_EARLY (64u * 1024) /* in the middle of a batch: the core works on it meanwhile */
+#define RAN_EARLY 64u            /* frames of a channel: a quarter of what the core lets be under way */
 #define SLOW_NS (1000 * INT64_C(1000000))
 
 /* A frame that was read, in its channel's queue. */
@@ -221,13 +222,19 @@ static void run_frames(struct inside *in)
     }
 }
 
-/* The core's limit of what a channel has under way rests on these. */
+/* The core's limit of what a channel has under way rests on these. Few of them wait until something else is to be said. */
 static void tell_ran(struct inside *in)
 {
-    while (in->first_ran) {
-        struct inside_channel *channel = in->first_ran;
+    struct inside_channel **link = &in->first_ran;
+    int has_more_to_say = unwritten(in) > 0;
+    while (*link) {
+        struct inside_channel *channel = *link;
+        if (channel->ran < RAN_EARLY && !has_more_to_say) {
+            link = &channel->next_ran;
+            continue;
+        }
         struct wire_count ran = { channel->ran };
-        in->first_ran = channel->next_ran;
+        *link = channel->next_ran;
         channel->has_ran = 0;
         channel->ran = 0;
         inside_send(in, WIRE_RAN, channel, &ran);
@@ -268,5 +275,6 @@ void inside_run(struct inside *in)
             read_some(in);
         tell_ran(in);
         inside_flush(in);
+        __atomic_store_n(&in->page->frames, in->frames, __ATOMIC_RELEASE);
     }
 }

@@ -61,9 +61,10 @@ struct inside {
     uint64_t uses;
     struct inside_connection **connections; /* hash table */
     size_t connection_room, connection_count;
-    pthread_t lane; /* the thread that runs the channels */
-    int is_woken;   /* atomic: one of the channels is */
-    int is_over;    /* the core is gone, or a frame was broken */
+    pthread_t lane;  /* the thread that runs the channels */
+    int is_woken;    /* atomic: one of the channels is */
+    uint64_t frames; /* of channels, worked off */
+    int is_over;     /* the core is gone, or a frame was broken */
 };
 
 /* ---- inside.c: the socket ---- */

@@ -203,7 +203,7 @@ static kanal_op table_publish(const kanal_host *host, kanal_op cause, const kana
     if (!op)
         return 0;
     op->callback.done = done;
-    return asked(op, WIRE_PUBLISH, &(struct wire_publish){ op->number, cause, events, count });
+    return asked(op, WIRE_PUBLISH, &(struct wire_publish){ op->number, cause, events, count, done == NULL });
 }
 
 /* ---- Answers ---- */
