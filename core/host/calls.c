@@ -439,6 +439,39 @@ static void drop_op(void *user, struct op *op)
     op_free(channel->host->ops, op);
 }
 
+struct loss {
+    struct channel *channel;
+    uint64_t loose_sends;
+};
+
+static void lose_op(void *user, struct op *op)
+{
+    const struct loss *loss = user;
+    int may_have_left = op->sent > 0 || op->loose_before != loss->loose_sends;
+    int is_called = !op->item.run; /* else it still waits in the lane */
+    kanal_result result = { .struct_size = sizeof result,
+                            .outcome = is_called && may_have_left ? KANAL_UNKNOWN : KANAL_RETRY,
+                            .scope = KANAL_SCOPE_MESSAGE,
+                            .code = KANAL_LIT("interrupted"),
+                            .reason = KANAL_LIT("the channel's worker died") };
+    if (op->kind == OP_HTTP && op->responded)
+        return;
+    if (op->kind != OP_DELIVER) {
+        drop_op(loss->channel, op);
+        return;
+    }
+    if (!is_called)
+        lane_remove(&loss->channel->lane, &op->item);
+    op->answered(op, &result);
+    op_free(loss->channel->host->ops, op);
+}
+
+void channel_lose_ops(struct channel *channel, uint64_t loose_sends)
+{
+    struct loss loss = { channel, loose_sends };
+    op_each(channel->host->ops, channel, lose_op, &loss);
+}
+
 void channel_drop_ops(struct channel *channel)
 {
     op_each(channel->host->ops, channel, drop_op, channel);

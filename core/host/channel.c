@@ -7,6 +7,7 @@
 #include "host/services/egress.h"
 #include "host/services/services.h"
 #include "host/table.h"
+#include "host/worker/worker.h"
 #include "kanal/sdk/json.h"
 
 #define START_MS 30000u
@@ -20,7 +21,7 @@ static void destroy(struct channel *channel);
 
 const char *channel_state_name(enum channel_state state)
 {
-    static const char *const names[] = { "new", "starting", "up", "stopping", "stopped", "failed" };
+    static const char *const names[] = { "new", "starting", "up", "stopping", "stopped", "failed", "down" };
     return names[state];
 }
 
@@ -81,6 +82,7 @@ struct channel *channel_new(struct host *host, const struct config_channel *conf
     tell_timer->data = channel;
     channel->tell_timer = tell_timer;
     lane_init(&channel->lane, host->scheduler);
+    channel->lane.may_run = plugin->worker ? worker_may_run : NULL;
     if (egress_init(channel) != 0) {
         channel_free(channel);
         return NULL;
@@ -291,7 +293,7 @@ static void destroy(struct channel *channel)
 static void restart(struct channel *channel, void *user)
 {
     (void)user;
-    set_state(channel, CHANNEL_NEW);
+    set_state(channel, CHANNEL_DOWN);
     start_later(channel);
 }
 
@@ -370,25 +372,71 @@ static const kanal_websocket_plugin *sockets_of(struct channel *channel)
     return NULL;
 }
 
+void channel_refused(struct channel *channel)
+{
+    int is_stopping = channel->state == CHANNEL_STOPPING;
+    if (channel->finishing)
+        channel_forget(channel->finishing);
+    channel->finishing = NULL;
+    if (is_stopping) { /* nobody is there to stop */
+        channel_timer(channel, 0, stopped);
+        return;
+    }
+    channel_timer(channel, 0, NULL);
+    channel->health = KANAL_E_INVALID;
+    snprintf(channel->reason, sizeof channel->reason,
+             "the plugin refused its settings; its log line above says why");
+    set_state(channel, CHANNEL_FAILED);
+    log_write(channel->host->log, KANAL_LOG_ERROR, "channel", channel->id.ptr, "create failed: %s",
+              channel->reason);
+    publish_health(channel, 0);
+    destroy(channel); /* it may have asked for more than it may in create() */
+}
+
 void channel_start(struct channel *channel)
 {
+    if (channel->plugin->worker && !worker_takes(channel)) {
+        set_state(channel, CHANNEL_DOWN);
+        return;
+    }
     table_init(&channel->table, channel);
     set_state(channel, CHANNEL_STARTING);
     channel->instance = create(channel);
     if (!channel->instance) {
-        channel->health = KANAL_E_INVALID;
-        snprintf(channel->reason, sizeof channel->reason,
-                 "the plugin refused its settings; its log line above says why");
-        set_state(channel, CHANNEL_FAILED);
-        log_write(channel->host->log, KANAL_LOG_ERROR, "channel", channel->id.ptr, "create failed: %s",
-                  channel->reason);
-        publish_health(channel, 0);
-        destroy(channel); /* it may have asked for more than it may in create() */
+        channel_refused(channel);
         return;
     }
     channel->sockets = sockets_of(channel);
     channel->finishing = channel_ask(channel, run_start, on_started);
     channel_timer(channel, START_MS, on_start_deadline);
+}
+
+/* ---- A worker that died ---- */
+
+void channel_lost(struct channel *channel, kanal_status status, kanal_str reason)
+{
+    uint64_t loose_sends = channel->instance->loose_sends;
+    int was_provisioning = channel->state == CHANNEL_UP && channel->finishing;
+    if (channel->finishing)
+        channel_forget(channel->finishing);
+    channel->finishing = NULL;
+    channel_timer(channel, 0, NULL);
+    table_close(&channel->table);
+    websocket_lose_all(channel);
+    channel_lose_ops(channel, loose_sends);
+    channel->instance = NULL;
+    channel->sockets = NULL;
+    if (channel->state == CHANNEL_STOPPING) {
+        channel_timer(channel, 0, stopped);
+        return;
+    }
+    if (was_provisioning) /* so the record that says "doing" is our own, and not waited for */
+        channel->provision_attempts = 1;
+    channel_set_health(channel, status, reason);
+    set_state(channel, CHANNEL_DOWN);
+    health_changed(channel, 0);
+    if (channel->told >= 0)
+        publish_health(channel, 0);
 }
 
 /* ---- Stop ---- */

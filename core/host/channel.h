@@ -1,6 +1,6 @@
 /* host/channel.h - one configured channel: its plugin's instance, its lane, its life and health. [loop]
  *
- * new → starting → up ⇄ down → stopping → stopped. `up` means that start() succeeded: requests and deliveries are let in. `failed`:
+ * new → starting → up → stopping → stopped; from starting and up also → down → starting. `up` means that start() succeeded: requests and deliveries are let in. `failed`:
  * create() refused; nothing will come until the configuration changes. Health is a view on top: an `up` channel whose
  * provider refuses its token is unhealthy, with the reason. */
 #ifndef KANAL_HOST_CHANNEL_H
@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "event/envelope.h"
 #include "host/lane.h"
+#include "host/services/egress.h"
 #include "host/loader.h"
 #include "host/op.h"
 #include "kanal/ext/blob.h"
@@ -17,6 +18,7 @@
 struct host;
 struct http_exchange;
 struct outlet;
+struct worker;
 
 enum channel_state {
     CHANNEL_NEW,
@@ -24,7 +26,8 @@ enum channel_state {
     CHANNEL_UP,
     CHANNEL_STOPPING,
     CHANNEL_STOPPED,
-    CHANNEL_FAILED
+    CHANNEL_FAILED,
+    CHANNEL_DOWN /* its worker died, or its start failed: it is tried again */
 };
 
 #define CHANNEL_OPS_MAX 1024u  /* host calls of a channel under way */
@@ -43,6 +46,7 @@ struct channel {
     const kanal_websocket_plugin *sockets;
     char **egress;          /* NULL-ended patterns that apply */
     int egress_by_operator; /* they may name private addresses */
+    struct egress_gate gates[EGRESS_REACHES];
     enum channel_state state;
     kanal_status health; /* KANAL_OK, or why not */
     char reason[256];
@@ -50,7 +54,10 @@ struct channel {
     int64_t last_in_ms, last_out_ms;
     size_t ops, http;        /* under way */
     int64_t paused_until_ms; /* loop time: the provider wants no deliveries until then */
-    struct outlet *outlet;   /* outbound/lanes.c's: what waits for its turn; or NULL */
+    struct worker *worker;   /* host/worker/: where it runs; NULL: in this process, or nowhere yet */
+    uint32_t blames;         /* deaths of a worker that it was running in, within some minutes */
+    int64_t blamed_ms;
+    struct outlet *outlet; /* outbound/lanes.c's: what waits for its turn; or NULL */
     uint32_t start_attempts, provision_attempts;
     uint64_t health_changes; /* for dedupe keys of channel.up and .down */
     int told;                /* the last that was published: 1 up, -1 down, 0 nothing yet */
@@ -63,8 +70,9 @@ struct channel {
     void (*stopped)(struct channel *, void *user); /* not NULL while it is being stopped */
     void *stopped_user;
     struct lane_item wake;
-    int wake_pending;   /* atomic */
-    uint32_t log_lines; /* of this second; atomic, as the next */
+    int wake_pending;     /* atomic */
+    uint32_t log_lines;   /* of this second; atomic, as the next two */
+    uint32_t log_dropped; /* that its worker did not send */
     int64_t log_refill_ms;
     size_t metric_series;
 };
@@ -78,6 +86,13 @@ void channel_free(struct channel *);
 void channel_start(struct channel *);
 /* stop() with its deadline, cancel what is pending, destroy(); then stopped() once. */
 void channel_stop(struct channel *, void (*stopped)(struct channel *, void *user), void *user);
+
+/* Its worker died: what is under way is answered, what the plugin was owed is cancelled, and the channel is down until channel_start(). The
+ * instance is gone; its memory is the caller's. Deliveries end as unknown if something may have left for them, else they are to be
+ * tried again. */
+void channel_lost(struct channel *, kanal_status, kanal_str reason);
+/* create() refused, told later: there will be no instance until the configuration changes. */
+void channel_refused(struct channel *);
 
 const char *channel_state_name(enum channel_state);
 /* Records the health, and publishes channel.up or channel.down when it changed: at most once a second, then the latest. */
@@ -136,5 +151,8 @@ void channel_leave(struct channel *, uint64_t entered_ns, const char *slot);
 kanal_http_response *response_copy(const kanal_http_response *);
 /* Answers every op that the plugin still owes, and drops what it is owed: the channel has stopped. */
 void channel_drop_ops(struct channel *);
+/* The same for one that was lost: requests that the plugin has answered still wait for their events. loose_sends: things that it sent for
+ * no delivery in particular. */
+void channel_lose_ops(struct channel *, uint64_t loose_sends);
 
 #endif

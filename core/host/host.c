@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "host/services/services.h"
+#include "host/worker/worker.h"
 #include "kanal/sdk/str.h"
 
 #define STOP_REQUESTS_MS 5000
@@ -72,10 +73,12 @@ int host_new(struct host **ret_host, const struct host_options *options)
     uv_unref((uv_handle_t *)&host->wake);
     host->wake.data = host;
     if (op_table_new(&host->ops) != 0 || scheduler_new(&host->scheduler, host->loop) != 0 ||
+        workers_new(&host->workers, host) != 0 ||
         publisher_new(&host->publisher, host->broker, &host->envelope, host->log, host->metrics) != 0) {
         host_free(host);
         return KANAL_E_INTERNAL;
     }
+    scheduler_after(host->scheduler, workers_flush, host->workers);
     *ret_host = host;
     return 0;
 }
@@ -146,14 +149,14 @@ static void on_channel_stopped(struct channel *channel, void *user)
     struct host *host = user;
     (void)channel;
     if (--host->stopping.left == 0)
-        host->stopping.done(host->stopping.user);
+        workers_stop(host->workers, host->stopping.done, host->stopping.user);
 }
 
 static void stop_channels(struct host *host)
 {
     host->stopping.left = host->channel_count;
     if (host->channel_count == 0)
-        host->stopping.done(host->stopping.user);
+        workers_stop(host->workers, host->stopping.done, host->stopping.user);
     for (struct channel *channel = host->first_channel; channel; channel = channel->next)
         channel_stop(channel, on_channel_stopped, host);
 }
@@ -203,6 +206,7 @@ void host_free(struct host *host)
         channel_free(host->first_channel);
         host->first_channel = next;
     }
+    workers_free(host->workers);
     free(host->by_id);
     publisher_free(host->publisher);
     scheduler_free(host->scheduler);

@@ -19,6 +19,8 @@ struct host_names {
     char state[64], channels[64], sent[64], leases[64], media[64];
 };
 
+struct workers;
+
 struct host {
     uv_loop_t *loop;
     struct log *log;
@@ -31,7 +33,8 @@ struct host {
     const char *public_url; /* or NULL: the providers cannot reach us */
     struct scheduler *scheduler;
     struct op_table *ops;
-    uv_async_t wake; /* a channel's wake_pending was set */
+    struct workers *workers; /* host/worker/ */
+    uv_async_t wake;         /* a channel's wake_pending was set */
     struct channel *first_channel, **last_channel;
     size_t channel_count;
     struct { /* host_stop() */

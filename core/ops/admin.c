@@ -1,5 +1,6 @@
 #include "ops/admin.h"
 
+#include "host/worker/worker.h"
 #include "kanal/sdk/json.h"
 
 struct admin {
@@ -42,6 +43,13 @@ static void write_channel(struct kanal_json *json, const struct channel *channel
     kanal_json_member_time(json, "since", channel->since_ms);
     write_time_if(json, "last_in", channel->last_in_ms);
     write_time_if(json, "last_out", channel->last_out_ms);
+    if (worker_pid(channel) > 0) {
+        kanal_json_key(json, "worker");
+        kanal_json_object(json);
+        kanal_json_member_int(json, "pid", worker_pid(channel));
+        kanal_json_member_bool(json, "own", channel->worker->owner != NULL);
+        kanal_json_object_end(json);
+    }
     kanal_json_member_int(json, "requests_under_way", (int64_t)channel->http);
     kanal_json_member_int(json, "host_calls_under_way", (int64_t)channel->ops);
     kanal_json_object_end(json);

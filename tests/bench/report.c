@@ -73,7 +73,15 @@ void report_table(const struct results *b)
     service_line("way in, 1 connection: Node", &b->node_one);
     line("way out, 64 at once: Kanal", 0, &b->out_rate, &b->out_cpu_us, &b->out_broker_us, NULL);
     line("way out, 64 at once: bare libcurl", 0, &b->curl_rate, NULL, NULL, NULL);
+    line("way in, 64: in its own process", 0, &b->worker.inside_many, NULL, NULL, NULL);
+    line("way in, 64: in a worker", 0, &b->worker.many, NULL, NULL, NULL);
+    line("way in, 1: in its own process", 0, &b->worker.inside_one, NULL, NULL, NULL);
+    line("way in, 1: in a worker", 0, &b->worker.one, NULL, NULL, NULL);
+    line("way in, 64: one channel", 0, &b->worker.one_rate, NULL, NULL, NULL);
+    line("way in, 64: one of 5,000", 0, &b->worker.fleet_rate, NULL, NULL, NULL);
     printf("milliseconds\n");
+    line("exec to up: one channel", 1, &b->worker.one_ready_ms, NULL, NULL, NULL);
+    line("exec to up: 5,000 channels", 1, &b->worker.fleet_ready_ms, NULL, NULL, NULL);
     line("exec to ready: kanal", 1, &b->kanal_start_ms, NULL, NULL, NULL);
     line("exec to accepting: nats-server", 1, &b->broker_start_ms, NULL, NULL, NULL);
     if (b->event_bytes == 0)
@@ -97,7 +105,28 @@ static void judge(const char *name, struct spread s, double target, int is_limit
 
 struct ratios {
     struct spread raw, node, single, curl, start;
+    struct spread worker, worker_single, worker_rss, worker_private;
+    struct spread fleet_kb, fleet_ready, fleet_rate;
 };
+
+static struct spread spread_of_one(double value)
+{
+    return (struct spread){ value, value, value };
+}
+
+static void add_worker_ratios(const struct worker_results *w, struct ratios *r)
+{
+    struct samples many = ratio_of(&w->many, &w->inside_many), one = ratio_of(&w->one, &w->inside_one);
+    struct samples ready = ratio_of(&w->fleet_ready_ms, &w->one_ready_ms);
+    struct samples rate = ratio_of(&w->fleet_rate, &w->one_rate);
+    r->worker = spread_of(&many);
+    r->worker_single = spread_of(&one);
+    r->worker_rss = spread_of_one(w->rss_mb);
+    r->worker_private = spread_of_one(w->private_mb);
+    r->fleet_kb = spread_of(&w->fleet_kb_each);
+    r->fleet_ready = spread_of(&ready);
+    r->fleet_rate = spread_of(&rate);
+}
 
 static struct ratios ratios_of(const struct results *b)
 {
@@ -108,8 +137,30 @@ static struct ratios ratios_of(const struct results *b)
     struct samples single = ratio_of(&b->kanal_one.rate, &b->node_one.rate);
     struct samples curl = ratio_of(&b->out_rate, &b->curl_rate);
     struct samples start = ratio_of(&b->kanal_start_ms, &b->broker_start_ms);
-    return (struct ratios){ spread_of(&raw), spread_of(&node), spread_of(&single), spread_of(&curl),
-                            spread_of(&start) };
+    struct ratios ratios = { .raw = spread_of(&raw),
+                             .node = spread_of(&node),
+                             .single = spread_of(&single),
+                             .curl = spread_of(&curl),
+                             .start = spread_of(&start) };
+    add_worker_ratios(&b->worker, &ratios);
+    return ratios;
+}
+
+static void judge_worker(const struct ratios *r)
+{
+    judge("worker.ratio_inprocess", r->worker, 0.9, 0);
+    judge("worker_single.ratio_inprocess", r->worker_single, 0.7, 0);
+    judge("worker.rss_mb", r->worker_rss, 6, 1);
+    judge("worker.private_mb", r->worker_private, 2, 1);
+    judge("fleet.kb_each", r->fleet_kb, 20, 1);
+    judge("fleet.ratio_ready", r->fleet_ready, 50, 1);
+    judge("fleet.ratio_message", r->fleet_rate, 0.9, 0);
+}
+
+void report_worker(const struct results *b)
+{
+    struct ratios ratios = ratios_of(b);
+    judge_worker(&ratios);
 }
 
 void report_ratios(const struct results *b)
@@ -127,6 +178,7 @@ void report_ratios(const struct results *b)
     judge("outbound.ratio_curl", r->curl, 0.45, 0);
     judge("rss_mb", rss, 25, 1);
     judge("start.ratio_broker", r->start, 1, 1);
+    judge_worker(r);
 }
 
 static void json_ratio(const char *name, const struct results *b, struct spread s)
@@ -146,6 +198,12 @@ void report_json(const struct results *b)
     json_ratio("ratio_node", b, r->single);
     printf("},\"outbound\":{\"ratio_curl\":%.3f},\"rss_mb\":%.1f,\"start\":{\"ratio_broker\":%.3f},",
            r->curl.median, b->rss_mb, r->start.median);
+    printf(
+        "\"worker\":{\"ratio_inprocess\":%.3f,\"rss_mb\":%.2f,\"private_mb\":%.2f},\"worker_single\":{"
+        "\"ratio_inprocess\":%.3f},\"fleet\":{\"channels\":%d,\"kb_each\":%.1f,\"ratio_ready\":%.1f,\"ratio_"
+        "message\":%.3f},",
+        r->worker.median, b->worker.rss_mb, b->worker.private_mb, r->worker_single.median, FLEET,
+        r->fleet_kb.median, r->fleet_ready.median, r->fleet_rate.median);
     if (b->node_reason)
         printf("\"node_reason\":\"%s\",", b->node_reason);
     printf("\"per_second\":{\"raw\":%.0f,\"raw_asap\":%.0f,\"inbound\":%.0f,\"inbound_node\":%.0f,\"inbound_"

@@ -14,6 +14,7 @@
 #define RESPONSE_MAX (16u * 1024 * 1024)
 #define TIMEOUT_DEFAULT_MS 30000u
 #define TIMEOUT_MAX_MS 120000u
+#define REDIRECTS_MAX 3u /* of media, which the host streams; http_send() follows none */
 #define SOURCE_BYTES_MAX (64u * 1024 * 1024)
 
 struct http_draft {      /* behind outgoing.out */
@@ -23,7 +24,7 @@ struct http_draft {      /* behind outgoing.out */
     kanal_field headers[HEADERS_MAX + SECRETS_MAX];
     struct http_out_part parts[PARTS_MAX];
     struct channel *channel;
-    int may_be_private;
+    void *gate; /* what its URL is granted */
 };
 
 static int refuse(char reason[256], kanal_status status, const char *text)
@@ -46,12 +47,6 @@ void outgoing_release(struct outgoing *outgoing)
     }
     free(draft);
     outgoing->out = NULL;
-}
-
-/* May this address be connected to? Private ones only if the operator named the host. */
-static int allow(void *user, const struct sockaddr *address)
-{
-    return user != NULL || !address_is_private(address);
 }
 
 static int header_valid(kanal_field header)
@@ -281,7 +276,7 @@ static int parts_valid(const kanal_http_request *request)
     return 1;
 }
 
-static int check(const struct channel *channel, const kanal_http_request *request, struct http_draft *draft,
+static int check(struct channel *channel, const kanal_http_request *request, struct http_draft *draft,
                  char reason[256])
 {
     struct kanal_url url;
@@ -295,12 +290,12 @@ static int check(const struct channel *channel, const kanal_http_request *reques
     if (kanal_url_parse(request->url, &url) != 0 || url.userinfo.len > 0 || url.fragment.len > 0 ||
         (!kanal_str_is(url.scheme, "https") && !kanal_str_is(url.scheme, "http")))
         return refuse(reason, KANAL_E_INVALID, "the URL is no absolute http or https URL");
-    if (!egress_granted(channel, &url)) {
+    draft->gate = egress_gate_of(channel, &url);
+    if (!draft->gate) {
         snprintf(reason, 256, "host '%.*s' is not granted: add it to the channel's egress",
                  (int)(url.host.len < 128 ? url.host.len : 128), url.host.ptr);
         return KANAL_E_DENIED;
     }
-    draft->may_be_private = channel->egress_by_operator;
     for (size_t i = 0; i < request->header_count; i++)
         if (!header_valid(request->headers[i]))
             return refuse(reason, KANAL_E_INVALID,
@@ -317,25 +312,23 @@ static int is_media_path(kanal_str path)
 
 /* What may be streamed into a form: from a granted host; from the gateway itself; or a URL that stands in the delivery which the request is
  * made for, since a consumer may name media anywhere on the public internet, and a plugin may not. */
-static int source_granted(const struct channel *channel, kanal_op cause, kanal_str url,
-                          int *ret_may_be_private)
+static void *source_gate(struct channel *channel, kanal_op cause, kanal_str url)
 {
     struct kanal_url parsed, own;
     if (kanal_url_parse(url, &parsed) != 0)
-        return 0;
-    *ret_may_be_private = channel->egress_by_operator;
-    if (egress_granted(channel, &parsed))
-        return 1;
-    *ret_may_be_private = 1;
+        return NULL;
+    void *gate = egress_gate_of(channel, &parsed);
+    if (gate)
+        return gate;
     if (kanal_url_parse(channel->host->envelope.base_url, &own) == 0 &&
         kanal_str_equal_nocase(own.host, parsed.host) && kanal_str_equal(own.port, parsed.port) &&
         is_media_path(parsed.path))
-        return 1;
-    *ret_may_be_private = 0;
+        return egress_gate(channel, EGRESS_OWN);
     const struct op *op = op_find(channel->host->ops, channel, cause);
     const kanal_delivery *delivery = op && op->kind == OP_DELIVER ? op->argument : NULL;
-    return delivery && url.len > 0 &&
-           memmem(delivery->data.ptr, delivery->data.len, url.ptr, url.len) != NULL;
+    int is_named =
+        delivery && url.len > 0 && memmem(delivery->data.ptr, delivery->data.len, url.ptr, url.len) != NULL;
+    return is_named ? egress_gate(channel, EGRESS_PUBLIC) : NULL;
 }
 
 static int copy_parts(struct http_draft *draft, kanal_op cause, const kanal_http_request *request,
@@ -343,9 +336,9 @@ static int copy_parts(struct http_draft *draft, kanal_op cause, const kanal_http
 {
     for (size_t i = 0; i < request->part_count; i++) {
         const kanal_part *part = &request->parts[i];
-        int may_be_private = 0;
-        if (part->source_url.len > 0 &&
-            !source_granted(draft->channel, cause, part->source_url, &may_be_private))
+        void *gate =
+            part->source_url.len > 0 ? source_gate(draft->channel, cause, part->source_url) : draft->gate;
+        if (!gate)
             return refuse(reason, KANAL_E_DENIED,
                           "a part's source_url is of no granted host and not in the delivery");
         draft->parts[i] = (struct http_out_part){ .name = part->name,
@@ -354,7 +347,7 @@ static int copy_parts(struct http_draft *draft, kanal_op cause, const kanal_http
                                                   .data = part->data,
                                                   .source_url = part->source_url,
                                                   .max_bytes = SOURCE_BYTES_MAX,
-                                                  .allow_user = may_be_private ? draft->channel : NULL };
+                                                  .allow_user = gate };
     }
     draft->out.part_count = request->part_count;
     return 0;
@@ -388,8 +381,10 @@ int outgoing_init(struct outgoing *outgoing, struct channel *channel, kanal_op c
     draft->out.parts = draft->parts;
     draft->out.timeout_ms = timeout < TIMEOUT_MAX_MS ? timeout : TIMEOUT_MAX_MS;
     draft->out.max_response = most < RESPONSE_MAX ? most : RESPONSE_MAX;
-    draft->out.allow = allow;
-    draft->out.allow_user = draft->may_be_private ? channel : NULL;
+    draft->out.allow = egress_allow;
+    draft->out.allow_user = draft->gate;
+    draft->out.redirects = REDIRECTS_MAX;
+    draft->out.redirect = egress_redirect;
     return 0;
 fail:
     outgoing_release(outgoing);

@@ -69,6 +69,8 @@ const void *extension_blob(void);
 const void *extension_websocket(void);
 /* Closes every connection; the plugin hears of each before stop(). */
 void websocket_close_all(struct channel *);
+/* The plugin's instance is gone: closes every connection (1012), and nobody hears of them any more. */
+void websocket_lose_all(struct channel *);
 /* Frees what waits in the lane, which is never run again. */
 void websocket_drop_queued(struct channel *);
 

@@ -10,7 +10,7 @@ let nats, kanal, client, provider;
 before(async () => {
   provider = await startProvider();
   nats = await Nats.start();
-  kanal = await startKanal(nats, [probe(), probe('second'), probe('strict', { egress: undefined })]);
+  kanal = await startKanal(nats, [probe(), probe('second'), probe('strict', { egress: undefined }), probe('named', { egress: ['localhost'] })]);
   client = await nats.client();
 });
 
@@ -91,17 +91,37 @@ test('forged, foreign and cut tokens', async () => {
 test('what the provider does not have, does not give, or may not be asked for', async () => {
   provider.answers.set('/404', [404, {}, 'no']);
   provider.answers.set('/500', [500, {}, 'no']);
-  provider.answers.set('/302', [302, { location: `${provider.url}/a.png` }, '']);
+  provider.answers.set('/loop', [302, { location: '/loop' }, '']);
   provider.answers.set('/cut', (request) => request.socket.destroy());
   assert.deepEqual(await refusal(await fetch(await image('/404'))), [404, 'media_gone']);
   assert.deepEqual(await refusal(await fetch(await image('/500'))), [502, 'media_unavailable']);
-  assert.deepEqual(await refusal(await fetch(await image('/302'))), [502, 'media_unavailable']);
+  assert.deepEqual(await refusal(await fetch(await image('/loop'))), [502, 'media_unavailable']);
   assert.deepEqual(await refusal(await fetch(await image('/cut'))), [502, 'media_unavailable']);
   assert.deepEqual(await refusal(await fetch(await published({ type: 'file', ref: 'url:http://192.0.2.1/x' }))), [502, 'media_unavailable']);
   assert.deepEqual(await refusal(await fetch(await published({ type: 'file', ref: `url:${provider.url}/a.png` }, 'strict'))), [502, 'media_unavailable']);
   assert.deepEqual(await refusal(await fetch(await published({ type: 'file', ref: 'gone' }))), [404, 'media_unavailable']);
   for (const ref of ['null', 'short']) assert.deepEqual(await refusal(await fetch(await published({ type: 'file', ref }))), [502, 'media_unavailable'], ref);
   assert.deepEqual(await refusal(await fetch(await published({ type: 'file', ref: 'blob:b_nothing' }))), [404, 'media_gone']);
+});
+
+// Two names for one server: "localhost" is granted to all channels here, "127.0.0.1" not to this one.
+test('a redirect is followed where it may lead, and asked about at each step', async () => {
+  const elsewhere = provider.url.replace('127.0.0.1', 'localhost');
+  provider.answers.set('/end', [200, { 'content-type': 'image/png' }, 'PNG']);
+  provider.answers.set('/302', [302, { location: '/end' }, 'moved']);
+  provider.answers.set('/301', [301, { location: `${elsewhere}/end` }, '']);
+  provider.answers.set('/out', [302, { location: `${provider.url}/end` }, '']);
+  provider.answers.set('/cloud', [302, { location: 'http://169.254.169.254/latest/meta-data/' }, '']);
+  provider.answers.set('/file', [302, { location: 'file:///etc/passwd' }, '']);
+  const text = async (response) => [response.status, await response.text()];
+  assert.deepEqual(await text(await fetch(await image('/302'))), [200, 'PNG']);
+  assert.deepEqual(await text(await fetch(await image('/301'))), [200, 'PNG']);
+  const named = (path) => published({ type: 'image', ref: `url:${elsewhere}${path}` }, 'named');
+  assert.deepEqual(await text(await fetch(await named('/302'))), [200, 'PNG']);
+  const before = provider.calls.length;
+  assert.deepEqual(await refusal(await fetch(await named('/out'))), [502, 'media_unavailable']);
+  assert.equal(provider.calls.length, before + 1, 'the redirect was followed');
+  for (const path of ['/cloud', '/file']) assert.deepEqual(await refusal(await fetch(await image(path))), [502, 'media_unavailable'], path);
 });
 
 test('a file that breaks off is not taken for whole', async () => {
@@ -163,7 +183,7 @@ test('the broker goes away in the middle of a put and of a fetch', async () => {
   const { value: ref } = await call(kanal, 'blob_put', { data: { size: 8 * 1024 * 1024 }, content_type: 'image/png' });
   const { value: url } = await call(kanal, 'blob_url', { ref });
   const puts = Array.from({ length: 4 }, () => call(kanal, 'blob_put', { data: { size: 3 * 1024 * 1024 } }));
-  const gets = Array.from({ length: 4 }, () => fetch(url).then(async (response) => [response.status, (await response.arrayBuffer()).byteLength], () => 'broken'));
+  const gets = Array.from({ length: 4 }, () => fetch(url).then(async (response) => [response.status, (await response.arrayBuffer()).byteLength]).catch(() => 'broken'));
   await sleep(5);
   await nats.kill('SIGKILL');
   for (const put of await Promise.all(puts)) assert.ok(put.status <= 0);

@@ -162,7 +162,7 @@ static void deliver(kanal_channel *channel, kanal_op op, const kanal_delivery *d
     kanal_str text = kanal_json_text_at(part, "text"), caption = kanal_json_text_at(part, "caption");
     if (kanal_str_starts(caption, "upload ")) {
         upload(channel, op, kanal_str_from(caption, 7), kanal_json_text_at(part, "url"));
-    } else if (kanal_str_is(text, "never")) {
+    } else if (kanal_str_is(text, "never") || harm_deliver(channel, op, delivery, text)) {
         /* the deadline answers */
     } else if (kanal_str_is(text, "twice")) {
         delivered(channel, op, KANAL_SENT, KANAL_LIT("first"));
@@ -255,6 +255,8 @@ static void on_http(kanal_channel *channel, kanal_op op, const kanal_http_reques
     const struct slot *slot = find_slot(probe_slots, name);
     if (!slot)
         slot = find_slot(probe_hostile_slots, name);
+    if (!slot)
+        slot = find_slot(probe_harm_slots, name);
     if (slot)
         slot->run(channel, op, arguments);
     else

@@ -56,7 +56,10 @@ struct slot {
     const char *name;
     slot_fn *run;
 };
-extern const struct slot probe_slots[], probe_hostile_slots[];
+extern const struct slot probe_slots[], probe_hostile_slots[], probe_harm_slots[];
+
+/* harm.c: 1 if the delivery's text asked for harm, and nothing is to be answered. */
+int harm_deliver(kanal_channel *, kanal_op, const kanal_delivery *, kanal_str text);
 
 /* Zeroed; never NULL. */
 void *pending_new(kanal_channel *, size_t size);
