@@ -78,6 +78,11 @@ struct workers {
     int64_t stop_until_ms;
 };
 
+static inline int64_t worker_now_ms(const struct worker *worker)
+{
+    return (int64_t)uv_now(worker->workers->host->loop);
+}
+
 /* supervise.c */
 int workers_new(struct workers **ret_workers, struct host *);
 /* Every channel has stopped: the processes end, each in its own time but 2 s at most; then done(). */
@@ -93,6 +98,10 @@ void worker_end(struct worker *, const char *why, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* For /channels: 0 if it is not in a worker, or none runs. */
 pid_t worker_pid(const struct channel *);
+
+/* watch.c: the timer of all workers */
+#define WORKER_DESCRIBE_MS 10000
+void worker_on_watch(uv_timer_t *);
 
 /* link.c: the socket */
 int worker_attach(struct worker *, struct worker_process *);
