@@ -136,8 +136,7 @@ static int start(struct gateway *g)
         code = start_listeners(g);
     if (code != CLI_OK)
         return code;
-    for (struct channel *channel = g->host->first_channel; channel; channel = channel->next)
-        channel_start(channel);
+    host_start(g->host);
     if (broker_get_state(g->broker) == BROKER_UP)
         cluster_ensure(g);
     admin_set_ready(g->admin, 1);

@@ -27,6 +27,8 @@ const char *channel_state_name(enum channel_state state)
 
 static void set_state(struct channel *channel, enum channel_state state)
 {
+    channel->host->starting -= channel->state == CHANNEL_STARTING;
+    channel->host->starting += state == CHANNEL_STARTING;
     channel->state = state;
     channel->since_ms = host_now_ms();
 }

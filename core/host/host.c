@@ -8,6 +8,9 @@
 #include "kanal/sdk/str.h"
 
 #define STOP_REQUESTS_MS 5000
+#define START_AT_ONCE 256u
+#define START_ANYWAY 8u
+#define START_TICK_MS 4u
 
 static const char *const by_channel[] = { "channel", NULL };
 static const char *const by_channel_plugin[] = { "channel", "plugin", NULL };
@@ -137,12 +140,51 @@ struct channel *host_find(const struct host *host, kanal_str id)
     return NULL;
 }
 
-/* ---- Stopping ---- */
+/* ---- Starting ---- */
 
 static void on_timer_closed(uv_handle_t *handle)
 {
     free(handle);
 }
+
+static void end_start(struct host *host)
+{
+    host->start.next = NULL;
+    if (host->start.timer)
+        uv_close((uv_handle_t *)host->start.timer, on_timer_closed);
+    host->start.timer = NULL;
+}
+
+/* Some more, even if none of those that were started has come up: providers that do not answer keep nobody else waiting. */
+static void start_some(uv_timer_t *timer)
+{
+    struct host *host = timer->data;
+    size_t some = host->starting < START_AT_ONCE ? START_AT_ONCE - host->starting : START_ANYWAY;
+    for (; some > 0 && host->start.next; some--) {
+        struct channel *channel = host->start.next;
+        host->start.next = channel->next;
+        channel_start(channel);
+    }
+    if (!host->start.next)
+        end_start(host);
+}
+
+void host_start(struct host *host)
+{
+    host->start.next = host->first_channel;
+    host->start.timer = malloc(sizeof *host->start.timer);
+    if (!host->start.timer) {
+        for (struct channel *channel = host->first_channel; channel; channel = channel->next)
+            channel_start(channel);
+        return;
+    }
+    uv_timer_init(host->loop, host->start.timer);
+    host->start.timer->data = host;
+    uv_timer_start(host->start.timer, start_some, START_TICK_MS, START_TICK_MS);
+    start_some(host->start.timer);
+}
+
+/* ---- Stopping ---- */
 
 static void on_channel_stopped(struct channel *channel, void *user)
 {
@@ -177,6 +219,7 @@ static void on_stop_tick(uv_timer_t *timer)
 
 void host_stop(struct host *host, void (*done)(void *user), void *user)
 {
+    end_start(host);
     host->stopping.done = done;
     host->stopping.user = user;
     host->stopping.until_ms = (int64_t)uv_now(host->loop) + STOP_REQUESTS_MS;
@@ -199,6 +242,7 @@ void host_free(struct host *host)
 {
     if (!host)
         return;
+    end_start(host);
     if (host->stopping.timer)
         uv_close((uv_handle_t *)host->stopping.timer, on_timer_closed);
     while (host->first_channel) {

@@ -37,6 +37,11 @@ struct host {
     uv_async_t wake;         /* a channel's wake_pending was set */
     struct channel *first_channel, **last_channel;
     size_t channel_count;
+    size_t starting; /* channels in that state */
+    struct {         /* host_start() */
+        uv_timer_t *timer;
+        struct channel *next;
+    } start;
     struct { /* host_stop() */
         uv_timer_t *timer;
         size_t left;
@@ -68,6 +73,8 @@ int host_new(struct host **ret_host, const struct host_options *);
 /* Adds a configured channel in the state new; config and plugin are borrowed. NULL: no memory. */
 struct channel *host_add(struct host *, const struct config_channel *, struct plugin *);
 struct channel *host_find(const struct host *, kanal_str channel_id);
+/* Starts every channel, so many at once that thousands of them fill neither queues nor memory. */
+void host_start(struct host *);
 /* Requests under way have 5 s to end; then every channel stops (each at most 10 s); then done(). */
 void host_stop(struct host *, void (*done)(void *user), void *user);
 /* After host_stop(). The loop must run once more. */

@@ -12,8 +12,6 @@
 #include "kanal/sdk/str.h"
 
 #define WATCH_MS 100u
-#define RSS_TICKS 50u /* every 5 s */
-#define DESCRIBE_MS 10000
 #define BACKOFF_MS_MIN 1000u
 #define BACKOFF_MS_MAX 60000u
 #define LIVED_WELL_MS 60000     /* after so long a death is the first again */
@@ -24,11 +22,6 @@
 
 static void on_reap(uv_timer_t *timer);
 static void on_due(uv_timer_t *timer);
-
-static int64_t loop_ms(const struct worker *worker)
-{
-    return (int64_t)uv_now(worker->workers->host->loop);
-}
 
 /* Full jitter in the upper half: what failed together does not come back together. */
 static uint32_t backoff_ms(uint32_t failures)
@@ -144,7 +137,7 @@ static int worker_begin(struct worker *worker)
     tell_changed_file(worker);
     worker->state = is_described ? WORKER_UP : WORKER_STARTING;
     worker->has_hello = is_described;
-    worker->started_ms = worker->page_changed_ms = worker->heard_ms = loop_ms(worker);
+    worker->started_ms = worker->page_changed_ms = worker->heard_ms = worker_now_ms(worker);
     worker->why = NULL;
     say_hello(worker);
     return 0;
@@ -198,7 +191,7 @@ void worker_end(struct worker *worker, const char *why, const char *format, ...)
         kill(worker->process->pid, SIGKILL);
     worker_detach(worker);
     worker->state = WORKER_ENDING;
-    worker->ending_since_ms = loop_ms(worker);
+    worker->ending_since_ms = worker_now_ms(worker);
     uv_timer_start(worker->timer, on_reap, 0, REAP_MS);
 }
 
@@ -344,7 +337,7 @@ static void on_ended(struct worker *worker, int status)
     char end[320];
     struct channel *culprit = blamed(worker, &slot);
     describe_end(worker, status, end);
-    if (loop_ms(worker) - worker->started_ms > LIVED_WELL_MS)
+    if (worker_now_ms(worker) - worker->started_ms > LIVED_WELL_MS)
         worker->failures = 0;
     worker->failures++;
     if (!worker->workers->stopped) {
@@ -369,7 +362,7 @@ static void on_reap(uv_timer_t *timer)
     if (worker_process_reap(worker->process, &status)) {
         uv_timer_stop(timer);
         on_ended(worker, status);
-    } else if (loop_ms(worker) - worker->ending_since_ms > REAP_PATIENCE_MS && !worker->why &&
+    } else if (worker_now_ms(worker) - worker->ending_since_ms > REAP_PATIENCE_MS && !worker->why &&
                !worker->workers->stopped) {
         worker->why = "exit";
         snprintf(worker->words, sizeof worker->words, "it closed its socket and did not end");
@@ -385,73 +378,6 @@ static void on_due(uv_timer_t *timer)
     for (struct channel *channel = worker->workers->host->first_channel; channel; channel = channel->next)
         if (channel->worker == worker && channel->state == CHANNEL_DOWN && !channel->on_timer)
             channel_start(channel);
-}
-
-/* ---- Watching ---- */
-
-static void check_hang(struct worker *worker)
-{
-    const struct worker_page *page = worker->process->page;
-    uint64_t calls = __atomic_load_n(&page->calls, __ATOMIC_RELAXED);
-    int64_t now = loop_ms(worker), patience = worker->plugin->worker->deadline_ms;
-    int is_running = __atomic_load_n(&page->running, __ATOMIC_RELAXED) != 0;
-    int has_work = __atomic_load_n(&page->frames, __ATOMIC_RELAXED) < worker->frames_flushed;
-    if (calls != worker->page_calls) {
-        worker->page_calls = calls;
-        worker->page_changed_ms = now;
-    }
-    if (!is_running && !has_work)
-        worker->page_changed_ms = worker->heard_ms = now; /* it has nothing to do */
-    /* The page is the worker's own word: if only that moves, it is believed for three times as long. */
-    if (now - worker->page_changed_ms > patience ||
-        ((is_running || has_work) && now - worker->heard_ms > 3 * patience))
-        worker_end(worker, "hang", "it held its worker up for more than %lld ms and was killed",
-                   (long long)patience);
-}
-
-static void read_rss(struct worker *worker)
-{
-    char path[64], text[128];
-    unsigned long size = 0, resident = 0;
-    snprintf(path, sizeof path, "/proc/%ld/statm", (long)worker->process->pid);
-    FILE *file = fopen(path, "re");
-    if (file && fgets(text, sizeof text, file) && sscanf(text, "%lu %lu", &size, &resident) == 2)
-        worker->rss->value = (double)resident * (double)sysconf(_SC_PAGESIZE);
-    if (file)
-        fclose(file);
-}
-
-static void check_stop(struct workers *workers)
-{
-    int left = 0;
-    for (struct worker *worker = workers->first; worker; worker = worker->next)
-        left += worker->process != NULL;
-    if (left > 0 && (int64_t)uv_now(workers->host->loop) < workers->stop_until_ms)
-        return;
-    void (*stopped)(void *) = workers->stopped;
-    uv_timer_stop(workers->watch);
-    stopped(workers->stopped_user);
-}
-
-static void on_watch(uv_timer_t *timer)
-{
-    struct workers *workers = timer->data;
-    if (workers->stopped) {
-        check_stop(workers);
-        return;
-    }
-    int with_rss = workers->ticks++ % RSS_TICKS == 0;
-    for (struct worker *worker = workers->first; worker; worker = worker->next) {
-        if (worker->state == WORKER_STARTING && loop_ms(worker) - worker->started_ms > DESCRIBE_MS) {
-            worker_end(worker, "start", "it did not say what it is within %d s", DESCRIBE_MS / 1000);
-        } else if (worker->state == WORKER_UP) {
-            check_hang(worker);
-            worker_tell_sandbox(worker);
-            worker_tell_denied(worker);
-        }
-        if (with_rss && worker->process)
-            read_rss(worker);
-    }
 }
 
 void workers_flush(void *user)
@@ -489,7 +415,7 @@ int workers_new(struct workers **ret_workers, struct host *host)
                        "System calls that the sandbox refused the plugin's workers.", by_plugin);
     uv_timer_init(host->loop, workers->watch);
     workers->watch->data = workers;
-    uv_timer_start(workers->watch, on_watch, WATCH_MS, WATCH_MS);
+    uv_timer_start(workers->watch, worker_on_watch, WATCH_MS, WATCH_MS);
     uv_unref((uv_handle_t *)workers->watch);
     *ret_workers = workers;
     return 0;
@@ -508,7 +434,7 @@ void workers_stop(struct workers *workers, void (*done)(void *user), void *user)
             shutdown(worker->process->socket, SHUT_WR); /* it reads what is left, and ends */
     }
     uv_ref((uv_handle_t *)workers->watch);
-    uv_timer_start(workers->watch, on_watch, 0, 5);
+    uv_timer_start(workers->watch, worker_on_watch, 0, 5);
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -82,6 +82,11 @@ struct workers {
     int64_t stop_until_ms;
 };
 
+static inline int64_t worker_now_ms(const struct worker *worker)
+{
+    return (int64_t)uv_now(worker->workers->host->loop);
+}
+
 /* supervise.c */
 int workers_new(struct workers **ret_workers, struct host *);
 /* Every channel has stopped: the processes end, each in its own time but 2 s at most; then done(). */
@@ -101,6 +106,9 @@ pid_t worker_pid(const struct channel *);
 /* sandboxed.c: once a gateway, what the sandbox is made of here; and, each 10 s at most, what it refused the worker. */
 void worker_tell_sandbox(struct worker *);
 void worker_tell_denied(struct worker *);
+/* watch.c: the timer of all workers */
+#define WORKER_DESCRIBE_MS 10000
+void worker_on_watch(uv_timer_t *);
 
 /* link.c: the socket */
 int worker_attach(struct worker *, struct worker_process *);
