@@ -1,5 +1,6 @@
 #include "api/channels.h"
 
+#include "host/channel_status.h"
 #include "kanal/sdk/json.h"
 
 #define BODY_MAX (256u * 1024)
@@ -15,33 +16,17 @@ const struct api_endpoint api_channel_endpoints[] = {
     { "channel-pause", "Stops serving it until it is resumed: {\"id\"}.", pause_channel },
     { "channel-resume", "Serves it again: {\"id\"}.", resume },
     { "channel-restart", "A fresh instance takes its place: {\"id\"}.", restart },
-    { "channel-upgrade", "The plugin's file as it is now, or another one: {\"id\", \"plugin_file\"}.", upgrade },
+    { "channel-upgrade", "The plugin's file as it is now, or another one: {\"id\", \"plugin_file\"}.",
+      upgrade },
 };
 const size_t api_channel_endpoint_count = sizeof api_channel_endpoints / sizeof *api_channel_endpoints;
 
 /* ---- Answers ---- */
 
-void api_write_channel(struct kanal_json *json, const struct channel *channel, int is_run_time)
+static void write_channel(struct kanal_json *json, const struct api_channels *api,
+                          const struct channel *channel)
 {
-    int healthy = channel->state == CHANNEL_UP && channel->health == KANAL_OK;
-    kanal_json_object(json);
-    kanal_json_member_str(json, "id", channel->id);
-    kanal_json_member_str(json, "plugin", channel->source.plugin);
-    kanal_json_member_text(json, "version", channel->plugin->descriptor.version);
-    kanal_json_member_text(json, "state", channel_state_name(channel->state));
-    kanal_json_member_bool(json, "healthy", healthy);
-    if (!healthy && channel->reason[0])
-        kanal_json_member_text(json, "reason", channel->reason);
-    kanal_json_member_time(json, "since", channel->since_ms);
-    if (is_run_time >= 0)
-        kanal_json_member_text(json, "origin", is_run_time ? "run_time" : "file");
-    if (channel->last_in_ms > 0)
-        kanal_json_member_time(json, "last_in", channel->last_in_ms);
-    if (channel->last_out_ms > 0)
-        kanal_json_member_time(json, "last_out", channel->last_out_ms);
-    kanal_json_member_int(json, "requests_under_way", (int64_t)channel->http);
-    kanal_json_member_int(json, "host_calls_under_way", (int64_t)channel->ops);
-    kanal_json_object_end(json);
+    channel_write(json, channel, control_is_run_time(api->control, channel->id) ? "run_time" : "file");
 }
 
 static void answer_channel(struct api_request *request, const struct api_channels *api, const char *key,
@@ -53,7 +38,7 @@ static void answer_channel(struct api_request *request, const struct api_channel
     kanal_json_object(&json);
     kanal_json_key(&json, key);
     if (channel)
-        api_write_channel(&json, channel, control_is_run_time(api->control, channel->id));
+        write_channel(&json, api, channel);
     else
         kanal_json_null(&json);
     kanal_json_object_end(&json);
@@ -102,7 +87,7 @@ static void list(void *user, struct api_request *request, kanal_str body)
     kanal_json_key(&json, "channels");
     kanal_json_array(&json);
     for (const struct channel *channel = api->host->first_channel; channel; channel = channel->next)
-        api_write_channel(&json, channel, control_is_run_time(api->control, channel->id));
+        write_channel(&json, api, channel);
     kanal_json_array_end(&json);
     kanal_json_object_end(&json);
     api_answer(request, kanal_buffer_view(&out));
@@ -135,7 +120,7 @@ static void change(void *user, struct api_request *request, kanal_str body, enum
     size_t len = 0;
     char *text = channel ? yyjson_val_write(channel, 0, &len) : NULL;
     struct control_change change = { .verb = verb,
-                                     .id = kanal_json_text_at(root, "id"),
+                                     .id = kanal_json_text_at(channel ? channel : root, "id"),
                                      .channel = kanal_str_of(text, len),
                                      .plugin_file = kanal_json_text_at(root, "plugin_file") };
     if (pending) {

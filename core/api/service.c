@@ -11,6 +11,7 @@
 #define REPLY_MAX 256u
 #define VERBS 3u
 #define SUBJECTS_MAX 96u
+#define DROP_TOLD_MS 60000
 
 enum verb { PING, INFO, STATS };
 
@@ -50,6 +51,7 @@ struct api {
     struct api_request *requests; /* not answered yet */
     struct metric_family *counted;
     struct metric *dropped;
+    int64_t drop_told_ms; /* a log line a minute */
 };
 
 static const char *const verb_names[VERBS] = { "PING", "INFO", "STATS" };
@@ -140,7 +142,11 @@ static int may_answer(struct api *api, const struct broker_in *in)
 {
     if (in->reply.len > 0 && in->reply.len < REPLY_MAX && api_reply_allowed(in->reply))
         return 1;
+    int64_t now = (int64_t)(uv_hrtime() / 1000000);
     api->dropped->value++;
+    if (api->drop_told_ms > 0 && now - api->drop_told_ms < DROP_TOLD_MS)
+        return 0;
+    api->drop_told_ms = now;
     log_write(api->log, KANAL_LOG_WARN, "api", NULL,
               "a request to %.*s names no inbox for its answer: dropped", (int)in->subject.len,
               in->subject.ptr);

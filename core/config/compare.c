@@ -1,6 +1,7 @@
-/* config/compare.c - what a changed file changes. */
+/* config/compare.c - what a changed file changes; a channel as it was written. */
 #include "impl.h"
 #include "kanal/sdk/str.h"
+#include "memory.h"
 
 static yyjson_mut_val *tree_of(const struct config *config, const struct config_channel *channel)
 {
@@ -12,6 +13,17 @@ int config_channel_same(const struct config *config, const struct config_channel
                         const struct config *other, const struct config_channel *of_other)
 {
     return yyjson_mut_equals(tree_of(config, channel), tree_of(other, of_other));
+}
+
+int config_channel_json(const struct config *config, const struct config_channel *channel,
+                        struct kanal_buffer *out)
+{
+    size_t len = 0;
+    char *text = yyjson_mut_val_write_opts(tree_of(config, channel), 0, &config_wiping_allocator, &len, NULL);
+
+    kanal_buffer_append(out, text, len);
+    config_wiping_allocator.free(NULL, text);
+    return text && !out->failed ? 0 : KANAL_E_INTERNAL;
 }
 
 void config_differences(const struct config *config, const struct config *other, config_section_fn *tell,

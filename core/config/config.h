@@ -103,6 +103,11 @@ int config_load_broker(struct config **ret_config, const char *path, config_erro
  * channels[0]; errors carry no positions. 0 or KANAL_E_INVALID. */
 int config_load_channel(struct config **ret_config, const struct config *base, kanal_str channel,
                         config_error_fn *, void *user);
+/* A file with one channel, like an item of `channels`, for a process that hands it to a gateway: expanded here, with this user's rights.
+ * As config_load(). */
+int config_load_channel_file(struct config **ret_config, const char *path, config_error_fn *, void *user);
+/* Appends the channel as JSON, with its secrets and all defaults. KANAL_E_INTERNAL: no memory. */
+int config_channel_json(const struct config *, const struct config_channel *, struct kanal_buffer *out);
 void config_free(struct config *); /* wipes secrets */
 
 /* 1: both are configured alike, to the last member. Each with the configuration that it is of. */

@@ -71,6 +71,7 @@ static int check_schema(const struct json_schema *schema, yyjson_mut_doc *tree, 
 struct source {
     const char *path; /* or what the text is called */
     int broker_only;
+    int channel_only;          /* the file is one channel */
     kanal_str channel;         /* absent: a file */
     const struct config *base; /* of a channel */
 };
@@ -167,12 +168,29 @@ static int keep_broker(struct config *config)
     return 0;
 }
 
+/* A configuration around the file's one channel. */
+static int wrap_channel(struct config *config)
+{
+    yyjson_mut_doc *tree = config->impl->tree;
+    yyjson_mut_val *root = yyjson_mut_obj(tree), *identity = yyjson_mut_obj(tree);
+    yyjson_mut_val *channels = yyjson_mut_arr(tree);
+    int ok = yyjson_mut_obj_add_str(tree, identity, "salt", "(not looked at)  ") &&
+             yyjson_mut_obj_add_val(tree, root, "identity", identity) &&
+             yyjson_mut_arr_append(channels, yyjson_mut_doc_get_root(tree)) &&
+             yyjson_mut_obj_add_val(tree, root, "channels", channels);
+
+    yyjson_mut_doc_set_root(tree, root);
+    return ok ? 0 : KANAL_E_INTERNAL;
+}
+
 static int load(struct config *config, const struct source *source, struct config_errors *errors)
 {
     int whole = 0, status = read_tree(config, source, errors, &whole);
 
     if (status == 0 && whole && source->broker_only)
         status = keep_broker(config);
+    if (status == 0 && whole && source->channel_only)
+        status = wrap_channel(config);
     if (status == 0 && whole)
         status = check_tree(config, source->base == NULL, errors);
     if (status == 0 && source->base) /* fingerprints are made with the cluster's salt */
@@ -243,11 +261,17 @@ int config_load_broker(struct config **ret_config, const char *path, config_erro
     return load_and_tell(ret_config, &(struct source){ .path = path, .broker_only = 1 }, error, user);
 }
 
+int config_load_channel_file(struct config **ret_config, const char *path, config_error_fn *error, void *user)
+{
+    return load_and_tell(ret_config, &(struct source){ .path = path, .channel_only = 1 }, error, user);
+}
+
 int config_load_channel(struct config **ret_config, const struct config *base, kanal_str channel,
                         config_error_fn *error, void *user)
 {
     struct kanal_buffer text = { 0 };
-    yyjson_doc *document = yyjson_read_opts((char *)channel.ptr, channel.len, 0, &config_wiping_allocator, NULL);
+    yyjson_doc *document =
+        yyjson_read_opts((char *)channel.ptr, channel.len, 0, &config_wiping_allocator, NULL);
     struct kanal_json json;
     int status = KANAL_E_INVALID;
 
@@ -269,11 +293,10 @@ int config_load_channel(struct config **ret_config, const struct config *base, k
     else if (text.failed)
         error(user, KANAL_LIT("the channel is nested too deep"));
     else
-        status = load_and_tell(ret_config,
-                               &(struct source){ .path = "channel",
-                                                 .channel = kanal_buffer_view(&text),
-                                                 .base = base },
-                               error, user);
+        status = load_and_tell(
+            ret_config,
+            &(struct source){ .path = "channel", .channel = kanal_buffer_view(&text), .base = base }, error,
+            user);
     yyjson_doc_free(document);
     config_wipe_free(text.data, text.capacity);
     return status;

@@ -99,20 +99,18 @@ void sealer_free(struct sealer *sealer)
 /* ---- Closing ---- */
 
 /* nonce, ciphertext, tag: room for all of them in out. */
-static int encrypt(const unsigned char key[KEY_BYTES], kanal_str purpose, kanal_str plain,
-                   unsigned char *out)
+static int encrypt(const unsigned char key[KEY_BYTES], kanal_str purpose, kanal_str plain, unsigned char *out)
 {
     EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
     int len = 0;
-    int ok = context && RAND_bytes(out, NONCE_BYTES) == 1 &&
-             EVP_EncryptInit_ex(context, EVP_aes_256_gcm(), NULL, key, out) == 1 &&
-             EVP_EncryptUpdate(context, NULL, &len, (const unsigned char *)purpose.ptr, (int)purpose.len) ==
-                 1 &&
-             EVP_EncryptUpdate(context, out + NONCE_BYTES, &len, (const unsigned char *)plain.ptr,
-                               (int)plain.len) == 1 &&
-             EVP_EncryptFinal_ex(context, out + NONCE_BYTES + plain.len, &len) == 1 &&
-             EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_GET_TAG, TAG_BYTES,
-                                 out + NONCE_BYTES + plain.len) == 1;
+    int ok =
+        context && RAND_bytes(out, NONCE_BYTES) == 1 &&
+        EVP_EncryptInit_ex(context, EVP_aes_256_gcm(), NULL, key, out) == 1 &&
+        EVP_EncryptUpdate(context, NULL, &len, (const unsigned char *)purpose.ptr, (int)purpose.len) == 1 &&
+        EVP_EncryptUpdate(context, out + NONCE_BYTES, &len, (const unsigned char *)plain.ptr,
+                          (int)plain.len) == 1 &&
+        EVP_EncryptFinal_ex(context, out + NONCE_BYTES + plain.len, &len) == 1 &&
+        EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, out + NONCE_BYTES + plain.len) == 1;
 
     EVP_CIPHER_CTX_free(context);
     return ok ? 0 : KANAL_E_INTERNAL;

@@ -69,6 +69,11 @@ void change_free(struct change *c)
     free(c);
 }
 
+int change_is_ours(const struct change *c)
+{
+    return c->is_ours;
+}
+
 static void end(struct change *c, const struct control_result *result)
 {
     struct entry *entry = c->entry;
@@ -121,7 +126,8 @@ static void on_retired(struct channel *channel, void *user)
     host_retire(channel->host, channel, NULL);
     c->entry->channel = NULL;
     if (c->is_new) /* it was refused, and is taken out again */
-        change_refuse(c, 422, "refused", KANAL_LIT("the plugin refused the settings; the gateway's log says why"),
+        change_refuse(c, 422, "refused",
+                      KANAL_LIT("the plugin refused the settings; the gateway's log says why"),
                       (kanal_str){ 0 });
     else
         made(c);
@@ -131,7 +137,8 @@ static void on_watch(uv_timer_t *timer)
 {
     struct change *c = timer->data;
     struct channel *channel = c->entry->channel;
-    int is_waiting = channel->state == CHANNEL_NEW || channel->state == CHANNEL_STARTING;
+    int is_waiting =
+        channel->state == CHANNEL_NEW || channel->state == CHANNEL_STARTING || channel->state == CHANNEL_DOWN;
     if (is_waiting && (int64_t)uv_now(channel->host->loop) < c->until_ms)
         return;
     uv_timer_stop(timer);
@@ -250,7 +257,9 @@ static void describe(uv_work_t *work)
 
 static const char *unfit(const struct describing *d, const struct change *c)
 {
-    return strcmp(d->plugin->descriptor.id, c->target.plugin->descriptor.id) != 0 ? "the file is that of another plugin" : NULL;
+    return strcmp(d->plugin->descriptor.id, c->target.plugin->descriptor.id) != 0
+               ? "the file is that of another plugin"
+               : NULL;
 }
 
 static void on_described(uv_work_t *work, int status)

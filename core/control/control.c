@@ -112,8 +112,8 @@ static int load_channel(struct entry *entry, kanal_str plain, struct target *tar
         on_wrong(wrong, KANAL_LIT("plugin: there is no such plugin here; `kanal plugins` lists them"));
         status = KANAL_E_INVALID;
     } else {
-        status = config_check_settings(config, &config->channels[0], &target->plugin->descriptor, on_wrong,
-                                       wrong);
+        status =
+            config_check_settings(config, &config->channels[0], &target->plugin->descriptor, on_wrong, wrong);
     }
     if (status != 0)
         config_free(config);
@@ -187,7 +187,8 @@ static void add_or_update(struct control *control, const struct control_change *
     else if (!is_add && !entry->now.exists)
         refuse(done, user, 404, "not_found", "there is no channel of that id");
     else if (!is_add && entry->in_file)
-        refuse(done, user, 409, "in_file", "the channel stands in kanal.yaml: change it there and send SIGHUP");
+        refuse(done, user, 409, "in_file",
+               "the channel stands in kanal.yaml: change it there and send SIGHUP");
     else if (!(c = change_new(entry, done, user)))
         refuse(done, user, 503, "unavailable", "out of memory");
     else
@@ -255,13 +256,51 @@ static void change_existing(struct entry *entry, const struct control_change *ch
     target_release(&target);
 }
 
+static void waiting_free(struct waiting *waiting)
+{
+    if (!waiting)
+        return;
+    config_wipe_free(waiting->channel, waiting->channel_bytes);
+    free(waiting->plugin_file);
+    free(waiting);
+}
+
+/* Another replica's change is being made here: this one comes after it. 0: it cannot wait. */
+static int wait_for_others(struct entry *entry, const struct control_change *change, control_done_fn *done,
+                           void *user)
+{
+    if (!entry || !entry->change || change_is_ours(entry->change) || entry->waiting)
+        return 0;
+    struct waiting *waiting = calloc(1, sizeof *waiting);
+    if (!waiting)
+        return 0;
+    *waiting = (struct waiting){ .verb = change->verb, .done = done, .user = user };
+    waiting->channel = kanal_str_dup(change->channel);
+    waiting->channel_bytes = change->channel.len;
+    waiting->plugin_file = kanal_str_dup(change->plugin_file);
+    entry->waiting = waiting;
+    return 1;
+}
+
+static void run_waiting(struct entry *entry)
+{
+    struct waiting *waiting = entry->waiting;
+    entry->waiting = NULL;
+    struct control_change change = { .verb = waiting->verb,
+                                     .id = kanal_str_c(entry->id),
+                                     .channel = kanal_str_of(waiting->channel, waiting->channel_bytes),
+                                     .plugin_file = kanal_str_c(waiting->plugin_file) };
+    control_change(entry->control, &change, waiting->done, waiting->user);
+    waiting_free(waiting);
+}
+
 void control_change(struct control *control, const struct control_change *change, control_done_fn *done,
                     void *user)
 {
     struct entry *entry = entry_find(control, change->id);
-    if (!control->has_seen_all)
-        refuse(done, user, 503, "starting", "the gateway has not read the channels' records yet; try again");
-    else if (change->verb == CONTROL_ADD || change->verb == CONTROL_UPDATE)
+    if (wait_for_others(entry, change, done, user))
+        return;
+    if (change->verb == CONTROL_ADD || change->verb == CONTROL_UPDATE)
         add_or_update(control, change, done, user);
     else if (!entry || !entry->now.exists)
         refuse(done, user, 404, "not_found", "there is no channel of that id");
@@ -299,8 +338,8 @@ static int load_record(struct entry *entry, const struct record *record, struct 
     char *sealed = yyjson_val_write(record->channel, 0, &len);
     kanal_buffer_append(&target->sealed, sealed, len);
     free(sealed);
-    if (entry->now.exists && kanal_str_equal(kanal_buffer_view(&target->sealed),
-                                             kanal_buffer_view(&entry->now.sealed))) {
+    if (entry->now.exists &&
+        kanal_str_equal(kanal_buffer_view(&target->sealed), kanal_buffer_view(&entry->now.sealed))) {
         target->config = entry->now.config;
         target->plugin = entry->now.plugin;
         return 0;
@@ -346,8 +385,8 @@ static void take_record(struct entry *entry, kanal_str value, uint64_t revision)
         return;
     }
     if (target_of_record(entry, &record, &target) == 0 && (c = change_new(entry, NULL, NULL))) {
-        int is_other_file = target.plugin_file &&
-                            (!entry->now.plugin_file || strcmp(target.plugin_file, entry->now.plugin_file) != 0);
+        int is_other_file = target.plugin_file && (!entry->now.plugin_file ||
+                                                   strcmp(target.plugin_file, entry->now.plugin_file) != 0);
         int is_upgrade = is_other_file || (control->has_seen_all && target.plugin_file &&
                                            target.restarts != entry->now.restarts);
         if (!control->has_seen_all) /* what was done before we started needs no doing again */
@@ -370,6 +409,8 @@ void entry_settled(struct entry *entry)
     if (revision > entry->revision && !entry->change)
         take_record(entry, kanal_buffer_view(&record), revision);
     kanal_buffer_release(&record);
+    if (entry->waiting && !entry->change)
+        run_waiting(entry);
 }
 
 static void on_entry(void *user, kanal_str key, kanal_str value, uint64_t revision)
@@ -377,8 +418,10 @@ static void on_entry(void *user, kanal_str key, kanal_str value, uint64_t revisi
     struct control *control = user;
     kanal_str id = kanal_str_from(key, key.len > 8 ? strlen("channel.") : key.len);
     struct entry *entry = key.ptr ? entry_get(control, id) : NULL;
-    if (!key.ptr)
+    if (!key.ptr && !control->has_seen_all) {
         control->has_seen_all = 1;
+        control->ready(control->ready_user);
+    }
     if (!entry || revision <= entry->revision)
         return;
     if (!entry->change) {
@@ -390,11 +433,14 @@ static void on_entry(void *user, kanal_str key, kanal_str value, uint64_t revisi
     entry->next_revision = revision;
 }
 
-void control_start(struct control *control)
+void control_start(struct control *control, void (*ready)(void *user), void *user)
 {
-    if (!control->watch)
-        kv_watch_start(control->host->broker, control->host->names.channels, "channel.>", on_entry, control,
-                       &control->watch);
+    if (control->watch)
+        return;
+    control->ready = ready;
+    control->ready_user = user;
+    kv_watch_start(control->host->broker, control->host->names.channels, "channel.>", on_entry, control,
+                   &control->watch);
 }
 
 /* ---- From kanal.yaml ---- */
@@ -503,6 +549,7 @@ void control_free(struct control *control)
         change_free(entry->change);
         target_release(&entry->now);
         kanal_buffer_release(&entry->next_record);
+        waiting_free(entry->waiting);
         free(entry);
     }
     while (control->kept) {

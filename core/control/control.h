@@ -17,10 +17,10 @@ struct control;
 
 struct control_options {
     struct host *host;
-    const struct config *config; /* kanal.yaml as it was read at the start; borrowed */
-    struct plugin **plugins;     /* versions loaded later are added to the list */
+    const struct config *config;    /* kanal.yaml as it was read at the start; borrowed */
+    struct plugin **plugins;        /* versions loaded later are added to the list */
     const char *const *plugin_path; /* NULL-ended directories: files elsewhere are not loaded */
-    const struct sealer *sealer; /* NULL: channels with secrets cannot be added */
+    const struct sealer *sealer;    /* NULL: channels with secrets cannot be added */
 };
 
 enum control_verb {
@@ -35,9 +35,10 @@ enum control_verb {
 
 struct control_change {
     enum control_verb verb;
-    kanal_str id;          /* of add and update: absent, it stands in the channel */
-    kanal_str channel;     /* of add and update: a JSON object like an item of `channels` */
-    kanal_str plugin_file; /* of upgrade: another file of the plugin; absent: the file that it came from, as it is now */
+    kanal_str id;      /* of add and update: as in the channel */
+    kanal_str channel; /* of add and update: a JSON object like an item of `channels` */
+    kanal_str
+        plugin_file; /* of upgrade: another file of the plugin; absent: the file that it came from, as it is now */
 };
 
 /* Like HTTP's: 200, 400 wrong, 404 no such channel, 409 it exists or is being changed, 422 the plugin refused, 503 later. */
@@ -45,7 +46,7 @@ struct control_result {
     int code;
     const char *word; /* "exists": of a failure */
     kanal_str message;
-    kanal_str details; /* JSON array of strings, or absent */
+    kanal_str details;             /* JSON array of strings, or absent */
     const struct channel *channel; /* as it is now, or NULL */
 };
 typedef void control_done_fn(void *user, const struct control_result *);
@@ -53,8 +54,8 @@ typedef void control_done_fn(void *user, const struct control_result *);
 int control_new(struct control **ret_control, const struct control_options *);
 /* Changes under way end without an answer. NULL is fine. */
 void control_free(struct control *);
-/* The bucket is there: records are read and watched. */
-void control_start(struct control *);
+/* The bucket is there: records are read and watched. ready() runs once, when all that stood there has been read. */
+void control_start(struct control *, void (*ready)(void *user), void *user);
 /* done() runs once, perhaps inside the call. Everything is borrowed until control_change() returns. */
 void control_change(struct control *, const struct control_change *, control_done_fn *, void *user);
 /* kanal.yaml was read again and is right, each channel has its plugin. Channels that are new in it are added, those that it lacks are

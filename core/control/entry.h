@@ -7,6 +7,15 @@
 
 struct change;
 
+/* A change that was asked for while another replica's is made here: it comes next. Texts are owned. */
+struct waiting {
+    enum control_verb verb;
+    char *channel, *plugin_file;
+    size_t channel_bytes;
+    control_done_fn *done;
+    void *user;
+};
+
 /* What a channel is to be. Strings are owned. */
 struct target {
     int exists;
@@ -31,6 +40,7 @@ struct entry {
     struct change *change; /* under way */
     struct kanal_buffer next_record;
     uint64_t next_revision; /* a record that came meanwhile; 0: none */
+    struct waiting *waiting;
 };
 
 struct kept_config { /* retired channels still point into them */
@@ -45,6 +55,8 @@ struct control {
     struct entry *entries;
     struct kept_config *kept;
     struct kv_watch *watch;
+    void (*ready)(void *user);
+    void *ready_user;
     int has_seen_all; /* the records that were there at the start */
 };
 
@@ -64,6 +76,7 @@ void change_run(struct change *, struct target *, int is_ours);
 /* The same after the plugin's file has been described, outside the loop. */
 void change_upgrade(struct change *, struct target *, const char *path, int is_ours);
 void change_refuse(struct change *, int code, const char *word, kanal_str message, kanal_str details);
+int change_is_ours(const struct change *);
 /* The gateway ends. */
 void change_free(struct change *);
 

@@ -3,7 +3,6 @@
 #include "config/memory.h"
 #include "kanal/sdk/json.h"
 
-
 int record_read(struct record *record, kanal_str text)
 {
     *record = (struct record){ 0 };
@@ -97,8 +96,7 @@ static int copy_secrets(struct secrets *s, yyjson_val *secrets, kanal_str *ret_w
         return 0;
     }
     kanal_json_object(&s->json);
-    yyjson_obj_foreach(secrets, index, count, key, value)
-    {
+    yyjson_obj_foreach (secrets, index, count, key, value) {
         if (status != 0)
             break;
         *ret_which = kanal_json_text(key);
@@ -124,8 +122,7 @@ static int copy_channel(const struct sealer *sealer, int open, yyjson_val *chann
         return out->failed ? KANAL_E_INTERNAL : 0;
     }
     kanal_json_object(&s.json);
-    yyjson_obj_foreach(channel, index, count, key, value)
-    {
+    yyjson_obj_foreach (channel, index, count, key, value) {
         kanal_json_key_str(&s.json, kanal_json_text(key));
         if (yyjson_equals_str(key, "secrets"))
             status = copy_secrets(&s, value, ret_which);

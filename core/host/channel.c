@@ -20,8 +20,8 @@ static void destroy(struct channel *channel);
 
 const char *channel_state_name(enum channel_state state)
 {
-    static const char *const names[] = { "new", "starting", "up", "stopping", "stopped",
-                                         "failed", "down", "paused", "retired" };
+    static const char *const names[] = { "new",    "starting", "up",     "stopping", "stopped",
+                                         "failed", "down",     "paused", "retired" };
     return names[state];
 }
 

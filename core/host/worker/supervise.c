@@ -318,7 +318,7 @@ static int is_shared_with_others(const struct worker *worker, const struct chann
 /* Who waits how long: the channel that is to blame by itself, if it is among others; the others not at all, the first times. */
 static void plan_restart(struct worker *worker, struct channel *culprit)
 {
-    uint32_t delay = backoff_ms(worker->failures);
+    uint32_t delay = worker->is_dismissed ? 0 : backoff_ms(worker->failures);
     int is_repeated = culprit && count_blame(culprit);
     if (culprit && is_shared_with_others(worker, culprit)) {
         if (is_repeated)
@@ -343,7 +343,7 @@ static void on_ended(struct worker *worker, int status)
     describe_end(worker, status, end);
     if (loop_ms(worker) - worker->started_ms > LIVED_WELL_MS)
         worker->failures = 0;
-    worker->failures++;
+    worker->failures += !worker->is_dismissed;
     if (!worker->workers->stopped && !worker->is_dismissed) {
         log_write(host->log, KANAL_LOG_ERROR, "worker", culprit ? culprit->id.ptr : NULL,
                   "the worker of plugin '%s' has ended%s%s%s: %s", worker->plugin->descriptor.id,
