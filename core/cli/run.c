@@ -133,6 +133,8 @@ static int start(struct gateway *g)
     if (code == CLI_OK && outbound_new(&g->outbound, &outbound) != 0)
         code = gateway_fail(g, CLI_FAILED, "outbound", "out of memory");
     if (code == CLI_OK)
+        code = gateway_control_new(g);
+    if (code == CLI_OK)
         code = start_listeners(g);
     if (code != CLI_OK)
         return code;
@@ -220,8 +222,17 @@ static void on_signal(uv_signal_t *signal, int number)
     gateway_stop(g);
 }
 
+static void on_hangup(uv_signal_t *signal, int number)
+{
+    struct gateway *g = signal->data;
+    (void)number;
+    if (!g->stopping)
+        gateway_reload(g);
+}
+
 static void close_handles(struct gateway *g)
 {
+    uv_close((uv_handle_t *)&g->sighup, NULL);
     uv_close((uv_handle_t *)&g->sigterm, NULL);
     uv_close((uv_handle_t *)&g->sigint, NULL);
     uv_close((uv_handle_t *)&g->timer, NULL);
@@ -233,6 +244,7 @@ static void gateway_release(struct gateway *g)
     /* First whatever may still call back is told that it is over, while those it calls are all there. */
     http_client_free(g->http);
     broker_shut(g->broker);
+    gateway_control_free(g);
     admin_free(g->admin);
     front_free(g->front);
     outbound_free(g->outbound);
@@ -286,15 +298,17 @@ static void init_loop(struct gateway *g)
     uv_loop_init(&g->loop);
     uv_signal_init(&g->loop, &g->sigterm);
     uv_signal_init(&g->loop, &g->sigint);
+    uv_signal_init(&g->loop, &g->sighup);
     uv_timer_init(&g->loop, &g->timer);
-    g->sigterm.data = g->sigint.data = g->timer.data = g;
+    g->sigterm.data = g->sigint.data = g->sighup.data = g->timer.data = g;
     uv_signal_start(&g->sigterm, on_signal, SIGTERM);
     uv_signal_start(&g->sigint, on_signal, SIGINT);
+    uv_signal_start(&g->sighup, on_hangup, SIGHUP);
 }
 
 static int gateway_run(const char *path, const char *plugins)
 {
-    struct gateway g = { 0 };
+    struct gateway g = { .config_path = path, .plugin_path = { plugins, NULL } };
     int code = setup_load(&g.setup, path, plugins);
     if (code != CLI_OK) {
         fprintf(stderr, "%s: %zu error%s; nothing was started\n", path, g.setup.errors,
@@ -354,6 +368,8 @@ const struct cli_command command_run = {
             "Without a configured broker it starts a nats-server of its own on loopback, with its data under "
             "data_dir.\n"
             "Logs go to stderr as JSON lines (log.format: text for people).\n"
+            "SIGHUP: reads the configuration again; channels that were added, changed or removed are, the "
+            "others go on.\n"
             "Exit code 0: stopped; 1: failed; 3: the configuration is wrong; 4: the broker refused.\n",
     .run = run,
 };

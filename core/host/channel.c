@@ -21,7 +21,8 @@ static void destroy(struct channel *channel);
 
 const char *channel_state_name(enum channel_state state)
 {
-    static const char *const names[] = { "new", "starting", "up", "stopping", "stopped", "failed", "down" };
+    static const char *const names[] = { "new",    "starting", "up",     "stopping", "stopped",
+                                         "failed", "down",     "paused", "retired" };
     return names[state];
 }
 
@@ -182,6 +183,8 @@ static void on_health_told(void *user, kanal_status status)
 
 static void publish_health(struct channel *channel, int is_up)
 {
+    if (channel->is_quiet)
+        return;
     channel->told = is_up ? 1 : -1;
     channel->told_ms = uv_now(channel->host->loop);
     uv_timer_stop(channel->tell_timer);
@@ -215,7 +218,7 @@ static void announce(struct channel *channel)
 {
     int healthy = is_healthy(channel);
     uv_timer_stop(channel->tell_timer);
-    if (channel->told == (healthy ? 1 : -1))
+    if (channel->is_quiet || channel->told == (healthy ? 1 : -1))
         return;
     log_write(channel->host->log, healthy ? KANAL_LOG_INFO : KANAL_LOG_WARN, "channel", channel->id.ptr,
               "%s%s%s", healthy ? "up" : "down", healthy || !channel->reason[0] ? "" : ": ",
@@ -243,6 +246,8 @@ static int health_changed(struct channel *channel, int was_healthy)
 {
     int healthy = is_healthy(channel);
     kanal_str values[] = { channel->id, channel->source.plugin };
+    if (channel->is_quiet)
+        return 0;
     metric_series(channel->host->channel_up, values)->value = healthy;
     if (healthy == was_healthy)
         return 0;
@@ -258,6 +263,15 @@ void channel_set_health(struct channel *channel, kanal_status status, kanal_str 
              reason.ptr ? reason.ptr : "");
     if (channel->state == CHANNEL_UP && health_changed(channel, was))
         tell_in_time(channel);
+}
+
+void channel_unquiet(struct channel *channel, int told)
+{
+    kanal_str values[] = { channel->id, channel->source.plugin };
+    channel->is_quiet = 0;
+    channel->told = told;
+    metric_series(channel->host->channel_up, values)->value = is_healthy(channel);
+    announce(channel);
 }
 
 /* Its states are the host's, and few: each is told at once, and so is what a plugin's change still waits for. */
@@ -395,20 +409,31 @@ void channel_refused(struct channel *channel)
     destroy(channel); /* it may have asked for more than it may in create() */
 }
 
-void channel_start(struct channel *channel)
+int channel_prepare(struct channel *channel)
 {
     if (channel->plugin->worker && !worker_takes(channel)) {
         set_state(channel, CHANNEL_DOWN);
-        return;
+        return 0;
     }
     table_init(&channel->table, channel);
-    set_state(channel, CHANNEL_STARTING);
     channel->instance = create(channel);
-    if (!channel->instance) {
+    if (channel->instance)
+        channel->sockets = sockets_of(channel);
+    else
         channel_refused(channel);
+    return channel->instance != NULL;
+}
+
+int channel_is_idle(const struct channel *channel)
+{
+    return channel->instance && (!channel->plugin->worker || worker_is_done(channel->instance));
+}
+
+void channel_start(struct channel *channel)
+{
+    if (!channel->instance && !channel_prepare(channel))
         return;
-    }
-    channel->sockets = sockets_of(channel);
+    set_state(channel, CHANNEL_STARTING);
     channel->finishing = channel_ask(channel, run_start, on_started);
     channel_timer(channel, START_MS, on_start_deadline);
 }
@@ -439,6 +464,34 @@ void channel_lost(struct channel *channel, kanal_status status, kanal_str reason
     health_changed(channel, 0);
     if (channel->told >= 0)
         publish_health(channel, 0);
+}
+
+/* ---- Pause ---- */
+
+struct pause {
+    void (*paused)(struct channel *, void *user);
+    void *user;
+};
+
+static void on_pause_stopped(struct channel *channel, void *user)
+{
+    struct pause *pause = user;
+    set_state(channel, CHANNEL_PAUSED);
+    pause->paused(channel, pause->user);
+    free(pause);
+}
+
+void channel_pause(struct channel *channel, void (*paused)(struct channel *, void *), void *user)
+{
+    struct pause *pause = malloc(sizeof *pause);
+    channel->health = KANAL_E_CANCELLED;
+    snprintf(channel->reason, sizeof channel->reason, "paused by the operator");
+    if (!pause) {
+        paused(channel, user);
+        return;
+    }
+    *pause = (struct pause){ paused, user };
+    channel_stop(channel, on_pause_stopped, pause);
 }
 
 /* ---- Stop ---- */
@@ -486,7 +539,8 @@ void channel_stop(struct channel *channel, void (*tell)(struct channel *, void *
         return; /* a start that failed is being given up: stop() is called once, and has its deadline */
     /* A start() that still waits in the lane never happens, and then stop() must not either. */
     int never_started =
-        channel->finishing && channel->finishing->item.run && channel->state == CHANNEL_STARTING;
+        channel->state == CHANNEL_NEW ||
+        (channel->finishing && channel->finishing->item.run && channel->state == CHANNEL_STARTING);
     if (channel->finishing)
         channel_forget(channel->finishing);
     channel->finishing = NULL;

@@ -15,6 +15,7 @@
 #include "kanal/ext/websocket.h"
 #include "ops/metrics.h"
 
+struct handover;
 struct host;
 struct http_exchange;
 struct outlet;
@@ -27,7 +28,9 @@ enum channel_state {
     CHANNEL_STOPPING,
     CHANNEL_STOPPED,
     CHANNEL_FAILED,
-    CHANNEL_DOWN /* its worker died, or its start failed: it is tried again */
+    CHANNEL_DOWN,   /* its worker died, or its start failed: it is tried again */
+    CHANNEL_PAUSED, /* by the operator: it has no instance until it is resumed */
+    CHANNEL_RETIRED /* another has taken its place, or it was removed: only what still points to it keeps it */
 };
 
 #define CHANNEL_OPS_MAX 1024u  /* host calls of a channel under way */
@@ -53,6 +56,10 @@ struct channel {
     int64_t since_ms; /* of state or health, wall clock */
     int64_t last_in_ms, last_out_ms;
     size_t ops, http;        /* under way */
+    size_t calls;            /* deliver() and media() that are not answered */
+    struct handover *handover; /* another instance is about to take its place: requests are held */
+    struct channel *successor; /* of a retired one: who took its place; NULL: it was removed */
+    int is_quiet;              /* its health is not told: part of a handover */
     int64_t paused_until_ms; /* loop time: the provider wants no deliveries until then */
     struct worker *worker;   /* host/worker/: where it runs; NULL: in this process, or nowhere yet */
     uint32_t blames;         /* deaths of a worker that it was running in, within some minutes */
@@ -84,6 +91,11 @@ void channel_free(struct channel *);
 
 /* create() and start(); failures of start are tried again with backoff. */
 void channel_start(struct channel *);
+/* Only create(): the instance stands beside another one of the same id, and channel_start() goes on with it. 0: it could not be made, the
+ * state says why; of a plugin in a worker, a refusal comes later (channel_refused()). */
+int channel_prepare(struct channel *);
+/* 1: it has an instance, and whatever was asked of it has run. */
+int channel_is_idle(const struct channel *);
 /* stop() with its deadline, cancel what is pending, destroy(); then stopped() once. */
 void channel_stop(struct channel *, void (*stopped)(struct channel *, void *user), void *user);
 
@@ -91,12 +103,17 @@ void channel_stop(struct channel *, void (*stopped)(struct channel *, void *user
  * instance is gone; its memory is the caller's. Deliveries end as unknown if something may have left for them, else they are to be
  * tried again. */
 void channel_lost(struct channel *, kanal_status, kanal_str reason);
+/* Stops it until channel_start(); paused() runs once. */
+void channel_pause(struct channel *, void (*paused)(struct channel *, void *user), void *user);
+
 /* create() refused, told later: there will be no instance until the configuration changes. */
 void channel_refused(struct channel *);
 
 const char *channel_state_name(enum channel_state);
 /* Records the health, and publishes channel.up or channel.down when it changed: at most once a second, then the latest. */
 void channel_set_health(struct channel *, kanal_status, kanal_str reason);
+/* It spoke for itself no longer, or not yet; now it does: tells what the last one who spoke did not. */
+void channel_unquiet(struct channel *, int told);
 /* The broker is back: says the last change of health that could not be stored. */
 void channel_tell_health(struct channel *);
 /* The value of a secret; absent: not configured. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "host/handover.h"
 #include "host/services/services.h"
 #include "host/worker/worker.h"
 #include "kanal/sdk/str.h"
@@ -140,6 +141,61 @@ struct channel *host_find(const struct host *host, kanal_str id)
     return NULL;
 }
 
+/* ---- Changes ---- */
+
+void host_replace(struct host *host, struct channel *channel, struct channel *next)
+{
+    struct channel **link = &host->first_channel;
+    size_t slot = slot_of(host, channel->id);
+    while (*link != channel)
+        link = &(*link)->next;
+    next->next = channel->next;
+    *link = next;
+    if (host->start.next == channel)
+        host->start.next = next;
+    if (host->last_channel == &channel->next)
+        host->last_channel = &next->next;
+    while (host->by_id[slot] != channel)
+        slot = (slot + 1) & (host->by_id_size - 1);
+    host->by_id[slot] = next;
+    channel->next = NULL;
+    if (host->moved)
+        host->moved(host->moved_user, channel, next);
+}
+
+static void take_out(struct host *host, struct channel *channel)
+{
+    struct channel **link = &host->first_channel;
+    while (*link && *link != channel)
+        link = &(*link)->next;
+    if (!*link)
+        return; /* replaced, or never in it */
+    *link = channel->next;
+    if (host->start.next == channel)
+        host->start.next = channel->next;
+    if (host->last_channel == &channel->next)
+        host->last_channel = link;
+    host->channel_count--;
+    memset(host->by_id, 0, host->by_id_size * sizeof(struct channel *));
+    for (struct channel *other = host->first_channel; other; other = other->next)
+        index_channel(host, other);
+    metrics_forget(host->metrics, channel->id);
+    if (host->moved)
+        host->moved(host->moved_user, channel, NULL);
+}
+
+void host_retire(struct host *host, struct channel *channel, struct channel *successor)
+{
+    take_out(host, channel);
+    channel_timer(channel, 0, NULL);
+    channel->state = CHANNEL_RETIRED;
+    channel->successor = successor;
+    if (channel->plugin->worker)
+        worker_leave(channel);
+    channel->next = host->retired;
+    host->retired = channel;
+}
+
 /* ---- Starting ---- */
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -163,7 +219,8 @@ static void start_some(uv_timer_t *timer)
     for (; some > 0 && host->start.next; some--) {
         struct channel *channel = host->start.next;
         host->start.next = channel->next;
-        channel_start(channel);
+        if (channel->state == CHANNEL_NEW) /* else it came, or was changed, meanwhile */
+            channel_start(channel);
     }
     if (!host->start.next)
         end_start(host);
@@ -194,9 +251,23 @@ static void on_channel_stopped(struct channel *channel, void *user)
         workers_stop(host->workers, host->stopping.done, host->stopping.user);
 }
 
+/* Two of one id may be there for the moment: both stop. */
+static void abort_handover(struct host *host, struct channel *channel)
+{
+    struct channel *next = channel->handover ? handover_abort(channel->handover) : NULL;
+    if (!next)
+        return;
+    next->next = host->retired;
+    host->retired = next;
+    host->stopping.left++;
+    channel_stop(next, on_channel_stopped, host);
+}
+
 static void stop_channels(struct host *host)
 {
     host->stopping.left = host->channel_count;
+    for (struct channel *channel = host->first_channel; channel; channel = channel->next)
+        abort_handover(host, channel);
     if (host->channel_count == 0)
         workers_stop(host->workers, host->stopping.done, host->stopping.user);
     for (struct channel *channel = host->first_channel; channel; channel = channel->next)
@@ -238,6 +309,16 @@ static void on_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
+static void free_channels(struct channel *channel)
+{
+    while (channel) {
+        struct channel *next = channel->next;
+        handover_free(channel->handover);
+        channel_free(channel);
+        channel = next;
+    }
+}
+
 void host_free(struct host *host)
 {
     if (!host)
@@ -245,11 +326,8 @@ void host_free(struct host *host)
     end_start(host);
     if (host->stopping.timer)
         uv_close((uv_handle_t *)host->stopping.timer, on_timer_closed);
-    while (host->first_channel) {
-        struct channel *next = host->first_channel->next;
-        channel_free(host->first_channel);
-        host->first_channel = next;
-    }
+    free_channels(host->first_channel);
+    free_channels(host->retired);
     workers_free(host->workers);
     free(host->by_id);
     publisher_free(host->publisher);

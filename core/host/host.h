@@ -49,6 +49,10 @@ struct host {
         void (*done)(void *user);
         void *user;
     } stopping;
+    struct channel *retired; /* kept to the end: callbacks of other modules may still name them */
+    /* outbound's: what waits for the first channel waits for the second from now on; NULL: for none, it was removed. */
+    void (*moved)(void *user, struct channel *from, struct channel *to);
+    void *moved_user;
     struct channel **by_id; /* open-addressed, a power of two */
     size_t by_id_size;
     struct metric_family *plugin_counters; /* kanal_plugin_total{channel,name,labels} */
@@ -75,6 +79,10 @@ struct channel *host_add(struct host *, const struct config_channel *, struct pl
 struct channel *host_find(const struct host *, kanal_str channel_id);
 /* Starts every channel, so many at once that thousands of them fill neither queues nor memory. */
 void host_start(struct host *);
+/* next takes the place of one with the same id. */
+void host_replace(struct host *, struct channel *, struct channel *next);
+/* A stopped channel serves no more; one of the list has been replaced, or is taken out of it. successor: who has its place, or NULL. */
+void host_retire(struct host *, struct channel *, struct channel *successor);
 /* Requests under way have 5 s to end; then every channel stops (each at most 10 s); then done(). */
 void host_stop(struct host *, void (*done)(void *user), void *user);
 /* After host_stop(). The loop must run once more. */

@@ -31,6 +31,7 @@ struct job {
     struct op *op;
     struct report report; /* the outcome to be stored */
     struct kanal_buffer external_id, provider_code, provider_message;
+    int is_not_up; /* of waiting: for the channel */
     int is_dead; /* also a dead letter */
     int is_last; /* nothing follows: acknowledge when stored */
     size_t storing;
@@ -71,6 +72,8 @@ void jobs_free_all(struct outbound *);
 /* recipient.c. Finds or makes it; recipients_grow() came before. NULL: no memory. */
 struct recipient *recipient_get(struct outbound *, struct channel *, kanal_str key);
 void recipient_drop(struct outbound *, struct recipient *);
+/* Another instance has the channel's place. */
+void recipients_move(struct outbound *, const struct channel *from, struct channel *to);
 /* Before one more: a larger table, if it is time for one. */
 void recipients_grow(struct outbound *);
 void recipients_free(struct outbound *);

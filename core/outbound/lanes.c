@@ -13,12 +13,17 @@
  * deadline does not run yet and it costs nothing; in libcurl each waiting request is walked over whenever another ends. */
 #define CHANNEL_PARALLEL 64u
 
-uint32_t lane_shard(kanal_str channel)
+uint32_t lane_hash(kanal_str channel)
 {
     uint32_t hash = 2166136261u; /* FNV-1a; part of the stored subjects: never to be changed */
     for (size_t i = 0; i < channel.len; i++)
         hash = (hash ^ (unsigned char)channel.ptr[i]) * 16777619u;
-    return hash % SHARDS;
+    return hash;
+}
+
+uint32_t lane_shard(kanal_str channel)
+{
+    return lane_hash(channel) % SHARDS;
 }
 
 /* ---- Outlets ---- */
@@ -60,6 +65,7 @@ static void outlet_go_on(struct outlet *outlet)
 void job_wait(struct job *job, int64_t delay_ms)
 {
     job->state = JOB_WAITING;
+    job->is_not_up = 0;
     job->due_ms = outbound_loop_ms(job->shard->outbound) + delay_ms;
 }
 
@@ -148,6 +154,7 @@ static void deliver(struct job *job)
     if (!job->op) { /* not up: that is no attempt */
         job->attempt--;
         job_wait(job, NOT_UP_MS);
+        job->is_not_up = 1;
         return;
     }
     job->channel->outlet->delivering++;
@@ -162,6 +169,10 @@ void job_run(struct job *job)
         job->state = JOB_QUEUED; /* nothing new begins */
         return;
     }
+    if (job->channel->state == CHANNEL_RETIRED) { /* removed */
+        job_end(job, JS_LATER);
+        return;
+    }
     if (job->expires_ms > 0 && host_now_ms() > job->expires_ms) {
         outcome_failed(job, "message.expired", "expired", KANAL_SCOPE_MESSAGE, (kanal_str){ 0 });
         return;
@@ -173,6 +184,29 @@ void job_run(struct job *job)
         outlet_push(job->channel->outlet, job);
     else
         deliver(job);
+}
+
+void lanes_move(void *user, struct channel *from, struct channel *to)
+{
+    struct outbound *o = user;
+    if (from->outlet && !to) { /* nobody is there to go on with what is ready */
+        from->outlet->first = NULL;
+        from->outlet->last = &from->outlet->first;
+    }
+    for (struct job *job = o->jobs; job; job = job->next) {
+        if (job->channel != from)
+            continue;
+        job->channel = to ? to : from;
+        if (job->state == JOB_READY && !to)
+            job_wait(job, 0);
+        else if (job->state == JOB_WAITING && (!to || job->is_not_up))
+            job->due_ms = outbound_loop_ms(o);
+    }
+    if (!to)
+        return;
+    to->outlet = from->outlet;
+    from->outlet = NULL;
+    recipients_move(o, from, to);
 }
 
 /* ---- The clock ---- */
@@ -348,12 +382,18 @@ void lanes_start_again(struct outbound *o)
             ensure_consumer(o, i);
 }
 
+static void outlets_free(struct channel *channel)
+{
+    for (; channel; channel = channel->next) {
+        free(channel->outlet);
+        channel->outlet = NULL;
+    }
+}
+
 void lanes_free(struct outbound *o)
 {
     jobs_free_all(o);
     recipients_free(o);
-    for (struct channel *channel = o->host->first_channel; channel; channel = channel->next) {
-        free(channel->outlet);
-        channel->outlet = NULL;
-    }
+    outlets_free(o->host->first_channel);
+    outlets_free(o->host->retired);
 }

@@ -3,11 +3,12 @@
 
 static struct recipient **recipient_slot(struct outbound *o, const struct channel *channel, kanal_str key)
 {
-    uint64_t hash = 14695981039346656037u ^ (uintptr_t)channel;
+    /* By id: another instance may take the channel's place. */
+    uint64_t hash = 14695981039346656037u ^ lane_hash(channel->id);
     for (size_t i = 0; i < key.len; i++)
         hash = (hash ^ (unsigned char)key.ptr[i]) * 1099511628211u;
     struct recipient **slot = &o->recipients[hash & (o->recipient_slots - 1)];
-    while (*slot && ((*slot)->channel != channel || !kanal_str_is(key, (*slot)->key)))
+    while (*slot && (!kanal_str_equal((*slot)->channel->id, channel->id) || !kanal_str_is(key, (*slot)->key)))
         slot = &(*slot)->next;
     return slot;
 }
@@ -55,6 +56,14 @@ void recipients_grow(struct outbound *o)
             *recipient_slot(o, recipient->channel, kanal_str_c(recipient->key)) = recipient;
         }
     free(old);
+}
+
+void recipients_move(struct outbound *o, const struct channel *from, struct channel *to)
+{
+    for (size_t i = 0; i < o->recipient_slots; i++)
+        for (struct recipient *recipient = o->recipients[i]; recipient; recipient = recipient->next)
+            if (recipient->channel == from)
+                recipient->channel = to;
 }
 
 void recipients_free(struct outbound *o)

@@ -232,6 +232,21 @@ static void describe_all(struct candidates *all)
     }
 }
 
+int plugin_describe(struct plugin **ret_plugin, const char *path, unsigned flags, struct kanal_buffer *error)
+{
+    struct candidate one = { .path = strdup(path), .fd = -1, .flags = flags };
+    struct candidates all = { .list = &one, .count = one.path != NULL };
+    describe_all(&all);
+    if (one.fd >= 0)
+        close(one.fd);
+    kanal_buffer_str(error, kanal_buffer_view(&one.error));
+    kanal_buffer_release(&one.error);
+    free(one.path);
+    if (one.plugin)
+        *ret_plugin = one.plugin;
+    return one.plugin ? 0 : KANAL_E_INVALID;
+}
+
 static void add(void *user, const char *path)
 {
     struct candidates *all = user;

@@ -103,6 +103,11 @@ int worker_may_run(struct lane *lane)
     return 0;
 }
 
+int worker_is_done(const struct kanal_channel *instance)
+{
+    return instance->worker->state == WORKER_UP && instance->outstanding == 0;
+}
+
 /* ---- The slots ---- */
 
 static kanal_channel *proxy_create(const kanal_host *host, const kanal_config *config)

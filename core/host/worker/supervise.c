@@ -139,6 +139,7 @@ static int worker_begin(struct worker *worker)
     worker->has_hello = is_described;
     worker->started_ms = worker->page_changed_ms = worker->heard_ms = worker_now_ms(worker);
     worker->why = NULL;
+    worker->is_dismissed = 0;
     say_hello(worker);
     return 0;
 }
@@ -146,6 +147,8 @@ static int worker_begin(struct worker *worker)
 int worker_takes(struct channel *channel)
 {
     struct worker *worker = place_of(channel);
+    if (worker && worker->is_dismissed) /* it is on its way out: the channel is started when it has ended */
+        return 0;
     if (worker && worker->state == WORKER_IDLE)
         worker_begin(worker);
     return worker && (worker->state == WORKER_STARTING || worker->state == WORKER_UP);
@@ -314,7 +317,7 @@ static int is_shared_with_others(const struct worker *worker, const struct chann
 /* Who waits how long: the channel that is to blame by itself, if it is among others; the others not at all, the first times. */
 static void plan_restart(struct worker *worker, struct channel *culprit)
 {
-    uint32_t delay = backoff_ms(worker->failures);
+    uint32_t delay = worker->is_dismissed ? 0 : backoff_ms(worker->failures);
     int is_repeated = culprit && count_blame(culprit);
     if (culprit && is_shared_with_others(worker, culprit)) {
         if (is_repeated)
@@ -339,8 +342,8 @@ static void on_ended(struct worker *worker, int status)
     describe_end(worker, status, end);
     if (worker_now_ms(worker) - worker->started_ms > LIVED_WELL_MS)
         worker->failures = 0;
-    worker->failures++;
-    if (!worker->workers->stopped) {
+    worker->failures += !worker->is_dismissed;
+    if (!worker->workers->stopped && !worker->is_dismissed) {
         log_write(host->log, KANAL_LOG_ERROR, "worker", culprit ? culprit->id.ptr : NULL,
                   "the worker of plugin '%s' has ended%s%s%s: %s", worker->plugin->descriptor.id,
                   culprit ? " in " : "", culprit ? slot : "", culprit ? "()" : "", end);
@@ -388,6 +391,37 @@ void workers_flush(void *user)
         workers->first_dirty = worker->next_dirty;
         worker->is_dirty = 0;
         worker_flush(worker);
+    }
+}
+
+/* ---- A channel leaves ---- */
+
+static int is_used(const struct worker *worker)
+{
+    for (uint32_t i = 0; i < worker->instance_room; i++)
+        if (worker->instances[i] && worker->instances[i]->channel)
+            return 1;
+    for (const struct channel *channel = worker->workers->host->first_channel; channel;
+         channel = channel->next)
+        if (channel->worker == worker)
+            return 1;
+    return 0;
+}
+
+void worker_leave(struct channel *channel)
+{
+    struct worker *worker = channel->worker;
+    channel->worker = NULL;
+    if (!worker || is_used(worker))
+        return;
+    if (worker->state == WORKER_WAITING) {
+        uv_timer_stop(worker->timer);
+        worker->state = WORKER_IDLE;
+    } else if (worker->state == WORKER_STARTING || worker->state == WORKER_UP) {
+        worker->is_dismissed = 1;
+        worker_flush(worker);
+        if (worker->process)
+            shutdown(worker->process->socket, SHUT_WR); /* it reads what is left, and ends */
     }
 }
 

@@ -54,6 +54,7 @@ struct worker {
     uint64_t frames_sent, frames_flushed; /* of the process; the page counts those that are worked off */
     uint64_t page_calls;
     int64_t page_changed_ms, heard_ms, started_ms; /* loop time */
+    int is_dismissed; /* its last channel has left: its end is no accident */
     const char *why; /* it is being ended for: "hang", "broken_frame"; NULL: of itself */
     char words[160]; /* the same for people */
     int64_t ending_since_ms;
@@ -100,6 +101,8 @@ int worker_takes(struct channel *);
 /* Ends the process: why is a word for the metric. */
 void worker_end(struct worker *, const char *why, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The channel is retired. A worker without channels ends. */
+void worker_leave(struct channel *);
 /* For /channels: 0 if it is not in a worker, or none runs. */
 pid_t worker_pid(const struct channel *);
 
@@ -122,6 +125,8 @@ int worker_send_lazily(struct kanal_channel *, enum wire_type, const void *frame
 void worker_unpark(struct worker *);
 
 /* proxy.c */
+/* 1: it has worked off every frame. */
+int worker_is_done(const struct kanal_channel *);
 struct kanal_channel *instance_find(const struct worker *, uint32_t number);
 void instance_gone(struct kanal_channel *);
 /* Those of a process that died. */
