@@ -73,6 +73,7 @@ struct workers {
     struct wire_scratch scratch;
     struct metric_family *restarts, *rss, *frames;
     uint64_t ticks;
+    int64_t watched_ms;          /* the last of them */
     void (*stopped)(void *user); /* workers_stop() */
     void *stopped_user;
     int64_t stop_until_ms;
@@ -101,6 +102,7 @@ pid_t worker_pid(const struct channel *);
 
 /* watch.c: the timer of all workers */
 #define WORKER_DESCRIBE_MS 10000
+#define WORKER_WATCH_MS 100
 void worker_on_watch(uv_timer_t *);
 
 /* link.c: the socket */
