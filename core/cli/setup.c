@@ -91,6 +91,10 @@ static void configure_plugins(struct setup *setup)
             worker->memory_bytes =
                 config->memory_bytes ? (uint64_t)config->memory_bytes : worker->memory_bytes;
             worker->deadline_ms = config->deadline_ms ? (uint32_t)config->deadline_ms : worker->deadline_ms;
+            if (config->threads) { /* the process that described it may not */
+                worker->flags |= WORKER_MAY_THREAD;
+                worker_plugin_dismiss(worker);
+            }
         }
     }
 }
@@ -102,7 +106,8 @@ int setup_load(struct setup *setup, const char *config_path, const char *extra_p
         return CLI_CONFIG;
     const char *extra[] = { extra_path, NULL };
     setup->plugins =
-        plugins_describe(extra_path ? extra : setup->config->plugin_path, on_plugin_error, setup);
+        plugins_describe(extra_path ? extra : setup->config->plugin_path,
+                         setup->config->sandbox_required ? WORKER_NEEDS_LANDLOCK : 0, on_plugin_error, setup);
     configure_plugins(setup);
     setup->of_channel = calloc(setup->config->channel_count + 1, sizeof *setup->of_channel);
     for (size_t i = 0; setup->of_channel && i < setup->config->channel_count; i++)

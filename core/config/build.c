@@ -321,6 +321,7 @@ static void build_identity(struct config *config, struct config_errors *errors)
 static void build_plugins(struct config *config, struct config_errors *errors)
 {
     static const char *const isolations[] = { "worker", "none", NULL };
+    static const char *const sandboxes[] = { "best_effort", "required", NULL };
     static const char *const installed[] = { KANAL_PLUGIN_DIR, NULL };
     yyjson_mut_val *plugins = yyjson_mut_obj_get(yyjson_mut_doc_get_root(config->impl->tree), "plugins");
     yyjson_mut_obj_iter iter = yyjson_mut_obj_iter_with(plugins);
@@ -333,14 +334,16 @@ static void build_plugins(struct config *config, struct config_errors *errors)
     config->plugin_path = yyjson_mut_obj_get(plugins, "path")
                               ? config_texts(config, yyjson_mut_obj_get(plugins, "path"), NULL, errors, NULL)
                               : installed;
+    config->sandbox_required = config_choice(yyjson_mut_obj_get(plugins, "sandbox"), sandboxes) == 1;
     while (list && (key = yyjson_mut_obj_iter_next(&iter))) {
         yyjson_mut_val *value = yyjson_mut_obj_iter_get_val(key), *size = yyjson_mut_obj_get(value, "memory"),
                        *patience = yyjson_mut_obj_get(value, "deadline");
         struct config_plugin *plugin = &list[config->plugin_count];
-        if (kanal_str_is(config_str(key), "path"))
+        if (kanal_str_is(config_str(key), "path") || kanal_str_is(config_str(key), "sandbox"))
             continue;
         plugin->id = json_arena_dup(&config->impl->arena, config_str(key));
         plugin->in_process = config_choice(yyjson_mut_obj_get(value, "isolation"), isolations);
+        plugin->threads = yyjson_mut_is_true(yyjson_mut_obj_get(value, "threads"));
         plugin->memory_bytes = size ? ranged(size, &memory, 1, errors) : 0;
         plugin->deadline_ms = patience ? ranged(patience, &deadline, 0, errors) : 0;
         config->plugin_count++;

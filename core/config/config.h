@@ -42,6 +42,7 @@ struct config_channel {
 struct config_plugin {
     const char *id;
     int in_process;       /* isolation: none */
+    int threads;          /* its worker may start threads */
     int64_t memory_bytes; /* 0: default */
     int64_t deadline_ms;  /* of a callback in a worker, then it is killed; 0: default */
 };
@@ -78,6 +79,7 @@ struct config {
         const char *level, *format; /* "info", "json" */
     } log;
     const char *const *plugin_path; /* NULL-ended directories */
+    int sandbox_required;           /* plugins.sandbox: required; else what the kernel has */
     const struct config_plugin *plugins;
     size_t plugin_count;
     struct config_channel *channels;

@@ -14,6 +14,7 @@
 #define STOP_MS 10000u
 #define RETRY_MS_MIN 1000u
 #define RETRY_MS_MAX 60000u
+#define TELL_MS 1000u /* a channel.up or channel.down at most so often */
 
 static void stopped(struct channel *channel);
 static void destroy(struct channel *channel);
@@ -62,10 +63,11 @@ static void on_timer_closed(uv_handle_t *handle)
 struct channel *channel_new(struct host *host, const struct config_channel *config, struct plugin *plugin)
 {
     struct channel *channel = calloc(1, sizeof *channel);
-    uv_timer_t *timer = calloc(1, sizeof *timer);
-    if (!channel || !timer) {
+    uv_timer_t *timer = calloc(1, sizeof *timer), *tell_timer = calloc(1, sizeof *tell_timer);
+    if (!channel || !timer || !tell_timer) {
         free(channel);
         free(timer);
+        free(tell_timer);
         return NULL;
     }
     channel->host = host;
@@ -78,6 +80,9 @@ struct channel *channel_new(struct host *host, const struct config_channel *conf
     uv_timer_init(host->loop, timer);
     timer->data = channel;
     channel->timer = timer;
+    uv_timer_init(host->loop, tell_timer);
+    tell_timer->data = channel;
+    channel->tell_timer = tell_timer;
     lane_init(&channel->lane, host->scheduler);
     channel->lane.may_run = plugin->worker ? worker_may_run : NULL;
     if (egress_init(channel) != 0) {
@@ -99,6 +104,7 @@ void channel_free(struct channel *channel)
         free(*pattern);
     free(channel->egress);
     uv_close((uv_handle_t *)channel->timer, on_timer_closed);
+    uv_close((uv_handle_t *)channel->tell_timer, on_timer_closed);
     free(channel);
 }
 
@@ -177,6 +183,8 @@ static void on_health_told(void *user, kanal_status status)
 static void publish_health(struct channel *channel, int is_up)
 {
     channel->told = is_up ? 1 : -1;
+    channel->told_ms = uv_now(channel->host->loop);
+    uv_timer_stop(channel->tell_timer);
     struct kanal_buffer data = { 0 }, dedupe = { 0 };
     write_health(channel, is_up, &data);
     /* The start of this process's watch over the channel makes the count unique. */
@@ -202,19 +210,44 @@ void channel_tell_health(struct channel *channel)
         publish_health(channel, is_healthy(channel));
 }
 
-/* After every change of state or health: the metric, and the event if it turned. */
-static void health_changed(struct channel *channel, int was_healthy)
+/* What holds now, if that is not what was told last. */
+static void announce(struct channel *channel)
+{
+    int healthy = is_healthy(channel);
+    uv_timer_stop(channel->tell_timer);
+    if (channel->told == (healthy ? 1 : -1))
+        return;
+    log_write(channel->host->log, healthy ? KANAL_LOG_INFO : KANAL_LOG_WARN, "channel", channel->id.ptr,
+              "%s%s%s", healthy ? "up" : "down", healthy || !channel->reason[0] ? "" : ": ",
+              healthy ? "" : channel->reason);
+    publish_health(channel, healthy);
+}
+
+static void on_tell(uv_timer_t *timer)
+{
+    announce(timer->data);
+}
+
+/* The plugin may change its mind each millisecond: the state is seen at once, the log and the consumers hear the latest once a second. */
+static void tell_in_time(struct channel *channel)
+{
+    uint64_t now = uv_now(channel->host->loop), next = channel->told ? channel->told_ms + TELL_MS : 0;
+    if (now >= next)
+        announce(channel);
+    else if (!uv_is_active((uv_handle_t *)channel->tell_timer))
+        uv_timer_start(channel->tell_timer, on_tell, next - now, 0);
+}
+
+/* After every change of state or health. Returns 1 if it turned. */
+static int health_changed(struct channel *channel, int was_healthy)
 {
     int healthy = is_healthy(channel);
     kanal_str values[] = { channel->id, channel->source.plugin };
     metric_series(channel->host->channel_up, values)->value = healthy;
     if (healthy == was_healthy)
-        return;
+        return 0;
     channel->since_ms = host_now_ms();
-    log_write(channel->host->log, healthy ? KANAL_LOG_INFO : KANAL_LOG_WARN, "channel", channel->id.ptr,
-              "%s%s%s", healthy ? "up" : "down", healthy || !channel->reason[0] ? "" : ": ",
-              healthy ? "" : channel->reason);
-    publish_health(channel, healthy);
+    return 1;
 }
 
 void channel_set_health(struct channel *channel, kanal_status status, kanal_str reason)
@@ -223,15 +256,17 @@ void channel_set_health(struct channel *channel, kanal_status status, kanal_str 
     channel->health = status;
     snprintf(channel->reason, sizeof channel->reason, "%.*s", (int)(reason.len < 255 ? reason.len : 255),
              reason.ptr ? reason.ptr : "");
-    if (channel->state == CHANNEL_UP)
-        health_changed(channel, was);
+    if (channel->state == CHANNEL_UP && health_changed(channel, was))
+        tell_in_time(channel);
 }
 
+/* Its states are the host's, and few: each is told at once, and so is what a plugin's change still waits for. */
 static void move_to(struct channel *channel, enum channel_state state)
 {
-    int was = is_healthy(channel);
+    int was = is_healthy(channel), waits = uv_is_active((uv_handle_t *)channel->tell_timer);
     set_state(channel, state);
-    health_changed(channel, was);
+    if (health_changed(channel, was) || waits)
+        announce(channel);
 }
 
 /* ---- Start ---- */

@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "event/envelope.h"
 #include "host/lane.h"
+#include "host/services/egress.h"
 #include "host/loader.h"
 #include "host/op.h"
 #include "kanal/ext/blob.h"
@@ -45,6 +46,7 @@ struct channel {
     const kanal_websocket_plugin *sockets;
     char **egress;          /* NULL-ended patterns that apply */
     int egress_by_operator; /* they may name private addresses */
+    struct egress_gate gates[EGRESS_REACHES];
     enum channel_state state;
     kanal_status health; /* KANAL_OK, or why not */
     char reason[256];
@@ -60,6 +62,8 @@ struct channel {
     uint64_t health_changes; /* for dedupe keys of channel.up and .down */
     int told;                /* the last that was published: 1 up, -1 down, 0 nothing yet */
     int health_untold;       /* the last change could not be stored: the broker was away */
+    uint64_t told_ms;        /* loop time of that */
+    uv_timer_t *tell_timer;  /* the next may be told when it fires */
     struct op *finishing;    /* start, provision or stop that is not answered yet */
     uv_timer_t *timer;       /* for deadlines of these and for trying again */
     void (*on_timer)(struct channel *);
@@ -91,7 +95,7 @@ void channel_lost(struct channel *, kanal_status, kanal_str reason);
 void channel_refused(struct channel *);
 
 const char *channel_state_name(enum channel_state);
-/* Records the health and publishes channel.up or channel.down when it changed. */
+/* Records the health, and publishes channel.up or channel.down when it changed: at most once a second, then the latest. */
 void channel_set_health(struct channel *, kanal_status, kanal_str reason);
 /* The broker is back: says the last change of health that could not be stored. */
 void channel_tell_health(struct channel *);

@@ -133,7 +133,7 @@ int json_regex_new(struct json_regex **ret_regex, kanal_str pattern, const char 
         emit(&c, REGEX_MATCH, 0, 0);
     }
     free(c.nodes);
-    if (c.failed) {
+    if (c.failed || !regex) {
         *ret_reason = c.failed;
         json_regex_free(regex);
         return KANAL_E_INVALID;

@@ -18,6 +18,7 @@
 struct candidate {
     char *path;
     int is_done, has_hello;
+    unsigned flags;
     int64_t until_ms;
     struct worker_process *process;
     struct plugin *plugin; /* made when it is done well */
@@ -90,6 +91,7 @@ static struct plugin *plugin_new(struct candidate *c, const struct wire_frame *f
     *worker = (struct worker_plugin){ .fd = c->fd,
                                       .file = c->file,
                                       .memory_bytes = WORKER_MEMORY_DEFAULT,
+                                      .flags = c->flags,
                                       .deadline_ms = WORKER_DEADLINE_DEFAULT_MS };
     c->fd = -1;
     plugin->worker = worker;
@@ -131,7 +133,7 @@ static void begin(struct candidate *c)
         plugin_refuse(&c->error, "it cannot be read: %s", strerror(errno));
     else if (!S_ISREG(c->file.st_mode))
         plugin_refuse(&c->error, "it is no regular file");
-    else if (worker_process_new(&c->process, c->fd, WORKER_MEMORY_DEFAULT, reason) != 0)
+    else if (worker_process_new(&c->process, c->fd, WORKER_MEMORY_DEFAULT, c->flags, reason) != 0)
         plugin_refuse(&c->error, "%s", reason);
     if (c->error.len > 0)
         finish(c);
@@ -163,12 +165,15 @@ static void on_frame(struct candidate *c, const struct wire_frame *frame)
 /* It ended before it described anything: in a constructor, most likely. */
 static void on_end(struct candidate *c)
 {
-    char text[64];
+    char text[64], stopped[WORKER_REASON_MAX];
     int status = 0;
     for (int64_t until = now_ms() + 500; !worker_process_reap(c->process, &status) && now_ms() < until;)
         poll(NULL, 0, 1);
     worker_status_text(status, text);
-    plugin_refuse(&c->error, "its worker ended while it was being loaded: %s", text);
+    if (worker_process_stopped_by_sandbox(c->process, status, stopped))
+        plugin_refuse(&c->error, "while it was being loaded it %s", stopped);
+    else
+        plugin_refuse(&c->error, "its worker ended while it was being loaded: %s", text);
     finish(c);
 }
 
@@ -243,11 +248,14 @@ static void add(void *user, const char *path)
         all->list[all->count++] = (struct candidate){ .path = copy, .fd = -1 };
 }
 
-struct plugin *plugins_describe(const char *const *directories, plugin_error_fn *tell, void *user)
+struct plugin *plugins_describe(const char *const *directories, unsigned flags, plugin_error_fn *tell,
+                                void *user)
 {
     struct candidates all = { 0 };
     struct plugin *list = NULL;
     plugin_files(directories, add, &all, tell, user);
+    for (size_t i = 0; i < all.count; i++)
+        all.list[i].flags = flags;
     describe_all(&all);
     for (size_t i = 0; i < all.count; i++) {
         struct candidate *c = &all.list[i];

@@ -18,6 +18,7 @@ struct worker_plugin {
     int fd;           /* the file */
     struct stat file; /* as it was described */
     uint64_t memory_bytes;
+    unsigned flags;                  /* WORKER_… of page.h */
     uint32_t deadline_ms;            /* of a callback, until it is killed */
     struct kanal_buffer description; /* the frame's body */
     struct wire_scratch memory;      /* what the descriptor's pointers lead to */
@@ -28,8 +29,9 @@ struct worker_plugin {
 #define WORKER_MEMORY_DEFAULT (256u * 1024 * 1024)
 #define WORKER_DEADLINE_DEFAULT_MS 10000u
 
-/* As plugins_load(), by workers, several at once, each within 10 s. */
-struct plugin *plugins_describe(const char *const *directories, plugin_error_fn *, void *user);
+/* As plugins_load(), by workers, several at once, each within 10 s. flags: WORKER_NEEDS_LANDLOCK or 0. */
+struct plugin *plugins_describe(const char *const *directories, unsigned flags, plugin_error_fn *,
+                                void *user);
 /* The process that described the plugin is not needed, perhaps none ever. */
 void worker_plugin_dismiss(struct worker_plugin *);
 void worker_plugin_free(struct worker_plugin *);

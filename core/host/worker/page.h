@@ -6,6 +6,8 @@
 #define KANAL_HOST_WORKER_PAGE_H
 #include <stdint.h>
 
+#include "host/worker/sandbox.h"
+
 #define WORKER_PAGE_BYTES 4096u
 
 struct worker_page {  /* each member is one atomic store, relaxed: after a crash the last ones are there */
@@ -13,7 +15,13 @@ struct worker_page {  /* each member is one atomic store, relaxed: after a crash
     uint32_t slot;    /* the type of the frame that it runs for */
     uint64_t calls;   /* entered and left: even outside of callbacks */
     uint64_t frames;  /* of channels, worked off */
+    struct sandbox_notice notice; /* what the plugin was stopped at */
+    struct sandbox_report sandbox;
 };
+
+/* What the worker's program is told besides its memory. */
+#define WORKER_MAY_THREAD 1u     /* plugins.ID.threads */
+#define WORKER_NEEDS_LANDLOCK 2u /* plugins.sandbox: required */
 
 /* The worker's descriptors. */
 #define WORKER_FD_SOCKET 3

@@ -83,10 +83,10 @@ static void ends_close(struct ends *ends)
             close(fds[i]);
 }
 
-static int spawn(pid_t *ret_pid, const struct ends *ends, uint64_t memory_bytes)
+static int spawn(pid_t *ret_pid, const struct ends *ends, uint64_t memory_bytes, unsigned flags)
 {
-    char path[4096], parent[16], memory[24], *environment[5];
-    char *argv[] = { "kanal-worker", parent, memory, NULL };
+    char path[4096], parent[16], memory[24], told[12], *environment[5];
+    char *argv[] = { "kanal-worker", parent, memory, told, NULL };
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     sigset_t all, none;
@@ -94,6 +94,7 @@ static int spawn(pid_t *ret_pid, const struct ends *ends, uint64_t memory_bytes)
     sigemptyset(&none);
     snprintf(parent, sizeof parent, "%ld", (long)getpid());
     snprintf(memory, sizeof memory, "%llu", (unsigned long long)memory_bytes);
+    snprintf(told, sizeof told, "%u", flags);
     make_environment(environment);
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -143,7 +144,7 @@ static int make_pairs(struct worker_process *process, struct ends *ends, int plu
 }
 
 int worker_process_new(struct worker_process **ret_process, int plugin_fd, uint64_t memory_bytes,
-                       char reason[WORKER_REASON_MAX])
+                       unsigned flags, char reason[WORKER_REASON_MAX])
 {
     struct ends ends = { -1, -1, -1, -1 };
     struct worker_process *process = calloc(1, sizeof *process);
@@ -153,7 +154,7 @@ int worker_process_new(struct worker_process **ret_process, int plugin_fd, uint6
     }
     process->socket = process->errors = -1;
     int error =
-        make_pairs(process, &ends, plugin_fd) != 0 ? errno : spawn(&process->pid, &ends, memory_bytes);
+        make_pairs(process, &ends, plugin_fd) != 0 ? errno : spawn(&process->pid, &ends, memory_bytes, flags);
     ends_close(&ends);
     if (error != 0) {
         char path[4096];

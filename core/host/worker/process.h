@@ -17,10 +17,10 @@ struct worker_process {
     size_t taken;
 };
 
-/* Starts the worker's program for the plugin that stands behind the descriptor (borrowed). memory_bytes: 0: no limit. KANAL_E_INTERNAL,
+/* Starts the worker's program for the plugin that stands behind the descriptor (borrowed). memory_bytes: 0: no limit; flags: WORKER_… of page.h. KANAL_E_INTERNAL,
  * and the reason in words. */
 int worker_process_new(struct worker_process **ret_process, int plugin_fd, uint64_t memory_bytes,
-                       char reason[WORKER_REASON_MAX]);
+                       unsigned flags, char reason[WORKER_REASON_MAX]);
 /* Kills it if it still runs, and waits for its end (which then is near). */
 void worker_process_free(struct worker_process *);
 
@@ -36,6 +36,9 @@ int worker_process_next(struct worker_process *, struct wire_frame *ret_frame);
 int worker_process_reap(struct worker_process *, int *ret_status);
 /* "SIGSEGV", "exit code 1" */
 void worker_status_text(int status, char text[64]);
+/* sandboxed.c: the same as the end of "it …", if the sandbox stopped it: "called connect(), which its sandbox forbids". 1 or 0. */
+int worker_process_stopped_by_sandbox(const struct worker_process *, int status,
+                                      char text[WORKER_REASON_MAX]);
 
 /* 0 if the frame is the hello of a worker of this build. */
 int worker_check_hello(const struct wire_frame *, char reason[WORKER_REASON_MAX]);

@@ -268,7 +268,7 @@ int worker_receive(struct worker *worker, const struct wire_frame *frame)
     if (worker->state != WORKER_UP)
         return worker_receive_first(worker, frame);
     struct kanal_channel *instance = instance_find(worker, frame->channel);
-    if (!instance)
+    if (!instance || instance->is_free) /* a number of nobody's: invented */
         return KANAL_E_INVALID;
     if (frame->type == WIRE_DESTROYED) {
         if (instance->channel || instance->is_free)

@@ -105,7 +105,7 @@ static struct worker_process *get_process(struct worker *worker, int *ret_descri
     plugin->process = NULL;
     if (process)
         worker_process_limit(process, plugin->memory_bytes);
-    else if (worker_process_new(&process, plugin->fd, plugin->memory_bytes, reason) != 0)
+    else if (worker_process_new(&process, plugin->fd, plugin->memory_bytes, plugin->flags, reason) != 0)
         return NULL;
     return process;
 }
@@ -207,8 +207,11 @@ static struct channel *blamed(const struct worker *worker, const char **ret_slot
 /* For the metric. */
 static const char *reason_of(const struct worker *worker, int status)
 {
+    char stopped[WORKER_REASON_MAX];
     if (worker->why)
         return worker->why;
+    if (worker_process_stopped_by_sandbox(worker->process, status, stopped))
+        return "sandbox";
     if (WIFSIGNALED(status))
         return WTERMSIG(status) == SIGKILL ? "killed" : "crash";
     return "exit";
@@ -216,10 +219,12 @@ static const char *reason_of(const struct worker *worker, int status)
 
 static void describe_end(const struct worker *worker, int status, char text[320])
 {
-    char how[64];
+    char how[64], stopped[WORKER_REASON_MAX];
     worker_status_text(status, how);
     if (worker->why)
         snprintf(text, 320, "%s", worker->words);
+    else if (worker_process_stopped_by_sandbox(worker->process, status, stopped))
+        snprintf(text, 320, "it %s", stopped);
     else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
         snprintf(text, 320, "it was killed (SIGKILL), by an operator or for lack of memory");
     else
@@ -283,6 +288,7 @@ static void forget_process(struct worker *worker)
     worker->out.len = worker->out_sent = 0;
     worker->out.failed = 0;
     worker->page_calls = worker->frames_sent = worker->frames_flushed = 0;
+    worker->denied_told = 0;
     worker->rss->value = 0;
 }
 
@@ -339,6 +345,7 @@ static void on_ended(struct worker *worker, int status)
                   culprit ? " in " : "", culprit ? slot : "", culprit ? "()" : "", end);
         count_restart(worker, reason_of(worker, status));
     }
+    worker_tell_denied(worker);
     lose_channels(worker, culprit, slot, end);
     forget_process(worker);
     if (worker->workers->stopped)
@@ -403,6 +410,9 @@ int workers_new(struct workers **ret_workers, struct host *host)
                                   "Resident memory of the plugin's worker.", by_plugin);
     workers->frames = metrics_family(host->metrics, METRIC_COUNTER, "kanal_worker_frames_total",
                                      "Frames to (out) and from (in) workers.", by_direction);
+    workers->denied =
+        metrics_family(host->metrics, METRIC_COUNTER, "kanal_worker_denied_total",
+                       "System calls that the sandbox refused the plugin's workers.", by_plugin);
     uv_timer_init(host->loop, workers->watch);
     workers->watch->data = workers;
     uv_timer_start(workers->watch, worker_on_watch, WORKER_WATCH_MS, WORKER_WATCH_MS);

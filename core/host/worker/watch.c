@@ -66,10 +66,13 @@ void worker_on_watch(uv_timer_t *timer)
             worker->heard_ms += gap;
         }
         if (worker->state == WORKER_STARTING &&
-            worker_now_ms(worker) - worker->started_ms > WORKER_DESCRIBE_MS)
+            worker_now_ms(worker) - worker->started_ms > WORKER_DESCRIBE_MS) {
             worker_end(worker, "start", "it did not say what it is within %d s", WORKER_DESCRIBE_MS / 1000);
-        else if (worker->state == WORKER_UP)
+        } else if (worker->state == WORKER_UP) {
             check_hang(worker);
+            worker_tell_sandbox(worker);
+            worker_tell_denied(worker);
+        }
         if (with_rss && worker->process)
             read_rss(worker);
     }

@@ -57,8 +57,10 @@ struct worker {
     const char *why; /* it is being ended for: "hang", "broken_frame"; NULL: of itself */
     char words[160]; /* the same for people */
     int64_t ending_since_ms;
-    uint32_t failures; /* deaths, none of which was long after its start */
-    int is_file_told;  /* the file has changed: said once */
+    uint32_t failures;    /* deaths, none of which was long after its start */
+    int is_file_told;     /* the file has changed: said once */
+    uint32_t denied_told; /* of the page's notice */
+    int64_t denied_told_ms;
     struct metric *rss, *frames_in, *frames_out;
     char line[512]; /* of stderr, not ended yet */
     size_t line_bytes;
@@ -72,6 +74,8 @@ struct workers {
     uv_timer_t *watch;
     struct wire_scratch scratch;
     struct metric_family *restarts, *rss, *frames;
+    struct metric_family *denied;
+    int is_sandbox_told;
     uint64_t ticks;
     int64_t watched_ms;          /* the last of them */
     void (*stopped)(void *user); /* workers_stop() */
@@ -100,6 +104,9 @@ void worker_end(struct worker *, const char *why, const char *format, ...)
 /* For /channels: 0 if it is not in a worker, or none runs. */
 pid_t worker_pid(const struct channel *);
 
+/* sandboxed.c: once a gateway, what the sandbox is made of here; and, each 10 s at most, what it refused the worker. */
+void worker_tell_sandbox(struct worker *);
+void worker_tell_denied(struct worker *);
 /* watch.c: the timer of all workers */
 #define WORKER_DESCRIBE_MS 10000
 #define WORKER_WATCH_MS 100

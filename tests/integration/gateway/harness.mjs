@@ -136,7 +136,8 @@ export class Kanal {
     return kanal;
   }
   async run(more = {}) {
-    this.child = start(kanalBinary, ['run', '-c', this.config], { env: { ...process.env, ...more.env } });
+    const [command, ...args] = [...(more.wrap ?? []), kanalBinary, 'run', '-c', this.config]; // wrap: a program that runs it
+    this.child = start(command, args, { env: { ...process.env, ...more.env } });
     const line = await until('kanal says where it listens, or ends', () =>
       this.log().find((entry) => / channels on http/.test(entry.message)) ?? (!running.has(this.child) && { message: '' }));
     if (!line.message) throw new Error(`kanal ended: ${this.child.lines.join('\n')}`);

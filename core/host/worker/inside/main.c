@@ -1,6 +1,6 @@
 /* kanal-worker - hosts one plugin for `kanal run`, which starts it; it is of no use by itself.
  *
- *   kanal-worker PARENT MEMORY   descriptors 3: the socket to the core, 4: the page, 5: the plugin's file; 2: lines for the log.
+ *   kanal-worker PARENT MEMORY FLAGS   descriptors 3: the socket to the core, 4: the page, 5: the plugin's file; 2: lines for the log.
  *
  * It maps the plugin, says what the plugin is (or why it was refused), and serves its channels until the socket ends. */
 #include <errno.h>
@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -20,32 +19,36 @@
 #define DESCRIPTORS_MOST 64u
 #define FILE_BYTES_MOST (64u * 1024 * 1024)
 
-#if defined __SANITIZE_ADDRESS__
-#define IS_SANITIZED 1
-#elif defined __has_feature
-#if __has_feature(address_sanitizer)
-#define IS_SANITIZED 1
-#endif
-#endif
-#ifndef IS_SANITIZED
-#define IS_SANITIZED 0
-#endif
+/* What the core told by the command line. */
+struct told {
+    pid_t parent;
+    uint64_t memory; /* 0: no limit; the core lowers it when it knows the plugin's configuration */
+    unsigned flags;
+};
 
-static int limit(int resource, uint64_t most)
+/* The same options serve both stages. */
+static struct sandbox_options sandbox_of(const struct told *told, const struct inside *in,
+                                         struct sandbox_limit limits[3], int keep[6])
 {
-    struct rlimit both = { most, most };
-    return setrlimit((__rlimit_resource_t)resource, &both);
-}
-
-/* The core sets the memory again when it knows the plugin's configuration. AddressSanitizer maps terabytes. */
-static int set_limits(uint64_t memory)
-{
-    int status = limit(RLIMIT_CORE, 0);
-    status |= limit(RLIMIT_NOFILE, DESCRIPTORS_MOST);
-    status |= limit(RLIMIT_FSIZE, FILE_BYTES_MOST);
-    if (!IS_SANITIZED && memory > 0)
-        status |= limit(RLIMIT_DATA, memory);
-    return status;
+    static const int plugin[] = { WORKER_FD_PLUGIN };
+    const int kept[] = { STDIN_FILENO,     STDOUT_FILENO,    STDERR_FILENO,
+                         WORKER_FD_SOCKET, WORKER_FD_PLUGIN, in->wake };
+    memcpy(keep, kept, sizeof kept);
+    limits[0] = (struct sandbox_limit){ RLIMIT_NOFILE, DESCRIPTORS_MOST };
+    limits[1] = (struct sandbox_limit){ RLIMIT_FSIZE, FILE_BYTES_MOST };
+    limits[2] = (struct sandbox_limit){ RLIMIT_DATA, told->memory };
+    return (struct sandbox_options){
+        .keep = keep,
+        .keep_count = sizeof kept / sizeof *kept,
+        .read_fds = plugin,
+        .read_fd_count = 1,
+        .limits = limits,
+        .limit_count = told->memory > 0 ? 3 : 2,
+        .parent = told->parent,
+        .allow = told->flags & WORKER_MAY_THREAD ? SANDBOX_ALLOW_THREADS : 0,
+        .require = told->flags & WORKER_NEEDS_LANDLOCK ? SANDBOX_REQUIRED : SANDBOX_BASE,
+        .notice = &in->page->notice,
+    };
 }
 
 static struct worker_page *map_page(void)
@@ -61,6 +64,12 @@ static void send_hello(struct inside *in)
     inside_send(in, WIRE_HELLO, NULL, &hello);
 }
 
+static void send_refused(struct inside *in, kanal_str words)
+{
+    struct wire_text refused = { 0, words };
+    inside_send(in, WIRE_REFUSED, NULL, &refused);
+}
+
 static void send_description(struct inside *in)
 {
     const kanal_plugin *p = &in->plugin;
@@ -69,8 +78,7 @@ static void send_description(struct inside *in)
                       (p->deliver ? WIRE_SLOT_DELIVER : 0) | (p->media ? WIRE_SLOT_MEDIA : 0) |
                       (p->on_wake ? WIRE_SLOT_ON_WAKE : 0);
     if (inside_send(in, WIRE_DESCRIBED, NULL, &described) != 0) {
-        struct wire_text refused = { 0, KANAL_LIT("it says more of itself than fits: 2 MiB") };
-        inside_send(in, WIRE_REFUSED, NULL, &refused);
+        send_refused(in, KANAL_LIT("it says more of itself than fits: 2 MiB"));
     }
 }
 
@@ -87,21 +95,29 @@ static kanal_str without_name(kanal_str text, const char *name)
     return kanal_str_of(cut, text.len - skipped);
 }
 
-static int load(struct inside *in)
+/* The first stage of the sandbox, the plugin, the second. 0, or the core was told why not. */
+static int load(struct inside *in, const struct sandbox_options *sandbox)
 {
     char path[32];
     const kanal_plugin *descriptor;
     struct kanal_buffer error = { 0 };
+    struct sandbox_report *report = &in->page->sandbox;
+    if (sandbox_before_load(sandbox, report) != 0) {
+        send_refused(in, kanal_str_c(report->problem));
+        return -1;
+    }
     snprintf(path, sizeof path, "/proc/self/fd/%d", WORKER_FD_PLUGIN);
     __atomic_store_n(&in->page->slot, WIRE_DESCRIBED, __ATOMIC_RELAXED);
     int status = plugin_open(&descriptor, path, &error);
     close(WORKER_FD_PLUGIN);
-    if (status == 0) {
+    if (status != 0) {
+        send_refused(in, without_name(kanal_buffer_view(&error), path));
+    } else if (sandbox_after_load(sandbox, report) != 0) {
+        send_refused(in, kanal_str_c(report->problem));
+        status = -1;
+    } else {
         plugin_copy(&in->plugin, descriptor);
         send_description(in);
-    } else {
-        struct wire_text refused = { 0, without_name(kanal_buffer_view(&error), path) };
-        inside_send(in, WIRE_REFUSED, NULL, &refused);
     }
     kanal_buffer_release(&error);
     return status;
@@ -128,25 +144,28 @@ static int has_instances(const struct inside *in)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
+    struct sandbox_limit limits[3];
+    int keep[6];
+    if (argc != 4) {
         fprintf(stderr, "kanal-worker is started by `kanal run`\n");
         return 2;
     }
     struct inside in = { .socket = WORKER_FD_SOCKET,
                          .out_lock = PTHREAD_MUTEX_INITIALIZER,
                          .lane = pthread_self() };
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != (pid_t)strtol(argv[1], NULL, 10))
-        return 1; /* the core ended before we asked to be told */
+    const struct told told = { .parent = (pid_t)strtol(argv[1], NULL, 10),
+                               .memory = strtoull(argv[2], NULL, 10),
+                               .flags = (unsigned)strtoul(argv[3], NULL, 10) };
     signal(SIGPIPE, SIG_IGN);
     in.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     in.page = map_page();
-    if (in.wake < 0 || !in.page || set_limits(strtoull(argv[2], NULL, 10)) != 0) {
+    if (in.wake < 0 || !in.page) {
         fprintf(stderr, "kanal-worker: it cannot be set up: %s\n", strerror(errno));
         return 1;
     }
     send_hello(&in);
-    int status = load(&in);
+    const struct sandbox_options sandbox = sandbox_of(&told, &in, limits, keep);
+    int status = load(&in, &sandbox);
     inside_flush(&in);
     if (status == 0)
         inside_run(&in);
