@@ -11,7 +11,6 @@
 #include "host/worker/worker.h"
 #include "kanal/sdk/str.h"
 
-#define WATCH_MS 100u
 #define BACKOFF_MS_MIN 1000u
 #define BACKOFF_MS_MAX 60000u
 #define LIVED_WELL_MS 60000     /* after so long a death is the first again */
@@ -438,6 +437,7 @@ int workers_new(struct workers **ret_workers, struct host *host)
         return KANAL_E_INTERNAL;
     }
     workers->host = host;
+    workers->watched_ms = (int64_t)uv_now(host->loop);
     workers->restarts = metrics_family(host->metrics, METRIC_COUNTER, "kanal_worker_restarts_total",
                                        "Workers that ended and were started again.", by_reason);
     workers->rss = metrics_family(host->metrics, METRIC_GAUGE, "kanal_worker_rss_bytes",
@@ -449,7 +449,7 @@ int workers_new(struct workers **ret_workers, struct host *host)
                        "System calls that the sandbox refused the plugin's workers.", by_plugin);
     uv_timer_init(host->loop, workers->watch);
     workers->watch->data = workers;
-    uv_timer_start(workers->watch, worker_on_watch, WATCH_MS, WATCH_MS);
+    uv_timer_start(workers->watch, worker_on_watch, WORKER_WATCH_MS, WORKER_WATCH_MS);
     uv_unref((uv_handle_t *)workers->watch);
     *ret_workers = workers;
     return 0;

@@ -57,8 +57,14 @@ void worker_on_watch(uv_timer_t *timer)
         check_stop(workers);
         return;
     }
+    int64_t now = (int64_t)uv_now(workers->host->loop), gap = now - workers->watched_ms - 2 * WORKER_WATCH_MS;
     int with_rss = workers->ticks++ % RSS_TICKS == 0;
+    workers->watched_ms = now;
     for (struct worker *worker = workers->first; worker; worker = worker->next) {
+        if (gap > 0) { /* we stood still, perhaps the whole machine did: that is no hang of theirs */
+            worker->page_changed_ms += gap;
+            worker->heard_ms += gap;
+        }
         if (worker->state == WORKER_STARTING &&
             worker_now_ms(worker) - worker->started_ms > WORKER_DESCRIBE_MS) {
             worker_end(worker, "start", "it did not say what it is within %d s", WORKER_DESCRIBE_MS / 1000);

@@ -78,6 +78,7 @@ struct workers {
     struct metric_family *denied;
     int is_sandbox_told;
     uint64_t ticks;
+    int64_t watched_ms;          /* the last of them */
     void (*stopped)(void *user); /* workers_stop() */
     void *stopped_user;
     int64_t stop_until_ms;
@@ -111,6 +112,7 @@ void worker_tell_sandbox(struct worker *);
 void worker_tell_denied(struct worker *);
 /* watch.c: the timer of all workers */
 #define WORKER_DESCRIBE_MS 10000
+#define WORKER_WATCH_MS 100
 void worker_on_watch(uv_timer_t *);
 
 /* link.c: the socket */
