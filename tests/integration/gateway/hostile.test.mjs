@@ -149,8 +149,8 @@ test('answered three times: the first counts', () => harmless(async () => {
   await until('the others are dropped and counted', async () => await dropped() === before + 2);
 }));
 
-test('never answered: 503 at the deadline', () => harmless(async () => {
-  assert.equal(await act('never'), 503);
+test('never answered: 504 at the deadline', () => harmless(async () => {
+  assert.equal(await act('never'), 504);
   await until('nothing is left', async () => (await stateOf('evil-quiet')).requests_under_way === 0);
 }));
 
