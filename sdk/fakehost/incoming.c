@@ -86,7 +86,7 @@ static int is_authentic(struct fake_host *host, const kanal_route *route, const 
 /* ---- Requests ---- */
 
 /* Decoded and without dot segments, as a host does it; 0, or -1. */
-static int make_path(struct arena *arena, kanal_str target, kanal_http_request *request)
+static int make_path(struct fake_arena *arena, kanal_str target, kanal_http_request *request)
 {
     struct kanal_buffer path = { 0 };
     size_t end = 0;
@@ -97,21 +97,21 @@ static int make_path(struct arena *arena, kanal_str target, kanal_http_request *
     kanal_buffer_text(&path, "/"); /* so that a dot segment at the end is one between slashes */
     wrong |= memmem(path.data, path.len, "/../", 4) != NULL ||
              memmem(path.data, path.len, "/./", 3) != NULL || memchr(path.data, 0, path.len) != NULL;
-    request->path = arena_str(arena, kanal_str_of(path.data, path.len - 1));
+    request->path = fake_arena_str(arena, kanal_str_of(path.data, path.len - 1));
     request->query =
-        arena_str(arena, end < target.len ? kanal_str_from(target, end + 1) : kanal_str_of(NULL, 0));
+        fake_arena_str(arena, end < target.len ? kanal_str_from(target, end + 1) : kanal_str_of(NULL, 0));
     kanal_buffer_release(&path);
     return wrong ? -1 : 0;
 }
 
-static void make_request(struct fake_host *host, struct arena *arena, const char *target,
+static void make_request(struct fake_host *host, struct fake_arena *arena, const char *target,
                          kanal_http_request *request)
 {
     struct kanal_buffer url = { 0 };
-    kanal_buffer_text(&url, FAKE_PUBLIC_URL);
+    kanal_buffer_text(&url, fake_public_url(host));
     kanal_buffer_text(&url, target);
-    request->url = arena_str(arena, kanal_buffer_view(&url));
-    request->remote = arena_str(arena, kanal_str_c(host->remote));
+    request->url = fake_arena_str(arena, kanal_buffer_view(&url));
+    request->remote = fake_arena_str(arena, kanal_str_c(host->remote));
     kanal_buffer_release(&url);
     kanal_field *headers = (kanal_field *)(uintptr_t)request->headers;
     for (size_t i = 0; i < request->header_count; i++) { /* in lower case, whatever the test wrote */
@@ -129,10 +129,22 @@ kanal_op fake_http(struct fake_host *host, const char *method, const char *targe
     return op;
 }
 
+static void call_on_http(struct fake_host *host, kanal_op op, const kanal_http_request *request)
+{
+    FAKE_ENTER(host, "on_http()");
+    struct fake_arena arguments = fake_arguments(host);
+    kanal_http_request copy;
+    fake_arena_request(&arguments, &copy, request);
+    host->plugin->on_http(host->channel, op,
+                          fake_arena_struct(&arguments, host, &copy, sizeof copy, FAKE_REQUEST_LEAST));
+    fake_arena_release(&arguments);
+    fake_leave(host);
+}
+
 kanal_op fake_http_pending(struct fake_host *host, const char *method, const char *target,
                            const kanal_field *headers, size_t header_count, kanal_str body)
 {
-    struct arena arena = { 0 };
+    struct fake_arena arena = { 0 };
     int code = 400;
     const kanal_http_request given = { .struct_size = sizeof given,
                                        .method = kanal_str_c(method),
@@ -140,7 +152,7 @@ kanal_op fake_http_pending(struct fake_host *host, const char *method, const cha
                                        .headers = headers,
                                        .header_count = header_count };
     kanal_http_request request;
-    arena_request(&arena, &request, &given);
+    fake_arena_request(&arena, &request, &given);
     make_request(host, &arena, target, &request);
     struct owed *owed = fake_owe(host, CALL_HTTP);
     const kanal_route *route = NULL;
@@ -153,19 +165,28 @@ kanal_op fake_http_pending(struct fake_host *host, const char *method, const cha
     else if (!is_authentic(host, route, &request))
         fake_respond_as_host(host, owed, 401);
     else
-        host->plugin->on_http(host->channel, owed->op, &request);
-    arena_release(&arena);
+        call_on_http(host, owed->op, &request);
+    fake_arena_release(&arena);
     return owed->op;
 }
 
 /* ---- The other calls ---- */
 
+static void call_deliver(struct fake_host *host, kanal_op op, const kanal_delivery *delivery)
+{
+    FAKE_ENTER(host, "deliver()");
+    struct fake_arena arguments = fake_arguments(host);
+    kanal_delivery copy;
+    fake_arena_delivery(&arguments, &copy, delivery);
+    host->plugin->deliver(host->channel, op,
+                          fake_arena_struct(&arguments, host, &copy, sizeof copy, FAKE_DELIVERY_LEAST));
+    fake_arena_release(&arguments);
+    fake_leave(host);
+}
+
 kanal_op fake_deliver(struct fake_host *host, const kanal_delivery *given)
 {
-    struct arena arena = { 0 };
-    kanal_delivery delivery;
-    arena_delivery(&arena, &delivery, given);
-    delivery.struct_size = sizeof delivery;
+    kanal_delivery delivery = *given;
     if (delivery.part == 0)
         delivery.part = delivery.part_count = 1;
     if (delivery.attempt == 0)
@@ -184,34 +205,38 @@ kanal_op fake_deliver(struct fake_host *host, const kanal_delivery *given)
     if (host->plugin->deliver == NULL)
         fake_fail(host, "the plugin has no deliver()");
     else
-        host->plugin->deliver(host->channel, owed->op, &delivery);
-    arena_release(&arena);
+        call_deliver(host, owed->op, &delivery);
     fake_run(host);
     return owed->op;
 }
 
 kanal_op fake_media(struct fake_host *host, const char *reference)
 {
-    struct arena arena = { 0 };
     struct owed *owed = fake_owe(host, CALL_MEDIA);
+    FAKE_ENTER(host, "media()");
+    struct fake_arena arguments = fake_arguments(host);
     if (host->plugin->media == NULL)
         fake_fail(host, "the plugin has no media()");
     else
-        host->plugin->media(host->channel, owed->op, arena_str(&arena, kanal_str_c(reference)));
-    arena_release(&arena);
+        host->plugin->media(host->channel, owed->op, fake_arena_str(&arguments, kanal_str_c(reference)));
+    fake_arena_release(&arguments);
+    fake_leave(host);
     fake_run(host);
     return owed->op;
 }
 
 kanal_op fake_provision(struct fake_host *host, const char *public_url, int wanted)
 {
-    struct arena arena = { 0 };
     struct owed *owed = fake_owe(host, CALL_PROVISION);
+    FAKE_ENTER(host, "provision()");
+    struct fake_arena arguments = fake_arguments(host);
     if (host->plugin->provision == NULL)
         fake_fail(host, "the plugin has no provision()");
     else
-        host->plugin->provision(host->channel, owed->op, arena_str(&arena, kanal_str_c(public_url)), wanted);
-    arena_release(&arena);
+        host->plugin->provision(host->channel, owed->op, fake_arena_str(&arguments, kanal_str_c(public_url)),
+                                wanted);
+    fake_arena_release(&arguments);
+    fake_leave(host);
     fake_run(host);
     return owed->op;
 }

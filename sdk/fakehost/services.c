@@ -45,19 +45,14 @@ static void wake(const kanal_host *table)
 
 static int64_t now_ms(const kanal_host *table)
 {
+    fake_check_lane(fake_of(table), "now_ms");
     return fake_of(table)->now_ms;
 }
 
 static void random_bytes(const kanal_host *table, void *out, size_t len)
 {
-    struct fake_host *host = fake_of(table);
-    unsigned char *bytes = out;
-    for (size_t i = 0; i < len; i++) { /* xorshift64*: repeatable, never cryptographic */
-        host->random_state ^= host->random_state >> 12;
-        host->random_state ^= host->random_state << 25;
-        host->random_state ^= host->random_state >> 27;
-        bytes[i] = (unsigned char)(host->random_state * UINT64_C(2685821657736338717) >> 56);
-    }
+    fake_check_lane(fake_of(table), "random");
+    fake_random(fake_of(table), out, len);
 }
 
 static void metric_add(const kanal_host *table, kanal_str name, double by, const kanal_field *labels,
@@ -65,6 +60,7 @@ static void metric_add(const kanal_host *table, kanal_str name, double by, const
 {
     struct fake_host *host = fake_of(table);
     struct metric *metric = host->metrics;
+    fake_check_lane(host, "metric_add");
     (void)labels;
     (void)count;
     int wrong = name.len == 0 || (name.ptr[0] >= '0' && name.ptr[0] <= '9');
@@ -77,8 +73,8 @@ static void metric_add(const kanal_host *table, kanal_str name, double by, const
     while (metric != NULL && !kanal_str_is(name, metric->name))
         metric = metric->next;
     if (metric == NULL) {
-        metric = arena_zeroed(&host->kept, sizeof *metric);
-        metric->name = (char *)(uintptr_t)arena_str(&host->kept, name).ptr;
+        metric = fake_arena_zeroed(&host->kept, sizeof *metric);
+        metric->name = (char *)(uintptr_t)fake_arena_str(&host->kept, name).ptr;
         metric->next = host->metrics;
         host->metrics = metric;
     }
@@ -97,6 +93,7 @@ double fake_metric(const struct fake_host *host, const char *name)
 static void health(const kanal_host *table, kanal_status status, kanal_str reason)
 {
     struct fake_host *host = fake_of(table);
+    fake_check_lane(host, "health");
     if (status != KANAL_OK && reason.len == 0)
         fake_fail(host, "health(): status %d without a reason", status);
     host->health = status;
@@ -107,11 +104,29 @@ kanal_status fake_health(const struct fake_host *host)
     return host->health;
 }
 
+/* Its answer was on the way already. */
+static void end_in_spite(struct fake_host *host, struct task *task)
+{
+    struct fake_reply reply = { 0 };
+    if (task->kind != TASK_RESPONSE || task->due_ms != 0) {
+        fake_ready(host, task, task->planned);
+    } else if (fake_script_answers(host, task->request, &reply)) {
+        fake_provider_reply(host, task, &reply);
+    } else {
+        fake_ready(host, task, KANAL_E_MAYBE);
+    }
+}
+
 static void cancel(const kanal_host *table, kanal_op op)
 {
     struct fake_host *host = fake_of(table);
+    fake_check_lane(host, "cancel");
     struct task *task = fake_take_waiting(host, op);
-    if (task != NULL)
+    if (task == NULL)
+        return;
+    if (host->flags & FAKE_CANCEL_LATE)
+        end_in_spite(host, task);
+    else
         fake_ready(host, task, KANAL_E_CANCELLED);
 }
 
@@ -119,7 +134,7 @@ static kanal_op timer(const kanal_host *table, uint32_t delay_ms, kanal_done_fn 
 {
     struct fake_host *host = fake_of(table);
     int refused;
-    struct task *task = fake_task(host, TASK_DONE, user, &refused);
+    struct task *task = fake_task(host, "timer", TASK_DONE, user, &refused);
     if (task == NULL)
         return 0;
     task->call.done = callback;
@@ -173,7 +188,7 @@ static kanal_status check_secrets(struct fake_host *host, const kanal_http_reque
 static kanal_status check_request(struct fake_host *host, const kanal_http_request *request)
 {
     struct kanal_url url;
-    if (request == NULL || request->struct_size < sizeof *request || request->method.len == 0 ||
+    if (request == NULL || request->struct_size < FAKE_REQUEST_LEAST || request->method.len == 0 ||
         kanal_url_parse(request->url, &url) != KANAL_OK ||
         (request->part_count > 0 && request->body.len > 0)) {
         fake_fail(host, "http_send(): malformed request");
@@ -190,10 +205,10 @@ static kanal_status check_request(struct fake_host *host, const kanal_http_reque
 static struct fake_request *remember_request(struct fake_host *host, kanal_op op, kanal_op cause,
                                              const kanal_http_request *request)
 {
-    struct fake_request *copy = arena_zeroed(&host->kept, sizeof *copy);
+    struct fake_request *copy = fake_arena_zeroed(&host->kept, sizeof *copy);
     copy->op = op;
     copy->cause = cause;
-    arena_request(&host->kept, &copy->request, request);
+    fake_arena_request(&host->kept, &copy->request, request);
     if (host->request_count == host->request_capacity) {
         size_t capacity = host->request_capacity ? host->request_capacity * 2 : 8;
         struct fake_request **grown = realloc(host->requests, capacity * sizeof *grown);
@@ -211,7 +226,7 @@ kanal_op fake_http_send(const kanal_host *table, kanal_op cause, const kanal_htt
 {
     struct fake_host *host = fake_of(table);
     int refused;
-    struct task *task = fake_task(host, TASK_RESPONSE, user, &refused);
+    struct task *task = fake_task(host, "http_send", TASK_RESPONSE, user, &refused);
     if (task == NULL)
         return 0;
     task->call.response = callback;
@@ -223,7 +238,8 @@ kanal_op fake_http_send(const kanal_host *table, kanal_op cause, const kanal_htt
         return task->op;
     }
     task->request = remember_request(host, task->op, cause, request);
-    fake_wait(host, task);
+    if (!fake_provider_asked(host, task))
+        fake_wait(host, task);
     return task->op;
 }
 
@@ -247,7 +263,7 @@ static void answer_request(struct fake_host *host, size_t index, kanal_status st
         return;
     }
     if (response != NULL)
-        arena_response(&task->copies, &task->response, response);
+        fake_arena_response(&task->copies, &task->response, response);
     fake_ready(host, task, status);
     fake_run(host);
 }
@@ -275,16 +291,6 @@ void fake_request_fail(struct fake_host *host, size_t index, kanal_status status
 
 /* ---- The table ---- */
 
-const void *fake_extension(const kanal_host *table, const char *id)
-{
-    (void)table;
-    if (strcmp(id, KANAL_EXT_BLOB) == 0)
-        return &fake_blob_table;
-    if (strcmp(id, KANAL_EXT_WEBSOCKET) == 0)
-        return &fake_websocket_table;
-    return NULL;
-}
-
 void fake_table_init(struct fake_host *host)
 {
     host->table = (kanal_host){ .struct_size = sizeof host->table,
@@ -308,5 +314,10 @@ void fake_table_init(struct fake_host *host)
                                 .delivered = fake_delivered,
                                 .respond = fake_respond,
                                 .locate = fake_locate,
-                                .extension = fake_extension };
+                                .extension = fake_extension_find };
+}
+
+void fake_wake(struct fake_host *host)
+{
+    wake(&host->table);
 }

@@ -51,7 +51,7 @@ static int is_data(kanal_str data)
 /* What is wrong with an event; NULL: nothing. */
 static const char *find_fault(const kanal_event *event)
 {
-    if (event == NULL || event->struct_size < sizeof *event)
+    if (event == NULL || event->struct_size < FAKE_EVENT_LEAST)
         return "struct_size";
     if (event->flags != 0)
         return "flags";
@@ -84,10 +84,12 @@ static void record(struct fake_host *host, kanal_op cause, const kanal_event *ev
         host->event_capacity = capacity;
     }
     struct fake_event *entry = &host->events[host->event_count++];
-    arena_event(&host->kept, &entry->event, event);
+    fake_arena_event(&host->kept, &entry->event, event);
     entry->cause = cause;
     entry->document = kanal_json_parse(entry->event.data);
+    const size_t before = host->event_lines.len;
     fake_event_line(host, entry, &host->event_lines);
+    fake_contract_check(host, kanal_str_from(kanal_buffer_view(&host->event_lines), before));
 }
 
 /* The request whose 2xx waits; NULL without a cause, or with one that cannot wait any more. */
@@ -106,7 +108,7 @@ kanal_op fake_publish(const kanal_host *table, kanal_op cause, const kanal_event
 {
     struct fake_host *host = fake_of(table);
     int refused;
-    struct task *task = fake_task(host, TASK_DONE, user, &refused);
+    struct task *task = fake_task(host, "publish", TASK_DONE, user, &refused);
     if (task == NULL)
         return 0;
     task->call.done = callback;

@@ -39,14 +39,15 @@ static int is_one_of(kanal_str name, const char *const *names)
 }
 
 /* A value, in which "ref": REFERENCE becomes "url": a URL of the gateway. What is the provider's own stays. */
-static void write_value(struct kanal_json *json, yyjson_val *value)
+static void write_value(struct line *line, yyjson_val *value)
 {
+    struct kanal_json *json = &line->json;
     size_t index, max;
     yyjson_val *key, *item;
     if (yyjson_is_arr(value)) {
         kanal_json_array(json);
         yyjson_arr_foreach (value, index, max, item)
-            write_value(json, item);
+            write_value(line, item);
         kanal_json_array_end(json);
         return;
     }
@@ -59,7 +60,9 @@ static void write_value(struct kanal_json *json, yyjson_val *value)
         kanal_str name = kanal_json_text(key);
         if (kanal_str_is(name, "ref") && yyjson_is_str(item)) {
             struct kanal_buffer url = { 0 };
-            kanal_buffer_text(&url, FAKE_ORIGIN "/m/" FAKE_CHANNEL_ID "/");
+            kanal_buffer_text(&url, FAKE_ORIGIN "/m/");
+            kanal_buffer_text(&url, line->host->channel_id);
+            kanal_buffer_byte(&url, '/');
             kanal_base64_encode(&url, kanal_json_text(item), KANAL_BASE64_URL | KANAL_BASE64_UNPADDED);
             kanal_json_member_str(json, "url", kanal_buffer_view(&url));
             kanal_buffer_release(&url);
@@ -69,14 +72,15 @@ static void write_value(struct kanal_json *json, yyjson_val *value)
         if (kanal_str_is(name, "provider"))
             kanal_json_value(json, item);
         else
-            write_value(json, item);
+            write_value(line, item);
     }
     kanal_json_object_end(json);
 }
 
 /* The plugin's members, less those that are the core's. */
-static void write_members(struct kanal_json *json, yyjson_val *object, const char *const *reserved)
+static void write_members(struct line *line, yyjson_val *object, const char *const *reserved)
 {
+    struct kanal_json *json = &line->json;
     size_t index, max;
     yyjson_val *key, *member;
     if (object == NULL)
@@ -89,7 +93,7 @@ static void write_members(struct kanal_json *json, yyjson_val *object, const cha
         if (kanal_str_is(name, "provider"))
             kanal_json_value(json, member);
         else
-            write_value(json, member);
+            write_value(line, member);
     }
 }
 
@@ -97,7 +101,7 @@ static void write_channel(struct line *line)
 {
     kanal_json_key(&line->json, "channel");
     kanal_json_object(&line->json);
-    kanal_json_member_text(&line->json, "id", FAKE_CHANNEL_ID);
+    kanal_json_member_text(&line->json, "id", line->host->channel_id);
     kanal_json_member_text(&line->json, "plugin", line->host->plugin->id);
     kanal_json_object_end(&line->json);
 }
@@ -112,7 +116,7 @@ static void write_customer(struct line *line, yyjson_val *said)
     kanal_json_member_text(&line->json, "id", line->customer);
     kanal_json_member_text(&line->json, "node", line->node);
     kanal_json_member_str(&line->json, "address", line->event->address);
-    write_members(&line->json, said, reserved);
+    write_members(line, said, reserved);
     kanal_json_object_end(&line->json);
 }
 
@@ -124,7 +128,7 @@ static void write_chat(struct line *line, yyjson_val *said)
     kanal_json_key(&line->json, "chat");
     kanal_json_object(&line->json);
     kanal_json_member_str(&line->json, "id", line->event->chat);
-    write_members(&line->json, said, reserved);
+    write_members(line, said, reserved);
     kanal_json_object_end(&line->json);
 }
 
@@ -137,7 +141,7 @@ static void write_thing(struct line *line, const char *key, kanal_str id, yyjson
         kanal_json_member_str(&line->json, "id", id);
     if (line->event->external_id.len > 0)
         kanal_json_member_str(&line->json, "external_id", line->event->external_id);
-    write_members(&line->json, said, reserved);
+    write_members(line, said, reserved);
     kanal_json_object_end(&line->json);
 }
 
@@ -160,14 +164,14 @@ static void write_data(struct line *line, yyjson_val *said)
         make_id(id, "e_", KANAL_LIT("call"), line->event->external_id);
         write_thing(line, "call", kanal_str_c(id), kanal_json_at(said, "call"));
     }
-    write_members(&line->json, said, reserved);
+    write_members(line, said, reserved);
     kanal_json_object_end(&line->json);
 }
 
 void fake_event_line(struct fake_host *host, const struct fake_event *published, struct kanal_buffer *out)
 {
     struct line line = { .event = &published->event, .host = host };
-    struct kanal_buffer schema = { 0 };
+    struct kanal_buffer schema = { 0 }, source = { 0 };
     kanal_str type = line.event->type;
     make_id(line.event_id, "e_", type, line.event->dedupe);
     make_id(line.node, "a_", KANAL_LIT("salt"), line.event->address);
@@ -182,7 +186,9 @@ void fake_event_line(struct fake_host *host, const struct fake_event *published,
     kanal_json_member_text(&line.json, "specversion", "1.0");
     kanal_json_member_text(&line.json, "id", line.event_id);
     kanal_json_member_str(&line.json, "type", type);
-    kanal_json_member_text(&line.json, "source", "urn:kanal:kanal:" FAKE_CHANNEL_ID);
+    kanal_buffer_text(&source, "urn:kanal:kanal:");
+    kanal_buffer_text(&source, host->channel_id);
+    kanal_json_member_str(&line.json, "source", kanal_buffer_view(&source));
     if (line.event->address.len > 0)
         kanal_json_member_text(&line.json, "subject", line.node);
     kanal_json_member_time(&line.json, "time", line.event->time_ms ? line.event->time_ms : host->now_ms);
@@ -193,4 +199,5 @@ void fake_event_line(struct fake_host *host, const struct fake_event *published,
     kanal_json_object_end(&line.json);
     kanal_buffer_byte(out, '\n');
     kanal_buffer_release(&schema);
+    kanal_buffer_release(&source);
 }

@@ -4,6 +4,9 @@
 #define MAX_MESSAGE_DEFAULT (64u * 1024u)
 #define UNSENT_BYTES_MAX (1024u * 1024u)
 
+enum happening { WS_OPEN, WS_MESSAGE, WS_CLOSE };
+static void run(struct fake_host *, struct task *);
+
 static struct connection *find(const struct fake_host *host, kanal_op op)
 {
     struct connection *connection = host->connections;
@@ -12,15 +15,11 @@ static struct connection *find(const struct fake_host *host, kanal_op op)
     return connection;
 }
 
-static void queue(struct fake_host *host, enum task_kind kind, kanal_op op, uint32_t number, kanal_str text)
+static void queue(struct fake_host *host, enum happening kind, kanal_op op, uint32_t number, kanal_str text)
 {
-    struct task *task = calloc(1, sizeof *task);
-    if (task == NULL)
-        abort();
-    task->kind = kind;
-    task->op = op;
+    struct task *task = fake_extension_task(host, run, kind, op);
     task->revision = number;
-    task->value = arena_str(&task->copies, text);
+    task->value = fake_arena_str(&task->copies, text);
     fake_ready(host, task, KANAL_OK);
 }
 
@@ -31,7 +30,7 @@ static void begin_close(struct fake_host *host, struct connection *connection, u
         return;
     connection->closing = 1;
     connection->close_code = code;
-    queue(host, TASK_WS_CLOSE, connection->op, code, reason);
+    queue(host, WS_CLOSE, connection->op, code, reason);
 }
 
 /* ---- What the plugin calls ---- */
@@ -40,6 +39,7 @@ static void ws_accept(const kanal_host *table, kanal_op request, uint32_t max_me
 {
     struct fake_host *host = fake_of(table);
     struct owed *owed = fake_owed(host, request);
+    fake_check_lane(host, "websocket accept");
     if (owed == NULL || owed->kind != CALL_HTTP || owed->done) {
         fake_fail(host, "accept() of an op that is no open request");
         return;
@@ -50,18 +50,19 @@ static void ws_accept(const kanal_host *table, kanal_op request, uint32_t max_me
     owed->answer.answered = 1;
     owed->answer.response.struct_size = sizeof owed->answer.response;
     owed->answer.response.code = 101;
-    struct connection *connection = arena_zeroed(&host->kept, sizeof *connection);
+    struct connection *connection = fake_arena_zeroed(&host->kept, sizeof *connection);
     connection->op = request;
     connection->max_message = max_message ? max_message : MAX_MESSAGE_DEFAULT;
     connection->next = host->connections;
     host->connections = connection;
-    queue(host, TASK_WS_OPEN, request, 0, kanal_str_of(NULL, 0));
+    queue(host, WS_OPEN, request, 0, kanal_str_of(NULL, 0));
 }
 
 static int32_t ws_send(const kanal_host *table, kanal_op op, uint32_t type, kanal_str message)
 {
     struct fake_host *host = fake_of(table);
     struct connection *connection = find(host, op);
+    fake_check_lane(host, "websocket send");
     if (connection == NULL || !connection->opened) {
         fake_fail(host, "send() to a connection that is not open");
         return 0;
@@ -76,8 +77,8 @@ static int32_t ws_send(const kanal_host *table, kanal_op op, uint32_t type, kana
         begin_close(host, connection, 1013, kanal_str_of(NULL, 0));
         return 0;
     }
-    struct sent_message *sent = arena_zeroed(&host->kept, sizeof *sent), **end = &connection->first_sent;
-    sent->text = arena_str(&host->kept, message.ptr ? message : kanal_str_of("", 0));
+    struct sent_message *sent = fake_arena_zeroed(&host->kept, sizeof *sent), **end = &connection->first_sent;
+    sent->text = fake_arena_str(&host->kept, message.ptr ? message : kanal_str_of("", 0));
     while (*end != NULL)
         end = &(*end)->next;
     *end = sent;
@@ -101,50 +102,74 @@ static void ws_close(const kanal_host *table, kanal_op op, uint32_t code, kanal_
     begin_close(host, connection, code, reason);
 }
 
-const kanal_websocket_host fake_websocket_table = {
-    .struct_size = sizeof fake_websocket_table, .accept = ws_accept, .send = ws_send, .close = ws_close
+static const kanal_websocket_host table_of_host = {
+    .struct_size = sizeof table_of_host, .accept = ws_accept, .send = ws_send, .close = ws_close
 };
 
 /* ---- What the plugin is told ---- */
 
-void fake_ws_run(struct fake_host *host, struct task *task)
+static void run(struct fake_host *host, struct task *task)
 {
     struct connection *connection = find(host, task->op);
     const struct kanal_websocket_plugin *plugin = host->websocket;
+    struct fake_arena arguments;
     if (plugin == NULL || connection->closed)
         return;
-    if (task->kind == TASK_WS_OPEN) {
+    host->where = task->kind_of_run == WS_OPEN      ? "websocket on_open()"
+                  : task->kind_of_run == WS_MESSAGE ? "websocket on_message()"
+                                                    : "websocket on_close()";
+    arguments = fake_arguments(host);
+    kanal_str text = fake_arena_str(&arguments, task->value);
+    if (task->kind_of_run == WS_OPEN) {
         connection->opened = 1;
         plugin->on_open(host->channel, task->op);
-    } else if (task->kind == TASK_WS_MESSAGE) {
+    } else if (task->kind_of_run == WS_MESSAGE) {
         if (!connection->closing)
-            plugin->on_message(host->channel, task->op, (uint32_t)task->revision, task->value);
+            plugin->on_message(host->channel, task->op, (uint32_t)task->revision, text);
     } else {
         connection->closed = 1;
-        plugin->on_close(host->channel, task->op, (uint32_t)task->revision, task->value);
+        plugin->on_close(host->channel, task->op, (uint32_t)task->revision, text);
     }
+    fake_arena_release(&arguments);
 }
 
-void fake_ws_stop(struct fake_host *host)
+static void attach(struct fake_host *host)
+{
+    if (host->plugin->extension != NULL)
+        host->websocket = host->plugin->extension(host->channel, KANAL_EXT_WEBSOCKET);
+}
+
+static void stop(struct fake_host *host)
 {
     for (struct connection *connection = host->connections; connection != NULL; connection = connection->next)
         begin_close(host, connection, 1001, kanal_str_of(NULL, 0));
 }
+
+static void check_end(struct fake_host *host)
+{
+    for (struct connection *connection = host->connections; connection != NULL; connection = connection->next)
+        if (!connection->closed)
+            fake_fail(host, "stop() was finished before on_close() of a connection");
+}
+
+const struct fake_extension fake_extension_websocket = {
+    .id = KANAL_EXT_WEBSOCKET, .table = &table_of_host, .attach = attach, .stop = stop, .check_end = check_end
+};
 
 /* ---- What the test does ---- */
 
 kanal_op fake_ws_open(struct fake_host *host, const char *target, const kanal_field *headers,
                       size_t header_count, kanal_op *ret_request)
 {
-    struct arena scratch = { 0 };
-    kanal_field *all = arena_zeroed(&scratch, (header_count + 3) * sizeof *all);
+    struct fake_arena scratch = { 0 };
+    kanal_field *all = fake_arena_zeroed(&scratch, (header_count + 3) * sizeof *all);
     for (size_t i = 0; i < header_count; i++)
         all[i] = headers[i];
     all[header_count] = (kanal_field){ KANAL_LIT("upgrade"), KANAL_LIT("websocket") };
     all[header_count + 1] = (kanal_field){ KANAL_LIT("connection"), KANAL_LIT("Upgrade") };
     all[header_count + 2] = (kanal_field){ KANAL_LIT("sec-websocket-version"), KANAL_LIT("13") };
     kanal_op op = fake_http(host, "GET", target, all, header_count + 3, kanal_str_of(NULL, 0));
-    arena_release(&scratch);
+    fake_arena_release(&scratch);
     if (ret_request != NULL)
         *ret_request = op;
     struct connection *connection = find(host, op);
@@ -163,7 +188,7 @@ void fake_ws_receive(struct fake_host *host, kanal_op op, const char *text)
     else if (!kanal_str_utf8(kanal_str_c(text)))
         begin_close(host, connection, 1007, kanal_str_of(NULL, 0));
     else
-        queue(host, TASK_WS_MESSAGE, op, KANAL_WS_TEXT, kanal_str_c(text));
+        queue(host, WS_MESSAGE, op, KANAL_WS_TEXT, kanal_str_c(text));
     fake_run(host);
 }
 

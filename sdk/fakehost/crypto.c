@@ -69,7 +69,7 @@ kanal_op fake_verify(const kanal_host *table, kanal_str secret, kanal_str algori
 {
     struct fake_host *host = fake_of(table);
     int refused;
-    struct task *task = fake_task(host, TASK_DONE, user, &refused);
+    struct task *task = fake_task(host, "verify", TASK_DONE, user, &refused);
     if (task == NULL)
         return 0;
     task->call.done = callback;
@@ -135,7 +135,7 @@ static kanal_status make(struct fake_host *host, kanal_str name, kanal_str algor
         kanal_buffer_append(&signature, mac, length);
     }
     if (status == KANAL_OK)
-        task->value = arena_str(&task->copies, kanal_buffer_view(&signature));
+        task->value = fake_arena_str(&task->copies, kanal_buffer_view(&signature));
     kanal_buffer_release(&signature);
     return status;
 }
@@ -145,7 +145,7 @@ kanal_op fake_sign(const kanal_host *table, kanal_str secret, kanal_str algorith
 {
     struct fake_host *host = fake_of(table);
     int refused;
-    struct task *task = fake_task(host, TASK_VALUE, user, &refused);
+    struct task *task = fake_task(host, "sign", TASK_VALUE, user, &refused);
     if (task == NULL)
         return 0;
     task->call.value = callback;

@@ -4,7 +4,7 @@
 
 struct owed *fake_owe(struct fake_host *host, enum call_kind kind)
 {
-    struct owed *owed = arena_zeroed(&host->kept, sizeof *owed);
+    struct owed *owed = fake_arena_zeroed(&host->kept, sizeof *owed);
     owed->op = fake_next_op(host);
     owed->kind = kind;
     owed->next = host->owed;
@@ -27,11 +27,26 @@ const struct fake_answer *fake_answer(struct fake_host *host, kanal_op op)
     return owed ? &owed->answer : &none;
 }
 
+int fake_answered(struct fake_host *host, kanal_op op)
+{
+    const struct owed *owed = fake_owed(host, op);
+    return owed != NULL && owed->done;
+}
+
+size_t fake_owed_count(const struct fake_host *host)
+{
+    size_t count = 0;
+    for (const struct owed *owed = host->owed; owed != NULL; owed = owed->next)
+        count += !owed->done;
+    return count;
+}
+
 /* The op's record if it may be answered by this slot now, else NULL and a failure. */
 static struct owed *take_answer(const kanal_host *table, kanal_op op, const char *slot, unsigned kinds)
 {
     struct fake_host *host = fake_of(table);
     struct owed *owed = fake_owed(host, op);
+    fake_check_lane(host, slot);
     if (owed == NULL) {
         fake_fail(host, "%s() of an op that was never handed out: %llu", slot, (unsigned long long)op);
         return NULL;
@@ -57,7 +72,7 @@ void fake_finish(const kanal_host *table, kanal_op op, kanal_status status, kana
         return;
     owed->answer.answered = 1;
     owed->answer.status = status;
-    owed->answer.reason = arena_str(&host->kept, reason);
+    owed->answer.reason = fake_arena_str(&host->kept, reason);
     if (owed->kind == CALL_STOP)
         host->stopped = 1;
 }
@@ -114,8 +129,8 @@ void fake_delivered(const kanal_host *table, kanal_op op, const kanal_result *re
     if (owed == NULL)
         return;
     owed->answer.answered = 1;
-    arena_result(&host->kept, &owed->answer.result, result);
-    if (result->struct_size < sizeof *result)
+    fake_arena_result(&host->kept, &owed->answer.result, result);
+    if (result->struct_size < FAKE_RESULT_LEAST)
         fake_fail(host, "delivered(): struct_size is %u", result->struct_size);
     if (result->outcome < KANAL_SENT || result->outcome > KANAL_UNKNOWN)
         fake_fail(host, "delivered(): outcome %d", result->outcome);
@@ -163,12 +178,12 @@ void fake_respond(const kanal_host *table, kanal_op op, const kanal_http_respons
     struct owed *owed = take_answer(table, op, "respond", 1u << CALL_HTTP);
     if (owed == NULL)
         return;
-    if (response->struct_size < sizeof *response)
+    if (response->struct_size < FAKE_RESPONSE_LEAST)
         fake_fail(host, "respond(): struct_size is %u", response->struct_size);
     if (response->code < 200 || response->code > 599)
         fake_fail(host, "respond(): code %d", response->code);
     check_headers(host, "respond", response->headers, response->header_count);
-    arena_response(&host->kept, &owed->answer.response, response);
+    fake_arena_response(&host->kept, &owed->answer.response, response);
     let_go(owed);
 }
 
@@ -198,7 +213,7 @@ void fake_locate(const kanal_host *table, kanal_op op, kanal_status status, cons
     owed->answer.status = status;
     if (status != KANAL_OK)
         return;
-    if (request == NULL || request->struct_size < sizeof *request) {
+    if (request == NULL || request->struct_size < FAKE_REQUEST_LEAST) {
         fake_fail(host, "locate(): no request");
         return;
     }
@@ -206,5 +221,5 @@ void fake_locate(const kanal_host *table, kanal_op op, kanal_status status, cons
     if (kanal_url_parse(request->url, &url) != KANAL_OK)
         fake_fail(host, "locate(): '%.*s' is no absolute URL", (int)request->url.len, request->url.ptr);
     check_headers(host, "locate", request->headers, request->header_count);
-    arena_request(&host->kept, &owed->answer.location, request);
+    fake_arena_request(&host->kept, &owed->answer.location, request);
 }

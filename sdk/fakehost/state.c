@@ -49,7 +49,7 @@ static kanal_status read_entry(struct fake_host *host, struct task *task, kanal_
     struct state_entry *entry = find(host, key);
     if (entry == NULL || entry->value == NULL)
         return KANAL_E_NOT_FOUND;
-    task->value = arena_str(&task->copies, kanal_str_of(entry->value, entry->value_len));
+    task->value = fake_arena_str(&task->copies, kanal_str_of(entry->value, entry->value_len));
     task->revision = entry->revision;
     return KANAL_OK;
 }
@@ -58,7 +58,7 @@ kanal_op fake_state_get(const kanal_host *table, kanal_str key, kanal_value_fn *
 {
     struct fake_host *host = fake_of(table);
     int refused;
-    struct task *task = fake_task(host, TASK_VALUE, user, &refused);
+    struct task *task = fake_task(host, "state_get", TASK_VALUE, user, &refused);
     if (task == NULL)
         return 0;
     task->call.value = callback;
@@ -83,12 +83,12 @@ static kanal_status write_entry(struct fake_host *host, struct task *task, kanal
     if (if_revision != UINT64_MAX && if_revision != revision)
         return KANAL_E_REJECTED;
     if (entry == NULL) {
-        entry = arena_zeroed(&host->kept, sizeof *entry);
-        entry->key = (char *)(uintptr_t)arena_str(&host->kept, key).ptr;
+        entry = fake_arena_zeroed(&host->kept, sizeof *entry);
+        entry->key = (char *)(uintptr_t)fake_arena_str(&host->kept, key).ptr;
         entry->next = host->state;
         host->state = entry;
     }
-    entry->value = value.len ? (char *)(uintptr_t)arena_str(&host->kept, value).ptr : NULL;
+    entry->value = value.len ? (char *)(uintptr_t)fake_arena_str(&host->kept, value).ptr : NULL;
     entry->value_len = value.len;
     task->revision = entry->revision = ++host->last_revision;
     return KANAL_OK;
@@ -99,7 +99,7 @@ kanal_op fake_state_put(const kanal_host *table, kanal_str key, kanal_str value,
 {
     struct fake_host *host = fake_of(table);
     int refused;
-    struct task *task = fake_task(host, TASK_VALUE, user, &refused);
+    struct task *task = fake_task(host, "state_put", TASK_VALUE, user, &refused);
     if (task == NULL)
         return 0;
     task->call.value = callback;

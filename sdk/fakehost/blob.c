@@ -14,7 +14,7 @@ static kanal_op put(const kanal_host *table, kanal_str content_type, kanal_str f
 {
     struct fake_host *host = fake_of(table);
     int refused;
-    struct task *task = fake_task(host, TASK_VALUE, user, &refused);
+    struct task *task = fake_task(host, "blob put", TASK_VALUE, user, &refused);
     if (task == NULL)
         return 0;
     task->call.value = callback;
@@ -27,7 +27,7 @@ static kanal_op put(const kanal_host *table, kanal_str content_type, kanal_str f
         struct kanal_buffer reference = { 0 };
         kanal_buffer_text(&reference, "blob:");
         kanal_buffer_uint(&reference, ++host->blob_count);
-        task->value = arena_str(&task->copies, kanal_buffer_view(&reference));
+        task->value = fake_arena_str(&task->copies, kanal_buffer_view(&reference));
         kanal_buffer_release(&reference);
     }
     fake_ready(host, task, status);
@@ -38,7 +38,7 @@ static kanal_op url(const kanal_host *table, kanal_str reference, kanal_value_fn
 {
     struct fake_host *host = fake_of(table);
     int refused;
-    struct task *task = fake_task(host, TASK_VALUE, user, &refused);
+    struct task *task = fake_task(host, "blob url", TASK_VALUE, user, &refused);
     if (task == NULL)
         return 0;
     task->call.value = callback;
@@ -47,13 +47,16 @@ static kanal_op url(const kanal_host *table, kanal_str reference, kanal_value_fn
     kanal_status status = reference.len == 0 ? KANAL_E_INVALID : host->blob_status;
     if (status == KANAL_OK) {
         struct kanal_buffer text = { 0 };
-        kanal_buffer_text(&text, FAKE_ORIGIN "/m/" FAKE_CHANNEL_ID "/");
+        kanal_buffer_text(&text, FAKE_ORIGIN "/m/");
+        kanal_buffer_text(&text, host->channel_id);
+        kanal_buffer_byte(&text, '/');
         kanal_base64_encode(&text, reference, KANAL_BASE64_URL | KANAL_BASE64_UNPADDED);
-        task->value = arena_str(&task->copies, kanal_buffer_view(&text));
+        task->value = fake_arena_str(&task->copies, kanal_buffer_view(&text));
         kanal_buffer_release(&text);
     }
     fake_ready(host, task, status);
     return task->op;
 }
 
-const kanal_blob_host fake_blob_table = { .struct_size = sizeof fake_blob_table, .put = put, .url = url };
+static const kanal_blob_host table_of_host = { .struct_size = sizeof table_of_host, .put = put, .url = url };
+const struct fake_extension fake_extension_blob = { .id = KANAL_EXT_BLOB, .table = &table_of_host };

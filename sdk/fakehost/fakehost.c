@@ -1,6 +1,7 @@
 /* The life of the fake host and of the one channel in it. */
 #include "inside.h"
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -42,7 +43,7 @@ static kanal_str complete_settings(struct fake_host *host, const char *settings)
             fake_fail(host, "settings_schema is no JSON");
         fill_defaults(doc, yyjson_mut_doc_get_root(doc), yyjson_doc_get_root(schema));
         char *written = yyjson_mut_write(doc, 0, &length);
-        text = arena_str(&host->kept, kanal_str_of(written, length));
+        text = fake_arena_str(&host->kept, kanal_str_of(written, length));
         free(written);
     }
     yyjson_mut_doc_free(doc);
@@ -86,11 +87,11 @@ static void check_route(struct fake_host *host, const kanal_route *route)
 static void check_plugin(struct fake_host *host)
 {
     const kanal_plugin *plugin = host->plugin;
-    if (plugin->struct_size < sizeof *plugin)
+    if (plugin->struct_size < FAKE_PLUGIN_LEAST)
         fake_fail(host, "the plugin's struct_size is %u", plugin->struct_size);
     if (!is_plugin_id(plugin->id) || plugin->name == NULL || plugin->version == NULL)
         fake_fail(host, "the plugin's id, name or version");
-    if (plugin->limits != NULL && plugin->limits->struct_size < sizeof *plugin->limits)
+    if (plugin->limits != NULL && plugin->limits->struct_size < FAKE_LIMITS_LEAST)
         fake_fail(host, "the limits' struct_size is %u", plugin->limits->struct_size);
     for (size_t i = 0; i < plugin->route_count; i++)
         check_route(host, &plugin->routes[i]);
@@ -100,24 +101,57 @@ static void check_plugin(struct fake_host *host)
 
 /* ---- Life ---- */
 
-static struct fake_host *make_host(const kanal_plugin *plugin, const char *const (*secrets)[2],
-                                   size_t secret_count)
+static void take_secrets(struct fake_host *host, const struct fake_options *options)
+{
+    host->secret_count = options->secret_count;
+    host->secrets = fake_arena_zeroed(&host->kept, host->secret_count * sizeof *host->secrets);
+    for (size_t i = 0; i < host->secret_count; i++) {
+        host->secrets[i][0] = fake_arena_str(&host->kept, kanal_str_c(options->secrets[i][0])).ptr;
+        host->secrets[i][1] = fake_arena_str(&host->kept, kanal_str_c(options->secrets[i][1])).ptr;
+    }
+}
+
+static void take_names(struct fake_host *host, const struct fake_options *options)
+{
+    struct kanal_buffer url = { 0 };
+    host->channel_id =
+        fake_arena_str(&host->kept, kanal_str_c(options->channel_id ? options->channel_id : FAKE_CHANNEL_ID))
+            .ptr;
+    kanal_buffer_text(&url, FAKE_ORIGIN "/c/");
+    kanal_buffer_text(&url, host->channel_id);
+    host->public_url = fake_arena_str(&host->kept, kanal_buffer_view(&url)).ptr;
+    kanal_buffer_release(&url);
+}
+
+static struct fake_host *make_host(const kanal_plugin *plugin, const struct fake_options *options)
 {
     struct fake_host *host = calloc(1, sizeof *host);
     if (host == NULL)
         abort();
-    host->plugin = plugin;
+    memcpy(&host->descriptor, plugin,
+           plugin->struct_size < sizeof *plugin ? plugin->struct_size : sizeof *plugin);
+    host->plugin = &host->descriptor;
+    host->flags = options->flags;
+    host->on_failure = options->on_failure;
+    host->failure_user = options->user;
+    host->last_op = options->first_op ? options->first_op - 1 : 0;
+    host->lane_thread = (uint64_t)pthread_self();
+    host->guard.page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     host->now_ms = FAKE_START_MS;
-    host->random_state = UINT64_C(0x9E3779B97F4A7C15);
+    host->random_state = UINT64_C(0x9E3779B97F4A7C15) ^ options->seed * UINT64_C(0xBF58476D1CE4E5B9);
+    host->random_state = host->random_state ? host->random_state : 1;
     host->remote = "192.0.2.7"; /* RFC 5737 */
     host->ready_end = &host->ready;
-    host->secret_count = secret_count;
-    host->secrets = arena_zeroed(&host->kept, secret_count * sizeof *host->secrets);
-    for (size_t i = 0; i < secret_count; i++) {
-        host->secrets[i][0] = arena_str(&host->kept, kanal_str_c(secrets[i][0])).ptr;
-        host->secrets[i][1] = arena_str(&host->kept, kanal_str_c(secrets[i][1])).ptr;
-    }
+    take_secrets(host, options);
+    take_names(host, options);
     fake_table_init(host);
+    host->where = "create()";
+    host->given_memory = fake_arguments(host);
+    host->given_memory.origin = "destroy()"; /* the table lives until then */
+    host->given =
+        fake_arena_struct(&host->given_memory, host, &host->table, sizeof host->table, FAKE_HOST_LEAST);
+    if (host->flags & FAKE_OLDEST_MINOR)
+        host->given->abi_minor = 0;
     return host;
 }
 
@@ -127,41 +161,86 @@ static void free_host(struct fake_host *host)
     fake_events_free(host);
     kanal_buffer_release(&host->log);
     free(host->requests);
-    arena_release(&host->kept);
+    fake_arena_release(&host->given_memory);
+    fake_guard_release(&host->guard);
+    fake_arena_release(&host->kept);
     free(host);
 }
 
-struct fake_host *fake_new(const kanal_plugin *plugin, const char *settings, const char *const (*secrets)[2],
-                           size_t secret_count)
+static void create(struct fake_host *host)
+{
+    FAKE_ENTER(host, "create()");
+    struct fake_arena arguments = fake_arguments(host);
+    const kanal_config config = { .struct_size = sizeof config,
+                                  .channel_id = fake_arena_str(&arguments, kanal_str_c(host->channel_id)),
+                                  .settings = fake_arena_str(&arguments, host->settings),
+                                  .public_url =
+                                      host->flags & FAKE_NO_PUBLIC_URL
+                                          ? kanal_str_of(NULL, 0)
+                                          : fake_arena_str(&arguments, kanal_str_c(host->public_url)) };
+    host->creating = 1;
+    host->channel = host->plugin->create(
+        host->given, fake_arena_struct(&arguments, host, &config, sizeof config, FAKE_CONFIG_LEAST));
+    host->creating = 0;
+    fake_arena_release(&arguments);
+    fake_leave(host);
+}
+
+struct fake_host *fake_new_with(const kanal_plugin *plugin, const struct fake_options *options)
 {
     if (plugin == NULL || plugin->create == NULL || plugin->start == NULL || plugin->stop == NULL ||
         plugin->destroy == NULL) {
         fputs("fakehost: create, start, stop and destroy are required\n", stderr);
         return NULL;
     }
-    struct fake_host *host = make_host(plugin, secrets, secret_count);
-    struct arena arena = { 0 };
+    struct fake_host *host = make_host(plugin, options);
     check_plugin(host);
-    host->settings = complete_settings(host, settings);
-    kanal_config config = { .struct_size = sizeof config,
-                            .channel_id = arena_str(&arena, KANAL_LIT(FAKE_CHANNEL_ID)),
-                            .settings = arena_str(&arena, host->settings),
-                            .public_url = arena_str(&arena, KANAL_LIT(FAKE_PUBLIC_URL)) };
-    host->creating = 1;
-    host->channel = plugin->create(&host->table, &config);
-    host->creating = 0;
-    arena_release(&arena);
+    host->settings = complete_settings(host, options->settings);
+    create(host);
     if (host->channel == NULL) {
         free_host(host);
         return NULL;
     }
-    if (plugin->extension != NULL)
-        host->websocket = plugin->extension(host->channel, KANAL_EXT_WEBSOCKET);
+    fake_extensions_attach(host);
+    if (host->flags & FAKE_CREATE_ONLY)
+        return host;
+    fake_start(host);
+    return host;
+}
+
+void fake_start(struct fake_host *host)
+{
     struct owed *owed = fake_owe(host, CALL_START);
     host->start_op = owed->op;
-    plugin->start(host->channel, owed->op);
+    host->started = 1;
+    FAKE_ENTER(host, "start()");
+    host->plugin->start(host->channel, owed->op);
+    fake_leave(host);
     fake_run(host);
-    return host;
+}
+
+struct fake_host *fake_new(const kanal_plugin *plugin, const char *settings, const char *const (*secrets)[2],
+                           size_t secret_count)
+{
+    const struct fake_options options = { .settings = settings,
+                                          .secrets = secrets,
+                                          .secret_count = secret_count };
+    return fake_new_with(plugin, &options);
+}
+
+int64_t fake_now(const struct fake_host *host)
+{
+    return host->now_ms;
+}
+
+const char *fake_public_url(const struct fake_host *host)
+{
+    return host->public_url;
+}
+
+const char *fake_guarded(const struct fake_host *host, const void *address, const char **ret_call)
+{
+    return fake_guard_find(&host->guard, address, ret_call);
 }
 
 kanal_channel *fake_channel(struct fake_host *host)
@@ -191,10 +270,12 @@ static void write_events(struct fake_host *host)
 static void stop(struct fake_host *host)
 {
     struct owed *owed = fake_owe(host, CALL_STOP);
+    FAKE_ENTER(host, "stop()");
     host->plugin->stop(host->channel, owed->op);
+    fake_leave(host);
     if (!host->stopped) {
         fake_cancel_all(host);
-        fake_ws_stop(host);
+        fake_extensions_stop(host);
         fake_run(host);
     }
     if (!host->stopped)
@@ -204,23 +285,28 @@ static void stop(struct fake_host *host)
     host->stopped = 1;
 }
 
-size_t fake_free(struct fake_host *host)
+static void check_answers(struct fake_host *host)
 {
     static const char *const calls[] = { "start", "stop", "provision", "on_http", "deliver", "media" };
-    if (host == NULL)
-        return 0;
-    stop(host);
     for (struct owed *owed = host->owed; owed != NULL; owed = owed->next) {
         if (!owed->done)
             fake_fail(host, "%s() was never answered (op %llu)", calls[owed->kind],
                       (unsigned long long)owed->op);
     }
-    for (struct connection *connection = host->connections; connection != NULL;
-         connection = connection->next) {
-        if (!connection->closed)
-            fake_fail(host, "stop() was finished before on_close() of a connection");
+    fake_extensions_check_end(host);
+}
+
+size_t fake_free(struct fake_host *host)
+{
+    if (host == NULL)
+        return 0;
+    if (host->started) {
+        stop(host);
+        check_answers(host);
     }
+    FAKE_ENTER(host, "destroy()");
     host->plugin->destroy(host->channel);
+    fake_leave(host);
     write_events(host);
     size_t failures = host->failures;
     free_host(host);
