@@ -48,15 +48,17 @@ static struct owed *take_answer(const kanal_host *table, kanal_op op, const char
     struct owed *owed = fake_owed(host, op);
     fake_check_lane(host, slot);
     if (owed == NULL) {
-        fake_fail(host, "%s() of an op that was never handed out: %llu", slot, (unsigned long long)op);
+        fake_fault(host, FAKE_FAULT_ANSWER, "%s() of an op that was never handed out: %llu", slot,
+                   (unsigned long long)op);
         return NULL;
     }
     if ((kinds >> owed->kind & 1) == 0) {
-        fake_fail(host, "%s() is not the answer to this op", slot);
+        fake_fault(host, FAKE_FAULT_ANSWER, "%s() is not the answer to this op", slot);
         return NULL;
     }
     if (owed->done) {
-        fake_fail(host, "%s(): op %llu was answered already", slot, (unsigned long long)op);
+        fake_fault(host, FAKE_FAULT_ANSWER, "%s(): op %llu was answered already", slot,
+                   (unsigned long long)op);
         return NULL;
     }
     owed->done = 1;

@@ -22,9 +22,9 @@ static void compile(void)
 
 static void on_violation(void *user, kanal_str pointer, kanal_str member, kanal_str message)
 {
-    fake_fail(user, "publish(): the event breaks the contract at %.*s%s%.*s: %.*s", (int)pointer.len,
-              pointer.ptr, member.len ? "/" : "", (int)member.len, member.len ? member.ptr : "",
-              (int)message.len, message.ptr);
+    fake_fault(user, FAKE_FAULT_EVENT, "publish(): the event breaks the contract at %.*s%s%.*s: %.*s",
+               (int)pointer.len, pointer.ptr, member.len ? "/" : "", (int)member.len,
+               member.len ? member.ptr : "", (int)message.len, message.ptr);
 }
 
 void fake_contract_check(struct fake_host *host, kanal_str line)
@@ -32,7 +32,7 @@ void fake_contract_check(struct fake_host *host, kanal_str line)
     pthread_once(&contract_once, compile);
     yyjson_doc *doc = kanal_json_parse(line);
     if (doc == NULL)
-        fake_fail(host, "publish(): the event is no JSON");
+        fake_fault(host, FAKE_FAULT_EVENT, "publish(): the event is no JSON");
     else
         json_schema_check(contract, yyjson_doc_get_root(doc), on_violation, host);
     yyjson_doc_free(doc);

@@ -97,7 +97,8 @@ static struct owed *find_cause(struct fake_host *host, kanal_op cause)
 {
     struct owed *owed = cause ? fake_owed(host, cause) : NULL;
     if (cause != 0 && (owed == NULL || owed->kind != CALL_HTTP || owed->answer.answered)) {
-        fake_fail(host, "publish(): cause %llu is no request that still waits", (unsigned long long)cause);
+        fake_fault(host, FAKE_FAULT_EVENT, "publish(): cause %llu is no request that still waits",
+                   (unsigned long long)cause);
         return NULL;
     }
     return owed;
@@ -123,7 +124,7 @@ kanal_op fake_publish(const kanal_host *table, kanal_op cause, const kanal_event
     for (size_t i = 0; i < count; i++) {
         const char *fault = find_fault(events[i]);
         if (fault != NULL) {
-            fake_fail(host, "publish(): event %zu: %s", i, fault);
+            fake_fault(host, FAKE_FAULT_EVENT, "publish(): event %zu: %s", i, fault);
             status = KANAL_E_INVALID;
         }
     }

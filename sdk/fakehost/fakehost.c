@@ -69,7 +69,7 @@ static int is_plugin_id(const char *id)
 static void check_route(struct fake_host *host, const kanal_route *route)
 {
     if (route->method == NULL || route->path == NULL || route->path[0] != '/')
-        fake_fail(host, "a route without method or path");
+        fake_fault(host, FAKE_FAULT_LIFE, "a route without method or path");
     if (route->algorithm == NULL)
         return;
     int declared = 0;
@@ -77,26 +77,26 @@ static void check_route(struct fake_host *host, const kanal_route *route)
         declared |= strcmp(host->plugin->secrets[i].name, route->secret) == 0;
     if (!declared || route->name == NULL ||
         (route->where != KANAL_IN_HEADER && route->where != KANAL_IN_QUERY))
-        fake_fail(host, "route %s: secret, name or place of the proof", route->path);
+        fake_fault(host, FAKE_FAULT_LIFE, "route %s: secret, name or place of the proof", route->path);
     int is_equal = strcmp(route->algorithm, "equal") == 0;
     if (!is_equal && (route->encoding == NULL ||
                       (strcmp(route->encoding, "hex") != 0 && strcmp(route->encoding, "base64") != 0)))
-        fake_fail(host, "route %s: encoding", route->path);
+        fake_fault(host, FAKE_FAULT_LIFE, "route %s: encoding", route->path);
 }
 
 static void check_plugin(struct fake_host *host)
 {
     const kanal_plugin *plugin = host->plugin;
     if (plugin->struct_size < FAKE_PLUGIN_LEAST)
-        fake_fail(host, "the plugin's struct_size is %u", plugin->struct_size);
+        fake_fault(host, FAKE_FAULT_LIFE, "the plugin's struct_size is %u", plugin->struct_size);
     if (!is_plugin_id(plugin->id) || plugin->name == NULL || plugin->version == NULL)
-        fake_fail(host, "the plugin's id, name or version");
+        fake_fault(host, FAKE_FAULT_LIFE, "the plugin's id, name or version");
     if (plugin->limits != NULL && plugin->limits->struct_size < FAKE_LIMITS_LEAST)
-        fake_fail(host, "the limits' struct_size is %u", plugin->limits->struct_size);
+        fake_fault(host, FAKE_FAULT_LIFE, "the limits' struct_size is %u", plugin->limits->struct_size);
     for (size_t i = 0; i < plugin->route_count; i++)
         check_route(host, &plugin->routes[i]);
     if (plugin->route_count > 0 && plugin->on_http == NULL)
-        fake_fail(host, "routes without on_http()");
+        fake_fault(host, FAKE_FAULT_LIFE, "routes without on_http()");
 }
 
 /* ---- Life ---- */
@@ -281,7 +281,7 @@ static void stop(struct fake_host *host)
     if (!host->stopped)
         fake_advance(host, STOP_MS);
     if (!host->stopped)
-        fake_fail(host, "stop() was not finished after %d s", STOP_MS / 1000);
+        fake_fault(host, FAKE_FAULT_LIFE, "stop() was not finished after %d s", STOP_MS / 1000);
     host->stopped = 1;
 }
 
@@ -290,8 +290,8 @@ static void check_answers(struct fake_host *host)
     static const char *const calls[] = { "start", "stop", "provision", "on_http", "deliver", "media" };
     for (struct owed *owed = host->owed; owed != NULL; owed = owed->next) {
         if (!owed->done)
-            fake_fail(host, "%s() was never answered (op %llu)", calls[owed->kind],
-                      (unsigned long long)owed->op);
+            fake_fault(host, FAKE_FAULT_ANSWER, "%s() was never answered (op %llu)", calls[owed->kind],
+                       (unsigned long long)owed->op);
     }
     fake_extensions_check_end(host);
 }

@@ -187,6 +187,7 @@ struct fake_host {
     void *provider_user;
     struct script_rule *rules;
     enum fake_trouble trouble;
+    int asked;
     uint64_t troubled;
 };
 
@@ -208,7 +209,9 @@ static inline void fake_random(struct fake_host *host, void *out, size_t len)
 
 /* ---- lane.c ---- */
 
-__attribute__((format(printf, 2, 3))) void fake_fail(struct fake_host *, const char *format, ...);
+__attribute__((format(printf, 3, 4))) void fake_fault(struct fake_host *, enum fake_fault, const char *format,
+                                                      ...);
+#define fake_fail(host, ...) fake_fault(host, FAKE_FAULT_ARGUMENT, __VA_ARGS__)
 kanal_op fake_next_op(struct fake_host *);
 /* Around each call into the plugin: whose turn it is, how long it takes. */
 #define FAKE_ENTER(host, name) fake_enter(host, name, __builtin_frame_address(0))

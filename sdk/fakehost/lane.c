@@ -7,7 +7,7 @@
 
 #define MAX_TURNS 1000000u /* of one fake_run(): a plugin that goes round for ever is stopped */
 
-void fake_fail(struct fake_host *host, const char *format, ...)
+void fake_fault(struct fake_host *host, enum fake_fault fault, const char *format, ...)
 {
     char text[1024];
     va_list arguments;
@@ -16,7 +16,7 @@ void fake_fail(struct fake_host *host, const char *format, ...)
     va_end(arguments);
     host->failures++;
     if (host->on_failure != NULL)
-        host->on_failure(host->failure_user, host->where ? host->where : "create()", text);
+        host->on_failure(host->failure_user, fault, host->where ? host->where : "create()", text);
     else
         fprintf(stderr, "fakehost: %s\n", text);
 }
@@ -58,15 +58,21 @@ void fake_leave(struct fake_host *host)
     int64_t took_ms = (monotonic_ns() - host->entered_ns) / 1000000;
     host->stack_above = NULL;
     if (took_ms > FAKE_CALLBACK_MS)
-        fake_fail(host, "%s took %lld ms: a callback that outlives %d ms is blamed on its channel",
-                  host->where, (long long)took_ms, FAKE_CALLBACK_MS);
+        fake_fault(host, FAKE_FAULT_TIME,
+                   "%s took %lld ms: a callback that outlives %d ms is blamed on its channel", host->where,
+                   (long long)took_ms, FAKE_CALLBACK_MS);
+}
+
+const char *fake_inside(const struct fake_host *host)
+{
+    return host->stack_above != NULL ? host->where : NULL;
 }
 
 void fake_check_lane(struct fake_host *host, const char *slot)
 {
     if (host->lane_thread != (uint64_t)pthread_self())
-        fake_fail(host, "%s() was called from a thread of the plugin's own: only log() and wake() may be",
-                  slot);
+        fake_fault(host, FAKE_FAULT_LANE,
+                   "%s() was called from a thread of the plugin's own: only log() and wake() may be", slot);
 }
 
 /* A callback runs after the call that asked for it has returned, so what its user pointer points at must not lie in a frame of
@@ -75,8 +81,9 @@ static void check_user(struct fake_host *host, const char *slot, const void *use
 {
     const char *here = __builtin_frame_address(0);
     if (host->stack_above != NULL && (const char *)user > here && (const char *)user < host->stack_above)
-        fake_fail(host, "%s(): user points into the stack, but the callback runs after the call has returned",
-                  slot);
+        fake_fault(host, FAKE_FAULT_LANE,
+                   "%s(): user points into the stack, but the callback runs after the call has returned",
+                   slot);
 }
 
 struct task *fake_task(struct fake_host *host, const char *slot, enum task_kind kind, void *user,
@@ -87,7 +94,8 @@ struct task *fake_task(struct fake_host *host, const char *slot, enum task_kind 
     if (host->stopped)
         return NULL;
     if (host->creating)
-        fake_fail(host, "create() may only log and ask for extensions, and calls %s()", slot);
+        fake_fault(host, FAKE_FAULT_LANE, "create() may only log and ask for extensions, and calls %s()",
+                   slot);
     check_user(host, slot, user);
     struct task *task = calloc(1, sizeof *task);
     if (task == NULL)
@@ -264,7 +272,7 @@ void fake_run(struct fake_host *host)
         if (task->kind <= TASK_RESPONSE)
             host->pending--;
         if (++turns > MAX_TURNS) {
-            fake_fail(host, "the plugin goes round without end");
+            fake_fault(host, FAKE_FAULT_TIME, "the plugin goes round without end");
             host->stopped = 1;
         } else {
             if (task->request != NULL)

@@ -13,6 +13,12 @@ void fake_provider(struct fake_host *host, fake_provider_fn *provider, void *use
 void fake_provider_trouble(struct fake_host *host, enum fake_trouble trouble)
 {
     host->trouble = trouble;
+    host->asked = 0;
+}
+
+int fake_asked_provider(const struct fake_host *host)
+{
+    return host->asked;
 }
 
 void fake_provider_reply(struct fake_host *host, struct task *task, const struct fake_reply *reply)
@@ -136,15 +142,16 @@ int fake_provider_asked(struct fake_host *host, struct task *task)
     struct fake_reply reply = { 0 };
     struct kanal_buffer scratch = { 0 };
     const struct fake_request *request = task->request;
+    host->asked = 1;
     if (host->trouble == FAKE_SILENT)
         return 0;
     int answered = fake_script_answers(host, request, &reply);
     if (!answered && host->provider != NULL)
         answered = host->provider(host->provider_user, request, &reply);
     if (!answered && host->flags & FAKE_SCRIPT_ONLY) {
-        fake_fail(host, "http_send(): no rule of the script answers %.*s %.*s",
-                  (int)request->request.method.len, request->request.method.ptr,
-                  (int)request->request.url.len, request->request.url.ptr);
+        fake_fault(host, FAKE_FAULT_TEST, "http_send(): no rule of the script answers %.*s %.*s",
+                   (int)request->request.method.len, request->request.method.ptr,
+                   (int)request->request.url.len, request->request.url.ptr);
         reply.code = 404;
         answered = 1;
     }

@@ -100,7 +100,7 @@ int fake_provider_script(struct fake_host *host, kanal_str rules)
     }
     yyjson_doc_free(doc);
     if (status != KANAL_OK)
-        fake_fail(host, "the provider's script is no array of rules");
+        fake_fault(host, FAKE_FAULT_TEST, "the provider's script is no array of rules");
     return status;
 }
 

@@ -259,7 +259,7 @@ static void answer_request(struct fake_host *host, size_t index, kanal_status st
     const struct fake_request *request = fake_request_at(host, index);
     struct task *task = request ? fake_take_waiting(host, request->op) : NULL;
     if (task == NULL) {
-        fake_fail(host, "the test answers request %zu, which does not wait", index);
+        fake_fault(host, FAKE_FAULT_TEST, "the test answers request %zu, which does not wait", index);
         return;
     }
     if (response != NULL)

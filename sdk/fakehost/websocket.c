@@ -149,7 +149,7 @@ static void check_end(struct fake_host *host)
 {
     for (struct connection *connection = host->connections; connection != NULL; connection = connection->next)
         if (!connection->closed)
-            fake_fail(host, "stop() was finished before on_close() of a connection");
+            fake_fault(host, FAKE_FAULT_ANSWER, "stop() was finished before on_close() of a connection");
 }
 
 const struct fake_extension fake_extension_websocket = {
@@ -180,7 +180,7 @@ void fake_ws_receive(struct fake_host *host, kanal_op op, const char *text)
 {
     struct connection *connection = find(host, op);
     if (connection == NULL || connection->closing) {
-        fake_fail(host, "the test sends to a connection that is not open");
+        fake_fault(host, FAKE_FAULT_TEST, "the test sends to a connection that is not open");
         return;
     }
     if (strlen(text) > connection->max_message)

@@ -60,8 +60,18 @@ struct fake_host *fake_new(const kanal_plugin *, const char *settings, const cha
 #define FAKE_SCRIPT_ONLY                                                                                     \
     64u /* a request that no rule of the script answers is a failure, and answered with 404 */
 
+/* What a failure is about. */
+enum fake_fault {
+    FAKE_FAULT_ARGUMENT, /* a host call was given what it does not take */
+    FAKE_FAULT_ANSWER,   /* an op was answered twice, by the wrong slot, or never */
+    FAKE_FAULT_EVENT,    /* an event breaks the contract */
+    FAKE_FAULT_TIME,     /* a call took too long, or has no end */
+    FAKE_FAULT_LANE,     /* another thread, a call where none is allowed, a user pointer into a dead frame */
+    FAKE_FAULT_LIFE,     /* stop() does not end; the descriptor is wrong */
+    FAKE_FAULT_TEST      /* the test itself asks for what cannot be */
+};
 /* where: the call into the plugin that runs, or ran last: "deliver()". */
-typedef void fake_failure_fn(void *user, const char *where, const char *text);
+typedef void fake_failure_fn(void *user, enum fake_fault, const char *where, const char *text);
 struct fake_options { /* zeroed: as fake_new() */
     const char *settings;
     const char *const (*secrets)[2];
@@ -112,6 +122,8 @@ size_t fake_owed_count(const struct fake_host *);
 /* One on_wake(), as any thread may cause it. */
 void fake_wake(struct fake_host *);
 int64_t fake_now(const struct fake_host *);
+/* The call into the plugin that runs now, or NULL. Only reads, for signal handlers. */
+const char *fake_inside(const struct fake_host *);
 /* The URL of a path below the channel, as the plugin was told it. */
 const char *fake_public_url(const struct fake_host *);
 /* What is wrong with touching that address, and the call whose argument it was; NULL: it is none. For a SIGSEGV handler: only reads. */
@@ -169,6 +181,8 @@ enum fake_trouble {
     FAKE_HUGE     /* 200 and 1 MiB of JSON */
 };
 void fake_provider_trouble(struct fake_host *, enum fake_trouble);
+/* True if any request was made since the last fake_provider_trouble(). */
+int fake_asked_provider(const struct fake_host *);
 
 /* Host calls that carry an op, so far; and the one of that number (from 0) ends with the status instead. */
 uint64_t fake_call_count(const struct fake_host *);
