@@ -8,7 +8,7 @@
 
 #include "kit/caps.h"
 
-#define WARM_UP 12 /* lives until caches (of malloc, of stdio) have their size */
+#define WARM_UP 4 /* lives until what is made once is made */
 #define ROUNDS 8
 #define WINDOWS 6
 
