@@ -1,12 +1,7 @@
 /* A channel's life, from what conformance.json tells of it. */
 #include "kit/inside.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
-
-#include "kanal/sdk/base64.h"
-#include "kanal/sdk/url.h"
 
 #define SECRETS_MAX 32
 #define SETTLE_MS 40000
@@ -107,52 +102,14 @@ static const kanal_route *find_route(const kanal_plugin *plugin, const char *met
     return NULL;
 }
 
-/* The proof that the route asks for. */
-static void sign(const kanal_route *route, const char *secret, kanal_str body, struct kanal_buffer *value)
-{
-    unsigned char mac[EVP_MAX_MD_SIZE];
-    unsigned length = 0;
-    if (strcmp(route->algorithm, "equal") == 0) {
-        kanal_buffer_text(value, secret);
-        return;
-    }
-    const EVP_MD *digest = strcmp(route->algorithm, "hmac-sha1") == 0 ? EVP_sha1() : EVP_sha256();
-    HMAC(digest, secret, (int)strlen(secret), (const unsigned char *)(body.ptr ? body.ptr : ""), body.len,
-         mac, &length);
-    kanal_buffer_text(value, route->prefix ? route->prefix : "");
-    if (strcmp(route->encoding, "hex") == 0)
-        kanal_hex_encode(value, kanal_str_of((char *)mac, length));
-    else
-        kanal_base64_encode(value, kanal_str_of((char *)mac, length), 0);
-}
-
 kanal_op play_request(struct kit_run *run, struct fake_host *host, const char *method, const char *target,
                       const kanal_field *headers, size_t header_count, kanal_str body)
 {
-    struct kanal_buffer proof = { 0 }, url = { 0 };
-    kanal_field all[33];
-    const kanal_route *route = find_route(run->plugin, method, target);
-    if (!route) {
+    if (!find_route(run->plugin, method, target)) {
         kit_fail(run, "the plugin declares no route %s %s", method, target);
         return 0;
     }
-    header_count = header_count < 32 ? header_count : 32;
-    if (header_count > 0)
-        memcpy(all, headers, header_count * sizeof *headers);
-    kanal_buffer_text(&url, target);
-    if (route->algorithm)
-        sign(route, secret_value(run, route->secret), body, &proof);
-    if (route->algorithm && route->where == KANAL_IN_HEADER) {
-        all[header_count++] = (kanal_field){ kanal_str_c(route->name), kanal_buffer_view(&proof) };
-    } else if (route->algorithm) {
-        kanal_buffer_byte(&url, strchr(target, '?') ? '&' : '?');
-        kanal_form_add(&url, route->name, kanal_buffer_view(&proof));
-    }
-    kanal_buffer_byte(&url, 0);
-    kanal_op op = url.data ? fake_http(host, method, url.data, all, header_count, body) : 0;
-    kanal_buffer_release(&proof);
-    kanal_buffer_release(&url);
-    return op;
+    return fake_http_signed(host, method, target, headers, header_count, body);
 }
 
 /* Text with ${sent_id} filled in. */

@@ -129,6 +129,52 @@ kanal_op fake_http(struct fake_host *host, const char *method, const char *targe
     return op;
 }
 
+/* The proof that the route asks for. */
+static void sign(const kanal_route *route, const char *secret, kanal_str body, struct kanal_buffer *value)
+{
+    unsigned char mac[64];
+    size_t length = 0;
+    if (strcmp(route->algorithm, "equal") == 0) {
+        kanal_buffer_text(value, secret);
+        return;
+    }
+    fake_mac(secret, kanal_str_c(route->algorithm), body, mac, &length);
+    kanal_buffer_text(value, route->prefix ? route->prefix : "");
+    if (strcmp(route->encoding, "hex") == 0)
+        kanal_hex_encode(value, kanal_str_of((char *)mac, length));
+    else
+        kanal_base64_encode(value, kanal_str_of((char *)mac, length), 0);
+}
+
+kanal_op fake_http_signed(struct fake_host *host, const char *method, const char *target,
+                          const kanal_field *headers, size_t header_count, kanal_str body)
+{
+    struct kanal_buffer proof = { 0 }, url = { 0 };
+    struct fake_arena scratch = { 0 };
+    int code;
+    kanal_str path = kanal_str_of(target, strcspn(target, "?"));
+    const kanal_route *route = find_route(host, kanal_str_c(method), path, &code);
+    const char *secret = route && route->algorithm ? fake_secret(host, kanal_str_c(route->secret)) : NULL;
+    kanal_field *all = fake_arena_zeroed(&scratch, (header_count + 1) * sizeof *all);
+    for (size_t i = 0; i < header_count; i++)
+        all[i] = headers[i];
+    kanal_buffer_text(&url, target);
+    if (secret)
+        sign(route, secret, body, &proof);
+    if (secret && route->where == KANAL_IN_HEADER) {
+        all[header_count++] = (kanal_field){ kanal_str_c(route->name), kanal_buffer_view(&proof) };
+    } else if (secret) {
+        kanal_buffer_byte(&url, strchr(target, '?') ? '&' : '?');
+        kanal_form_add(&url, route->name, kanal_buffer_view(&proof));
+    }
+    kanal_op op = fake_http(host, method, fake_arena_str(&scratch, kanal_buffer_view(&url)).ptr, all,
+                            header_count, body);
+    fake_arena_release(&scratch);
+    kanal_buffer_release(&proof);
+    kanal_buffer_release(&url);
+    return op;
+}
+
 static void call_on_http(struct fake_host *host, kanal_op op, const kanal_http_request *request)
 {
     FAKE_ENTER(host, "on_http()");

@@ -103,6 +103,9 @@ void fake_advance(struct fake_host *, uint32_t ms);
  * it applies the declared route (404, 405, 401 as a host would) and only then calls on_http(). */
 kanal_op fake_http(struct fake_host *, const char *method, const char *target, const kanal_field *headers,
                    size_t header_count, kanal_str body);
+/* As fake_http(), with the proof that the declared route asks for, made with the configured secret. */
+kanal_op fake_http_signed(struct fake_host *, const char *method, const char *target,
+                          const kanal_field *headers, size_t header_count, kanal_str body);
 /* The same without running what is due: for stopping, or sending more, while a request is under way. */
 kanal_op fake_http_pending(struct fake_host *, const char *method, const char *target,
                            const kanal_field *headers, size_t header_count, kanal_str body);
