@@ -204,7 +204,8 @@ static void begin_again(void)
     char *arguments[256] = { 0 };
     struct kanal_buffer line = { 0 };
     size_t count = 0;
-    if (kit_read_file("/proc/self/cmdline", &line) == 0 && line.len > 0 && line.data[line.len - 1] == 0)
+    if (kit_read_file("/proc/self/cmdline", KIT_JSON_MAX, &line) == 0 && line.len > 0 &&
+        line.data[line.len - 1] == 0)
         for (size_t at = 0; at < line.len && count < 255; at += strlen(line.data + at) + 1)
             arguments[count++] = line.data + at;
     fflush(stdout);
@@ -253,7 +254,7 @@ int kit_check(const struct kit_check_options *options, struct kanal_buffer *erro
     int result = KANAL_E_INVALID;
     absolute.path = path;
     report.options = options = &absolute;
-    if (!path || kit_read_file(path, &bytes) != 0) {
+    if (!path || kit_read_file(path, KIT_PLUGIN_MAX, &bytes) != 0) {
         kanal_buffer_text(error, options->file);
         kanal_buffer_text(error, " cannot be read: ");
         kanal_buffer_text(error, strerror(errno));

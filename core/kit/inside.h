@@ -20,8 +20,10 @@ struct knowledge {
 int knowledge_load(struct knowledge *, const struct kit_check_options *, struct kanal_buffer *error);
 void knowledge_release(struct knowledge *);
 yyjson_val *knowledge_list(const struct knowledge *, const char *name, size_t *ret_count);
-/* Appends a whole file, at most 4 MiB; 0 or -1 with errno. */
-int kit_read_file(const char *path, struct kanal_buffer *ret_bytes);
+#define KIT_JSON_MAX (4u * 1024 * 1024)
+#define KIT_PLUGIN_MAX (256u * 1024 * 1024)
+/* Appends a whole file; 0 or -1 with errno. */
+int kit_read_file(const char *path, size_t max, struct kanal_buffer *ret_bytes);
 
 /* ---- A test ---- */
 

@@ -7,18 +7,18 @@
 #include "json/schema.h"
 #include "kit/embedded.h"
 
-#define FILE_BYTES_MAX (4u * 1024 * 1024)
-
-int kit_read_file(const char *path, struct kanal_buffer *ret_bytes)
+int kit_read_file(const char *path, size_t max, struct kanal_buffer *ret_bytes)
 {
     char chunk[65536];
     FILE *file = fopen(path, "rbe");
     if (!file)
         return -1;
-    for (size_t n; (n = fread(chunk, 1, sizeof chunk, file)) > 0 && ret_bytes->len < FILE_BYTES_MAX;)
+    for (size_t n; (n = fread(chunk, 1, sizeof chunk, file)) > 0 && ret_bytes->len <= max;)
         kanal_buffer_append(ret_bytes, chunk, n);
-    const int failed = ferror(file) || ret_bytes->failed || ret_bytes->len >= FILE_BYTES_MAX;
+    const int failed = ferror(file) || ret_bytes->failed || ret_bytes->len > max;
     fclose(file);
+    if (failed)
+        errno = ret_bytes->len > max ? EFBIG : EIO;
     return failed ? -1 : 0;
 }
 
@@ -73,7 +73,7 @@ static int read_document(struct knowledge *k, const char *path, int required, st
 {
     struct kanal_buffer text = { 0 };
     int status = 0;
-    if (kit_read_file(path, &text) != 0) {
+    if (kit_read_file(path, KIT_JSON_MAX, &text) != 0) {
         if (required || errno != ENOENT) {
             kanal_buffer_text(error, path);
             kanal_buffer_text(error, " cannot be read: ");
@@ -104,7 +104,7 @@ static int read_settings(struct knowledge *k, const char *path, struct kanal_buf
         k->settings = settings ? yyjson_val_write(settings, 0, NULL) : strdup("{}");
         return k->settings ? 0 : KANAL_E_INTERNAL;
     }
-    int status = kit_read_file(path, &text);
+    int status = kit_read_file(path, KIT_JSON_MAX, &text);
     yyjson_doc *doc = status == 0 ? kanal_json_parse(kanal_buffer_view(&text)) : NULL;
     if (yyjson_is_obj(yyjson_doc_get_root(doc)))
         k->settings = kanal_str_dup(kanal_buffer_view(&text));

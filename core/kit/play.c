@@ -146,7 +146,7 @@ static void read_body(struct kit_run *run, yyjson_val *fixture, struct kanal_buf
     kanal_buffer_byte(&path, '/');
     kanal_buffer_str(&path, name);
     kanal_buffer_byte(&path, 0);
-    if (path.failed || kit_read_file(path.data, &bytes) != 0)
+    if (path.failed || kit_read_file(path.data, KIT_JSON_MAX, &bytes) != 0)
         kit_fail(run, "%s cannot be read", path.data ? path.data : "a fixture");
     fill_in(run, kanal_buffer_view(&bytes), out);
     kanal_buffer_release(&path);

@@ -270,7 +270,7 @@ static void mutate(struct kit_run *run, struct kanal_buffer *out)
         else if (name.ptr) {
             char path[512];
             snprintf(path, sizeof path, "%s/%.*s", run->knowledge->directory, (int)name.len, name.ptr);
-            kit_read_file(path, out);
+            kit_read_file(path, KIT_JSON_MAX, out);
         }
         free(text);
     }
