@@ -1,7 +1,8 @@
 //! rust - a plugin in Rust, without crates: its own declarations of what it uses of kanal/plugin.h, minor 0. Built by
 //! `rustc --crate-type cdylib -C panic=abort`: a panic never unwinds into the host.
 #![allow(non_camel_case_types)]
-use std::ffi::{c_char, c_void};
+use std::ffi::c_void;
+use std::os::raw::c_char;
 use std::{ptr, slice};
 
 type kanal_op = u64;
