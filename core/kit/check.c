@@ -115,7 +115,7 @@ static void tell_end(const struct child *child, int ended, int state, uint32_t l
         snprintf(text, sizeof text, "it ended the process with exit code %d", WEXITSTATUS(state));
     if (text[0])
         report_finding(outcome, 'F', KANAL_LIT(""), kanal_str_c(text));
-    if (text[0] || !ended)
+    if (text[0] || ended != 1)
         tell_output(child, outcome);
 }
 

@@ -177,6 +177,6 @@ void child_run(const struct kit_check_options *options, const struct kit_test *t
     else if (test->file_only || load(&run) == 0)
         test->run(&run);
     run.step = "";
-    put(&run, 'E', ""); /* the end was reached */
+    put(&run, run.wants_output ? 'O' : 'E', ""); /* the end was reached */
     _exit(0);
 }

@@ -61,8 +61,8 @@ struct kit_run {
     const char *step; /* what is being played: "webhook text.json"; part of every finding */
     char step_text[128];
     size_t failures;
-    int is_skipped;
-    struct fake_host *hosts[2]; /* alive, for the crash handler */
+    int is_skipped, wants_output; /* what was written to stderr belongs to the finding */
+    struct fake_host *hosts[2];   /* alive, for the crash handler */
     struct learned learned;
     uint32_t deliveries;
 };

@@ -37,10 +37,10 @@ void report_finding(struct outcome *outcome, char kind, kanal_str step, kanal_st
 
 int report_line(struct outcome *outcome, kanal_str line)
 {
-    if (line.len < 2 || line.ptr[1] != '\t' || !strchr("FWSE", line.ptr[0]))
+    if (line.len < 2 || line.ptr[1] != '\t' || !strchr("FWSEO", line.ptr[0]))
         return 0;
-    if (line.ptr[0] == 'E')
-        return 1;
+    if (line.ptr[0] == 'E' || line.ptr[0] == 'O')
+        return line.ptr[0] == 'E' ? 1 : 2;
     const char *step = line.ptr + 2, *tab = memchr(step, '\t', line.len - 2);
     if (tab)
         report_finding(outcome, line.ptr[0], kanal_str_of(step, (size_t)(tab - step)),
@@ -119,7 +119,10 @@ void report_print(const struct report *report, const struct outcome *outcome)
         printf("  %s %-26s %s\n", looks[i].mark, outcome->test->name, outcome->test->what);
     for (const struct finding *f = outcome->findings; f; f = f->next) {
         const struct outcome *before = f->kind == 'F' ? seen_before(report, outcome, f) : NULL;
-        const char *word = f->kind == 'W' ? "warning: " : "";
+        if (f->kind == 'W' && new_failures == 0 && outcome->failures > 0)
+            continue; /* the output of a failure that was explained before */
+        const int is_output = strcmp(f->step, "its output") == 0;
+        const char *word = f->kind == 'W' && !is_output ? "warning: " : "";
         if (before) {
             printf("      as in %s: %.60s…\n", before->test->name, f->text);
         } else {

@@ -24,7 +24,8 @@ struct report {
 };
 
 struct outcome *report_add(struct report *, const struct kit_test *); /* NULL: out of memory */
-/* One line of a child: see child.c. What is no such line is passed over. 1: it was the end of the test. */
+/* One line of a child: see child.c. What is no such line is passed over. 1: it was the end of the test; 2: and its output is to be
+ * shown. */
 int report_line(struct outcome *, kanal_str line);
 void report_finding(struct outcome *, char kind, kanal_str step, kanal_str text);
 /* To stdout: one test as soon as it is done, and the sum; or everything as one JSON object. */
