@@ -10,6 +10,7 @@
 #define VERSION "0.1.0"
 #define TEXT_BYTES_MAX 4096u
 #define ID_BYTES_MAX 64u
+#define NAME_BYTES_MAX 256u /* what the contract lets a name have */
 
 /* One delivery that waits for the app's server. */
 struct job {
@@ -97,7 +98,7 @@ static void write_data(struct kanal_buffer *out, kanal_str name, kanal_str text)
     struct kanal_json json;
     kanal_json_init(&json, out);
     kanal_json_object(&json);
-    if (name.len > 0) {
+    if (name.len > 0 && name.len <= NAME_BYTES_MAX) {
         kanal_json_key(&json, "customer");
         kanal_json_object(&json);
         kanal_json_member_str(&json, "name", name);

@@ -41,6 +41,15 @@ static void test_a_post_becomes_an_event(void)
     CHECK(fake_free(host) == 0);
 }
 
+static void test_a_name_that_is_too_long_is_left_out(void)
+{
+    struct fake_host *host = new_host();
+    char body[512];
+    snprintf(body, sizeof body, "{\"id\":\"7\",\"from\":\"anna\",\"name\":\"%0300d\",\"text\":\"hi\"}", 0);
+    CHECK(post(host, body) == 200);
+    CHECK(fake_free(host) == 0); /* the event is valid by the contract */
+}
+
 static void test_bad_posts_are_refused(void)
 {
     struct fake_host *host = new_host();
@@ -101,6 +110,7 @@ static void test_stop_while_a_message_is_under_way(void)
 int main(void)
 {
     test_a_post_becomes_an_event();
+    test_a_name_that_is_too_long_is_left_out();
     test_bad_posts_are_refused();
     test_a_text_is_sent();
     test_outcomes();
