@@ -459,11 +459,11 @@ void channel_lost(struct channel *channel, kanal_status status, kanal_str reason
     }
     if (was_provisioning) /* so the record that says "doing" is our own, and not waited for */
         channel->provision_attempts = 1;
-    channel_set_health(channel, status, reason);
-    set_state(channel, CHANNEL_DOWN);
-    health_changed(channel, 0);
-    if (channel->told >= 0)
-        publish_health(channel, 0);
+    snprintf(channel->reason, sizeof channel->reason, "%.*s", (int)(reason.len < 255 ? reason.len : 255),
+             reason.ptr ? reason.ptr : "");
+    move_to(channel, CHANNEL_DOWN);
+    channel->health = status;
+    announce(channel); /* also if it never was up: once */
 }
 
 /* ---- Pause ---- */
