@@ -28,9 +28,11 @@
 
 /* ---- The program ---- */
 
-/* As told by KANAL_WORKER (tests); beside this program, as it was built; where it is installed. */
+/* As told by KANAL_WORKER (tests); beside this program, as it was built; beside its folder, wherever the tree was moved to; where it was
+ * to be installed. */
 static const char *find_program(char path[4096])
 {
+    static const char *const places[] = { "kanal-worker", "../libexec/kanal/kanal-worker" };
     const char *told = getenv("KANAL_WORKER");
     if (told && *told) {
         snprintf(path, 4096, "%s", told);
@@ -39,8 +41,8 @@ static const char *find_program(char path[4096])
     ssize_t n = readlink("/proc/self/exe", path, 4000);
     path[n > 0 ? n : 0] = 0;
     char *slash = strrchr(path, '/');
-    if (slash) {
-        snprintf(slash + 1, 4096 - (size_t)(slash + 1 - path), "kanal-worker");
+    for (size_t i = 0; slash && i < sizeof places / sizeof *places; i++) {
+        snprintf(slash + 1, 4096 - (size_t)(slash + 1 - path), "%s", places[i]);
         if (access(path, X_OK) == 0)
             return path;
     }
