@@ -1,11 +1,11 @@
 // Channels of a running gateway: added, changed, paused, removed over the API and by SIGHUP, on every replica; and what must not work.
 import assert from 'node:assert/strict';
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { headers as natsHeaders } from 'nats';
-import { Kanal, Nats, buildDir, isolation, json, kanalBinary, pluginDirs, probeDirs, run, scratchDir, sleep, until } from './harness.mjs';
-import { TOKEN, call, message, probe, startKanal } from './probe.mjs';
+import { Nats, isolation, json, run, scratchDir, sleep, until } from './harness.mjs';
+import { TOKEN, call, probe, raw, startKanal } from './probe.mjs';
 
 let nats, client, key;
 
@@ -139,6 +139,18 @@ test('one change of a channel at a time', async () => {
   const kanal = await start([echo('busy')]);
   const answers = await Promise.all([api('restart', { id: 'busy' }), api('restart', { id: 'busy' })]);
   assert.deepEqual(answers.map((answer) => answer.error?.code ?? answer.channel.state).sort(), ['busy', 'up']);
+  await kanal.stop();
+});
+
+test('a channel that is down is upgraded, and comes up', { skip: isolation === 'none' && 'a plugin in the gateway is not upgraded' }, async () => {
+  const kanal = await start([probe('fallen')]);
+  const before = (await kanal.channels())[0].worker.pid;
+  assert.equal((await raw(kanal, 'die', { signal: 11 }, 'fallen')).status, 503);
+  assert.equal((await kanal.channels())[0].state, 'down');
+  const upgraded = await api('upgrade', { id: 'fallen' });
+  assert.equal(upgraded.channel?.state, 'up', JSON.stringify(upgraded));
+  assert.notEqual((await kanal.channels())[0].worker.pid, before);
+  assert.equal((await call(kanal, 'timer', { delay_ms: 0 }, 'fallen')).status, 0);
   await kanal.stop();
 });
 
