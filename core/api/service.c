@@ -110,7 +110,7 @@ static kanal_str first_line(kanal_str text)
 }
 
 void api_refuse(struct api_request *request, int status, const char *code, kanal_str message,
-                kanal_str details)
+                kanal_str violations)
 {
     struct kanal_buffer body = { 0 };
     struct kanal_json json;
@@ -121,10 +121,10 @@ void api_refuse(struct api_request *request, int status, const char *code, kanal
     kanal_json_key(&json, "error");
     kanal_json_object(&json);
     kanal_json_member_text(&json, "code", code);
-    kanal_json_member_str(&json, "message", message);
-    if (details.len > 0) {
-        kanal_json_key(&json, "details");
-        kanal_json_raw(&json, details);
+    kanal_json_member_str(&json, "detail", message);
+    if (violations.len > 2) { /* more than "[]" */
+        kanal_json_key(&json, "errors");
+        kanal_json_raw(&json, violations);
     }
     kanal_json_object_end(&json);
     kanal_json_object_end(&json);

@@ -2,7 +2,7 @@
  *
  * Endpoints are <prefix>.api.<name>, in the queue group "q": one replica answers. $SRV.PING, .INFO and .STATS are answered for all,
  * for the service's name, and for this instance. An answer is a JSON object; a failure has the headers Nats-Service-Error and
- * Nats-Service-Error-Code and the body {"error":{"code","message","details":[…]}}. Everything is [loop].
+ * Nats-Service-Error-Code and the body {"error":{"code","detail","errors":[…]}} (the contract's api.error). Everything is [loop].
  *
  * The broker publishes our answer with our rights, so answers go only to inboxes: a request whose reply subject is anything else is
  * dropped and counted (a reply of "$JS.API.STREAM.DELETE.…" would delete the stream). */
@@ -45,8 +45,9 @@ void api_free(struct api *);
 
 /* body: a JSON object. */
 void api_answer(struct api_request *, kanal_str body);
-/* status: like HTTP's (400 wrong request, 404, 409 conflict, 503 later); code: one word; details: a JSON array or absent. */
-void api_refuse(struct api_request *, int status, const char *code, kanal_str message, kanal_str details);
+/* status: like HTTP's (400 wrong request, 404, 409 conflict, 503 later); code: the contract's error_code; violations: a JSON array of
+ * {"pointer", "message"}, or absent. */
+void api_refuse(struct api_request *, int status, const char *code, kanal_str message, kanal_str violations);
 /* 1: answers may go there. */
 int api_reply_allowed(kanal_str subject);
 

@@ -10,10 +10,13 @@
 
 #define WAIT_MS 90000 /* a handover has its own, shorter deadlines */
 #define BODY_MAX (1u << 20)
+#define PAGE 200
 
-enum { OPTION_PLUGIN = CLIENT_OPTION_OWN, OPTION_JSON };
+enum { OPTION_PLUGIN = CLIENT_OPTION_OWN, OPTION_DIRECTION, OPTION_REASON, OPTION_JSON };
 
 static const struct option long_options[] = { { "plugin", required_argument, NULL, OPTION_PLUGIN },
+                                              { "direction", required_argument, NULL, OPTION_DIRECTION },
+                                              { "reason", required_argument, NULL, OPTION_REASON },
                                               { "json", no_argument, NULL, OPTION_JSON },
                                               CLIENT_LONG };
 
@@ -22,14 +25,15 @@ struct call {
     const struct action *action;
     struct client_options client_options;
     struct client client;
-    const char *argument, *plugin_file;
+    const char *argument, *plugin_file, *direction, *reason;
     int with_json;
-    size_t errors;
+    char before[513]; /* of list: where the next page begins */
+    size_t pages, errors;
 };
 
 struct action {
     const char *name, *argument; /* NULL: takes none */
-    void (*tell)(yyjson_val *answer);
+    void (*tell)(yyjson_val *answer, int is_first);
 };
 
 /* ---- What is printed ---- */
@@ -44,7 +48,8 @@ static void print(kanal_str text)
 
 static void tell_one(yyjson_val *channel)
 {
-    kanal_str id = kanal_json_text_at(channel, "id"), reason = kanal_json_text_at(channel, "reason");
+    kanal_str id = kanal_json_text_at(channel, "id");
+    kanal_str reason = kanal_json_text_at(yyjson_arr_get_first(kanal_json_at(channel, "reasons")), "detail");
     static const char *const columns[] = { "plugin", "version", "state", "origin", NULL };
     printf("%-24.*s", (int)id.len, id.ptr ? id.ptr : "");
     for (const char *const *column = columns; *column; column++) {
@@ -58,8 +63,9 @@ static void tell_one(yyjson_val *channel)
     printf("\n");
 }
 
-static void tell_channel(yyjson_val *answer)
+static void tell_channel(yyjson_val *answer, int is_first)
 {
+    (void)is_first;
     yyjson_val *channel = kanal_json_at(answer, "channel");
     if (yyjson_is_obj(channel))
         tell_one(channel);
@@ -67,48 +73,54 @@ static void tell_channel(yyjson_val *answer)
         printf("removed\n");
 }
 
-static void tell_list(yyjson_val *answer)
+static void tell_list(yyjson_val *answer, int is_first)
 {
-    yyjson_val *channels = kanal_json_at(answer, "channels"), *channel;
+    yyjson_val *channels = kanal_json_at(answer, "items"), *channel;
     size_t index, count;
     if (!yyjson_is_arr(channels))
         return;
-    printf("%-24s  %-10s  %-10s  %-10s  %-10s\n", "ID", "PLUGIN", "VERSION", "STATE", "ORIGIN");
+    if (is_first)
+        printf("%-24s  %-10s  %-10s  %-10s  %-10s\n", "ID", "PLUGIN", "VERSION", "STATE", "ORIGIN");
     yyjson_arr_foreach (channels, index, count, channel)
         tell_one(channel);
 }
 
 static const struct action actions[] = {
     { "list", NULL, tell_list },        { "get", "ID", tell_channel },     { "add", "FILE", tell_channel },
-    { "update", "FILE", tell_channel }, { "remove", "ID", tell_channel },  { "pause", "ID", tell_channel },
+    { "change", "FILE", tell_channel }, { "remove", "ID", tell_channel },  { "pause", "ID", tell_channel },
     { "resume", "ID", tell_channel },   { "restart", "ID", tell_channel }, { "upgrade", "ID", tell_channel },
 };
 
 static void tell_error(const struct call *call, yyjson_val *error)
 {
-    kanal_str message = kanal_json_text_at(error, "message");
-    yyjson_val *details = kanal_json_at(error, "details"), *detail;
+    kanal_str message = kanal_json_text_at(error, "detail");
+    yyjson_val *violations = kanal_json_at(error, "errors"), *violation;
     size_t index, count;
     fprintf(stderr, "kanal channel %s: %.*s\n", call->action->name, (int)message.len,
             message.ptr ? message.ptr : "");
-    if (!yyjson_is_arr(details))
+    if (!yyjson_is_arr(violations))
         return;
-    yyjson_arr_foreach (details, index, count, detail) {
-        kanal_str text = kanal_json_text(detail);
-        fprintf(stderr, "  %.*s\n", (int)text.len, text.ptr ? text.ptr : "");
+    yyjson_arr_foreach (violations, index, count, violation) {
+        kanal_str pointer = kanal_json_text_at(violation, "pointer");
+        kanal_str text = kanal_json_text_at(violation, "message");
+        fprintf(stderr, "  %.*s: %.*s\n", (int)pointer.len, pointer.ptr ? pointer.ptr : "", (int)text.len,
+                text.ptr ? text.ptr : "");
     }
 }
 
-static int tell(const struct call *call, kanal_str body)
+static int tell(struct call *call, kanal_str body)
 {
     yyjson_doc *document = kanal_json_parse(body);
     yyjson_val *answer = yyjson_doc_get_root(document), *error = kanal_json_at(answer, "error");
+    kanal_str next = kanal_json_text_at(answer, "next");
+    snprintf(call->before, sizeof call->before, "%.*s", (int)(next.len < 512 ? next.len : 0),
+             next.ptr ? next.ptr : "");
     if (call->with_json)
         printf("%.*s\n", (int)body.len, body.ptr);
     else if (error)
         tell_error(call, error);
     else
-        call->action->tell(answer);
+        call->action->tell(answer, call->pages == 1);
     yyjson_doc_free(document);
     if (!document)
         fprintf(stderr, "kanal channel %s: the gateway's answer is no JSON\n", call->action->name);
@@ -150,7 +162,13 @@ static int write_request(struct call *call, struct kanal_buffer *out)
         code = write_file(call, &json);
     else
         kanal_json_member_text(&json, "id", call->argument);
-    kanal_json_member_text(&json, "plugin_file", call->plugin_file);
+    kanal_json_member_text(&json, "file", call->plugin_file);
+    if (call->action->tell == tell_list)
+        kanal_json_member_int(&json, "limit", PAGE);
+    if (call->before[0] != '\0')
+        kanal_json_member_text(&json, "before", call->before);
+    kanal_json_member_text(&json, "direction", call->direction);
+    kanal_json_member_text(&json, "reason", call->reason);
     kanal_json_object_end(&json);
     return code == CLI_OK && out->failed ? CLI_FAILED : code;
 }
@@ -168,13 +186,13 @@ static int failed(struct call *call, natsStatus status, const char *subject)
     return status == NATS_TIMEOUT ? CLI_TIMEOUT : violation[0] != '\0' ? CLI_FAILED : CLI_BROKER;
 }
 
-static int ask(struct call *call)
+static int ask_once(struct call *call)
 {
     struct kanal_buffer body = { 0 };
     natsMsg *answer = NULL;
     char subject[128];
     int code = write_request(call, &body);
-    if (code == CLI_OK)
+    if (code == CLI_OK && call->pages++ == 0)
         code = client_open(&call->client, &call->client_options, call->command);
     if (code == CLI_OK) {
         snprintf(subject, sizeof subject, "%s.api.channel-%s", call->client.prefix, call->action->name);
@@ -186,6 +204,14 @@ static int ask(struct call *call)
     }
     natsMsg_Destroy(answer);
     config_wipe_free(body.data, body.capacity);
+    return code;
+}
+
+static int ask(struct call *call)
+{
+    int code = ask_once(call);
+    while (code == CLI_OK && call->before[0] != '\0')
+        code = ask_once(call);
     client_close(&call->client);
     return code;
 }
@@ -199,7 +225,7 @@ static int run_action(struct call *call, char **arguments, int count)
             call->action = &actions[i];
     if (!call->action)
         return cli_usage(call->command,
-                         "expected list, get, add, update, remove, pause, resume, restart or upgrade%s%s",
+                         "expected list, get, add, change, remove, pause, resume, restart or upgrade%s%s",
                          count > 0 ? ", found " : "", count > 0 ? arguments[0] : "");
     int needed = 1 + (call->action->argument != NULL);
     if (count < needed)
@@ -208,6 +234,8 @@ static int run_action(struct call *call, char **arguments, int count)
         return cli_usage(call->command, "unexpected argument '%s'", arguments[needed]);
     if (call->plugin_file && strcmp(call->action->name, "upgrade") != 0)
         return cli_usage(call->command, "--plugin is for upgrade");
+    if ((call->direction || call->reason) && strcmp(call->action->name, "pause") != 0)
+        return cli_usage(call->command, "--direction and --reason are for pause");
     call->argument = needed > 1 ? arguments[1] : NULL;
     return ask(call);
 }
@@ -223,6 +251,10 @@ static int run(const struct cli_command *command, int argc, char **argv)
         }
         if (option == OPTION_PLUGIN)
             call.plugin_file = optarg;
+        else if (option == OPTION_DIRECTION)
+            call.direction = optarg;
+        else if (option == OPTION_REASON)
+            call.reason = optarg;
         else if (option == OPTION_JSON)
             call.with_json = 1;
         else if ((taken = client_option(&call.client_options, option, optarg)) <= 0)
@@ -235,20 +267,22 @@ const struct cli_command command_channel = {
     .name = "channel",
     .arguments =
         "list [OPTION …]\n       kanal channel get|remove|pause|resume|restart ID [OPTION …]\n       "
-        "kanal channel add|update FILE [OPTION …]\n       kanal channel upgrade ID [--plugin FILE]",
+        "kanal channel add|change FILE [OPTION …]\n       kanal channel upgrade ID [--plugin NAME]",
     .summary = "Shows and changes the channels of running gateways, one without touching the others.",
     .help = "  list, get        state, version and health\n"
-            "  add, update      FILE is one channel in YAML, like an item of `channels` in kanal.yaml; its "
+            "  add, change      FILE is one channel in YAML, like an item of `channels` in kanal.yaml; its "
             "${env:…} and\n"
             "                   ${file:…} are read here. All gateways of the cluster have it, its secrets "
             "are kept sealed\n"
             "  remove           one that was added; those of kanal.yaml are removed there (then SIGHUP)\n"
-            "  pause, resume    its provider gets 503, commands wait\n"
+            "  pause, resume    commands wait; with --direction in or both, its provider gets 503\n"
+            "      --direction D  out (default), in or both\n"
+            "      --reason TEXT  shown to whoever asks why\n"
             "  restart          a fresh instance takes its place; nothing is lost\n"
             "  upgrade          the plugin's file as it is now takes its place, or another one:\n"
-            "      --plugin FILE  of the gateway's plugins.path\n"
+            "      --plugin NAME  a file of that name in the gateway's plugins.path\n"
             "      --json       the gateway's answer as it is\n\n" CLIENT_HELP "\n"
-            "An update, restart or upgrade that does not become ready is undone by itself. The user needs "
+            "A change, restart or upgrade that does not become ready is undone by itself. The user needs "
             "PREFIX.api.channel-* and\n"
             "an inbox at the broker.\n"
             "Exit code 0: done; 1: refused, nothing has changed; 2: wrong words; 3: the file is wrong; 4: no "

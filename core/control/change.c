@@ -89,9 +89,9 @@ static void end(struct change *c, const struct control_result *result)
     entry_settled(entry);
 }
 
-void change_refuse(struct change *c, int code, const char *word, kanal_str message, kanal_str details)
+void change_refuse(struct change *c, int code, const char *word, kanal_str message, kanal_str violations)
 {
-    end(c, &(struct control_result){ code, word, message, details, c->entry->channel });
+    end(c, &(struct control_result){ code, word, message, violations, c->entry->channel });
 }
 
 /* The entry is as the target says. */
@@ -166,32 +166,9 @@ static void add(struct change *c)
     }
     for (size_t i = 0; i < c->target.config->secret_count; i++)
         log_mask(host->log, c->target.config->secrets[i].value);
-    if (c->target.is_paused) {
-        c->entry->channel->state = CHANNEL_PAUSED;
-        made(c);
-        return;
-    }
+    c->entry->channel->pause = c->target.pause;
     channel_start(c->entry->channel);
     watch(c);
-}
-
-static void on_paused(struct channel *channel, void *user)
-{
-    (void)channel;
-    made(user);
-}
-
-static void pause_or_resume(struct change *c)
-{
-    struct channel *channel = c->entry->channel;
-    if (c->target.is_paused && channel->state != CHANNEL_PAUSED) {
-        channel_pause(channel, on_paused, c);
-    } else if (!c->target.is_paused && channel->state == CHANNEL_PAUSED) {
-        channel_start(channel);
-        watch(c);
-    } else {
-        made(c);
-    }
 }
 
 static void on_handed_over(void *user, struct channel *channel, kanal_status status, kanal_str reason)
@@ -200,14 +177,17 @@ static void on_handed_over(void *user, struct channel *channel, kanal_status sta
     struct kanal_buffer message = { 0 };
     c->entry->channel = channel;
     if (status == KANAL_OK) {
-        pause_or_resume(c);
+        channel->pause = c->target.pause;
+        made(c);
         return;
     }
     kanal_buffer_text(&message, status == KANAL_E_INVALID
                                     ? "the plugin refused the settings, nothing has changed: "
                                     : "the new instance did not become ready, the old one goes on: ");
     kanal_buffer_str(&message, reason);
-    change_refuse(c, 422, "refused", kanal_buffer_view(&message), (kanal_str){ 0 });
+    change_refuse(c, status == KANAL_E_INVALID ? 400 : 409,
+                  status == KANAL_E_INVALID ? "invalid_request" : "conflict", kanal_buffer_view(&message),
+                  (kanal_str){ 0 });
     kanal_buffer_release(&message);
 }
 
@@ -218,7 +198,7 @@ static void hand_over(struct change *c)
         log_mask(c->entry->control->host->log, config->secrets[i].value);
     int status = handover_begin(c->entry->channel, config, c->target.plugin, on_handed_over, c);
     if (status != 0)
-        change_refuse(c, 409, "busy", KANAL_LIT("the channel is being stopped or changed; try again"),
+        change_refuse(c, 409, "conflict", KANAL_LIT("the channel is being stopped or changed; try again"),
                       (kanal_str){ 0 });
 }
 
@@ -236,7 +216,8 @@ static void apply(struct change *c)
                now->restarts != target->restarts) {
         hand_over(c);
     } else {
-        pause_or_resume(c);
+        c->entry->channel->pause = target->pause;
+        made(c);
     }
 }
 
@@ -284,7 +265,7 @@ static void on_described(uv_work_t *work, int status)
         if (d->plugin)
             plugin_free(d->plugin);
         if (c)
-            change_refuse(c, 422, "refused", wrong ? kanal_str_c(wrong) : kanal_buffer_view(&d->error),
+            change_refuse(c, 409, "conflict", wrong ? kanal_str_c(wrong) : kanal_buffer_view(&d->error),
                           (kanal_str){ 0 });
     }
     kanal_buffer_release(&d->error);
@@ -330,7 +311,7 @@ static void on_recorded(void *user, kanal_status status, kanal_str value, uint64
                       KANAL_LIT("another gateway changed the channel at the same moment: its change holds"),
                       (kanal_str){ 0 });
     } else {
-        change_refuse(c, 503, "not_recorded",
+        change_refuse(c, 503, "unavailable",
                       KANAL_LIT("the change is made on this gateway, but could not be recorded for the "
                                 "others and the next start: do it again when the broker answers"),
                       (kanal_str){ 0 });
@@ -348,10 +329,11 @@ static void record(struct change *c)
         kv_delete(host->broker, host->names.channels, kanal_buffer_view(&key),
                   entry->revision > 0 ? entry->revision : JS_ANY_SEQUENCE, on_recorded, entry);
     } else {
-        struct record record = { .is_paused = now->is_paused,
-                                 .restarts = now->restarts,
-                                 .plugin_file = kanal_str_c(now->plugin_file) };
-        record_write(&record, kanal_buffer_view(&now->sealed), host_now_ms(), &value);
+        struct record record = { .restarts = now->restarts,
+                                 .upgrades = now->upgrades,
+                                 .file = kanal_str_c(now->file) };
+        record_write(&record, kanal_buffer_view(&now->sealed), kanal_buffer_view(&now->paused), host_now_ms(),
+                     &value);
         kv_put(host->broker, host->names.channels, kanal_buffer_view(&key), kanal_buffer_view(&value),
                entry->revision, on_recorded, entry);
     }

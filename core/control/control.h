@@ -2,8 +2,8 @@
  * version of their plugin. [loop]
  *
  * A channel stands in kanal.yaml, or was added at run time and is kept in the bucket <prefix>_channels under "channel.<id>". That
- * record also says what was changed of a channel of the file: {"channel": {…} | absent, "paused": bool, "restarts": n,
- * "plugin_file": path, "changed": time}; secrets in it are sealed (config/seal.h).
+ * record also says what was changed of a channel of the file: {"channel": {…} | absent, "paused": {"direction", "until", "reason",
+ * "agent"} | absent, "restarts": n, "upgrades": n, "file": name, "changed": time}; secrets in it are sealed (config/seal.h).
  *
  * A change is made here first: a configuration that the plugin refuses, or a version that does not start, goes no further. Then it is
  * recorded by compare-and-set, and every other replica, which watches the bucket, does the same. One change of a channel is
@@ -25,7 +25,7 @@ struct control_options {
 
 enum control_verb {
     CONTROL_ADD,
-    CONTROL_UPDATE,
+    CONTROL_CHANGE,
     CONTROL_REMOVE,
     CONTROL_PAUSE,
     CONTROL_RESUME,
@@ -35,18 +35,19 @@ enum control_verb {
 
 struct control_change {
     enum control_verb verb;
-    kanal_str id;      /* of add and update: as in the channel */
-    kanal_str channel; /* of add and update: a JSON object like an item of `channels` */
-    kanal_str
-        plugin_file; /* of upgrade: another file of the plugin; absent: the file that it came from, as it is now */
+    kanal_str id;      /* of add and change: as in the channel */
+    kanal_str channel; /* of add and change: a JSON object like an item of `channels` */
+    kanal_str paused;  /* of pause: JSON, {"direction", "until", "reason", "agent"} */
+    kanal_str file;    /* of upgrade: a file's name in the plugin path; absent: the same one, as it is now */
+    int64_t revision;  /* of its record, as it was read; below 0: whichever */
 };
 
-/* Like HTTP's: 200, 400 wrong, 404 no such channel, 409 it exists or is being changed, 422 the plugin refused, 503 later. */
+/* Like HTTP's: 200, 400 wrong, 404 no such channel, 409 its state forbids it, 503 later. */
 struct control_result {
     int code;
-    const char *word; /* "exists": of a failure */
+    const char *word; /* of a failure: an error_code of the contract */
     kanal_str message;
-    kanal_str details;             /* JSON array of strings, or absent */
+    kanal_str violations;          /* JSON array of {"pointer", "message"}, or absent */
     const struct channel *channel; /* as it is now, or NULL */
 };
 typedef void control_done_fn(void *user, const struct control_result *);
@@ -61,7 +62,12 @@ void control_change(struct control *, const struct control_change *, control_don
 /* kanal.yaml was read again and is right, each channel has its plugin. Channels that are new in it are added, those that it lacks are
  * removed, those that differ are handed over; what else differs needs a restart, and is logged. Takes config over. */
 void control_reload(struct control *, struct config *, struct plugin *const *of_channel);
-/* 1: it was added at run time. */
-int control_is_run_time(const struct control *, kanal_str id);
+/* What is known of a channel besides what it is. 0: it is none of these. */
+struct control_info {
+    int is_run_time;   /* else it stands in kanal.yaml */
+    kanal_str paused;  /* JSON, or absent */
+    uint64_t revision; /* of its record; 0: none */
+};
+int control_look(const struct control *, kanal_str id, struct control_info *ret_info);
 
 #endif

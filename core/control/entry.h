@@ -4,14 +4,16 @@
 #include "broker/kv.h"
 #include "control/control.h"
 #include "control/record.h"
+#include "kanal/sdk/json.h"
 
 struct change;
 
 /* A change that was asked for while another replica's is made here: it comes next. Texts are owned. */
 struct waiting {
     enum control_verb verb;
-    char *channel, *plugin_file;
+    char *channel, *paused, *file;
     size_t channel_bytes;
+    int64_t revision;
     control_done_fn *done;
     void *user;
 };
@@ -22,9 +24,10 @@ struct target {
     const struct config_channel *config;
     struct plugin *plugin;
     struct kanal_buffer sealed; /* of one that was added at run time: its JSON for the record */
-    int is_paused;
-    int64_t restarts;
-    char *plugin_file; /* NULL: the one of the plugin path */
+    struct channel_pause pause;
+    struct kanal_buffer paused; /* the same as JSON, with the reason and who said so; empty: it is not */
+    int64_t restarts, upgrades;
+    char *file; /* NULL: the one of the plugin path */
 };
 
 struct entry {
@@ -75,13 +78,38 @@ struct change *change_new(struct entry *, control_done_fn *, void *user);
 void change_run(struct change *, struct target *, int is_ours);
 /* The same after the plugin's file has been described, outside the loop. */
 void change_upgrade(struct change *, struct target *, const char *path, int is_ours);
-void change_refuse(struct change *, int code, const char *word, kanal_str message, kanal_str details);
+void change_refuse(struct change *, int code, const char *word, kanal_str message, kanal_str violations);
 int change_is_ours(const struct change *);
 /* The gateway ends. */
 void change_free(struct change *);
 
-/* control.c: the record that came during a change is looked at. */
+/* Collects what is wrong as a JSON array of {"pointer", "message"}. config_error_fn: wrong_add(). */
+struct wrong {
+    struct kanal_buffer list;
+    struct kanal_json json;
+};
+void wrong_init(struct wrong *);
+void wrong_add(void *wrong, kanal_str text);
+/* The list, ended. */
+kanal_str wrong_list(struct wrong *);
+void wrong_release(struct wrong *);
+
+/* load.c. plain: the channel with its secrets open. 0, or what is wrong is added. */
+int entry_load(struct entry *, kanal_str plain, struct target *, struct wrong *);
+/* What kept a secret from being sealed or opened, by record_seal()'s or record_open()'s status. */
+const char *secret_wrong(int status);
+/* "out", "in" or "both", and until when. 0 or KANAL_E_INVALID. Keeps the JSON. */
+int target_pause(struct target *, kanal_str paused);
+/* Where a file of that name stands in the plugin path, to be freed; NULL: nowhere. A name of several parts stands nowhere: whoever may
+ * change channels may not run any file of this machine. */
+char *plugin_path_find(const struct control *, kanal_str name);
+
+/* records.c: the bucket. kv_entry_fn of the control. */
+void control_on_entry(void *control, kanal_str key, kanal_str value, uint64_t revision);
+/* records.c: the record that came during a change is looked at. */
 void entry_settled(struct entry *);
+/* control.c: the change that waited for it is made. */
+void entry_run_waiting(struct entry *);
 void entry_key(const struct entry *, struct kanal_buffer *out);
 
 #endif

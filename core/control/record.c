@@ -15,9 +15,10 @@ int record_read(struct record *record, kanal_str text)
         return KANAL_E_INVALID;
     }
     record->channel = kanal_json_at(root, "channel");
-    record->is_paused = kanal_json_bool_at(root, "paused");
+    record->paused = kanal_json_at(root, "paused");
     record->restarts = kanal_json_int_at(root, "restarts", 0);
-    record->plugin_file = kanal_json_text_at(root, "plugin_file");
+    record->upgrades = kanal_json_int_at(root, "upgrades", 0);
+    record->file = kanal_json_text_at(root, "file");
     return 0;
 }
 
@@ -27,7 +28,7 @@ void record_release(struct record *record)
     *record = (struct record){ 0 };
 }
 
-void record_write(const struct record *record, kanal_str channel, int64_t changed_ms,
+void record_write(const struct record *record, kanal_str channel, kanal_str paused, int64_t changed_ms,
                   struct kanal_buffer *out)
 {
     struct kanal_json json;
@@ -37,9 +38,13 @@ void record_write(const struct record *record, kanal_str channel, int64_t change
         kanal_json_key(&json, "channel");
         kanal_json_raw(&json, channel);
     }
-    kanal_json_member_bool(&json, "paused", record->is_paused);
+    if (paused.len > 0) {
+        kanal_json_key(&json, "paused");
+        kanal_json_raw(&json, paused);
+    }
     kanal_json_member_int(&json, "restarts", record->restarts);
-    kanal_json_member_str(&json, "plugin_file", record->plugin_file);
+    kanal_json_member_int(&json, "upgrades", record->upgrades);
+    kanal_json_member_str(&json, "file", record->file);
     kanal_json_member_time(&json, "changed", changed_ms);
     kanal_json_object_end(&json);
 }

@@ -8,16 +8,17 @@
 struct record {
     yyjson_doc *document; /* or NULL: there is none */
     yyjson_val *channel;  /* or NULL: it stands in kanal.yaml */
-    int is_paused;
-    int64_t restarts;
-    kanal_str plugin_file; /* absent: the one of the plugin path */
+    yyjson_val *paused;   /* {"direction", "until", "reason", "agent"}, or NULL */
+    int64_t restarts, upgrades;
+    kanal_str file; /* of the plugin, its name in the plugin path; absent: the one that was found there */
 };
 
 /* 0 or KANAL_E_INVALID. An empty text is no record. */
 int record_read(struct record *, kanal_str text);
 void record_release(struct record *);
-/* changed_ms: wall clock. channel: JSON with sealed secrets, or absent. */
-void record_write(const struct record *, kanal_str channel, int64_t changed_ms, struct kanal_buffer *out);
+/* changed_ms: wall clock. channel: JSON with sealed secrets, or absent; paused: JSON or absent. */
+void record_write(const struct record *, kanal_str channel, kanal_str paused, int64_t changed_ms,
+                  struct kanal_buffer *out);
 
 /* Copies a channel with each secret sealed for this channel, or opened. 0; KANAL_E_INVALID: a secret is no string (no sealed text);
  * KANAL_E_DENIED: there is no key; KANAL_E_REJECTED: no key opens it. ret_which: the name of the secret. What was opened must be wiped

@@ -188,7 +188,7 @@ struct op *channel_http(struct channel *channel, const kanal_http_request *reque
 {
     while (channel->successor)
         channel = channel->successor;
-    if (channel->http >= CHANNEL_HTTP_MAX ||
+    if (channel->http >= CHANNEL_HTTP_MAX || channel_is_paused(channel, CHANNEL_PAUSE_IN) ||
         (channel->state != CHANNEL_UP && channel->state != CHANNEL_STARTING && !channel->handover))
         return NULL;
     struct op *op = op_new(channel->host->ops, channel, OP_HTTP);
@@ -317,7 +317,7 @@ static struct op *call(struct channel *channel, enum op_kind kind, void (*run)(s
 struct op *channel_deliver(struct channel *channel, const kanal_delivery *delivery,
                            void (*answered)(struct op *, const void *), void *owner)
 {
-    if (!channel->plugin->descriptor.deliver)
+    if (!channel->plugin->descriptor.deliver || channel_is_paused(channel, CHANNEL_PAUSE_OUT))
         return NULL;
     return call(channel, OP_DELIVER, run_deliver, delivery, answered, owner);
 }

@@ -1,4 +1,5 @@
 #include "host/channel.h"
+#include "host/channel_status.h"
 
 #include <stdio.h>
 
@@ -133,25 +134,6 @@ static int is_healthy(const struct channel *channel)
     return channel->state == CHANNEL_UP && channel->health == KANAL_OK;
 }
 
-static const char *health_code(kanal_status status)
-{
-    switch (status) {
-    case KANAL_E_NETWORK:
-    case KANAL_E_MAYBE:
-        return "network";
-    case KANAL_E_TIMEOUT:
-        return "timeout";
-    case KANAL_E_REJECTED:
-        return "provider_rejected";
-    case KANAL_E_DENIED:
-        return "denied";
-    case KANAL_E_BUSY:
-        return "rate_limited";
-    default:
-        return "channel_down";
-    }
-}
-
 static void write_health(const struct channel *channel, int is_up, struct kanal_buffer *out)
 {
     struct kanal_json json;
@@ -163,12 +145,7 @@ static void write_health(const struct channel *channel, int is_up, struct kanal_
     if (!is_up) {
         kanal_json_key(&json, "reasons");
         kanal_json_array(&json);
-        kanal_json_object(&json);
-        kanal_json_member_text(&json, "code", health_code(channel->health));
-        kanal_json_member_text(&json, "scope", "channel");
-        kanal_json_member_text(&json, "detail",
-                               channel->reason[0] ? channel->reason : channel_state_name(channel->state));
-        kanal_json_object_end(&json);
+        channel_write_reason(&json, channel);
         kanal_json_array_end(&json);
     }
     kanal_json_object_end(&json);
@@ -468,30 +445,10 @@ void channel_lost(struct channel *channel, kanal_status status, kanal_str reason
 
 /* ---- Pause ---- */
 
-struct pause {
-    void (*paused)(struct channel *, void *user);
-    void *user;
-};
-
-static void on_pause_stopped(struct channel *channel, void *user)
+int channel_is_paused(const struct channel *channel, unsigned direction)
 {
-    struct pause *pause = user;
-    set_state(channel, CHANNEL_PAUSED);
-    pause->paused(channel, pause->user);
-    free(pause);
-}
-
-void channel_pause(struct channel *channel, void (*paused)(struct channel *, void *), void *user)
-{
-    struct pause *pause = malloc(sizeof *pause);
-    channel->health = KANAL_E_CANCELLED;
-    snprintf(channel->reason, sizeof channel->reason, "paused by the operator");
-    if (!pause) {
-        paused(channel, user);
-        return;
-    }
-    *pause = (struct pause){ paused, user };
-    channel_stop(channel, on_pause_stopped, pause);
+    return (channel->pause.directions & direction) != 0 &&
+           (channel->pause.until_ms == 0 || host_now_ms() < channel->pause.until_ms);
 }
 
 /* ---- Stop ---- */

@@ -29,8 +29,15 @@ enum channel_state {
     CHANNEL_STOPPED,
     CHANNEL_FAILED,
     CHANNEL_DOWN,   /* its worker died, or its start failed: it is tried again */
-    CHANNEL_PAUSED, /* by the operator: it has no instance until it is resumed */
     CHANNEL_RETIRED /* another has taken its place, or it was removed: only what still points to it keeps it */
+};
+
+/* What the operator lets stand still. */
+#define CHANNEL_PAUSE_IN 1u  /* requests get 503, other events cannot be stored: sources keep them */
+#define CHANNEL_PAUSE_OUT 2u /* deliveries wait */
+struct channel_pause {
+    unsigned directions; /* CHANNEL_PAUSE_… */
+    int64_t until_ms;    /* wall clock: it goes on by itself; 0: never */
 };
 
 #define CHANNEL_OPS_MAX 1024u  /* host calls of a channel under way */
@@ -55,11 +62,12 @@ struct channel {
     char reason[256];
     int64_t since_ms; /* of state or health, wall clock */
     int64_t last_in_ms, last_out_ms;
-    size_t ops, http;        /* under way */
-    size_t calls;            /* deliver() and media() that are not answered */
+    size_t ops, http;          /* under way */
+    size_t calls;              /* deliver() and media() that are not answered */
     struct handover *handover; /* another instance is about to take its place: requests are held */
     struct channel *successor; /* of a retired one: who took its place; NULL: it was removed */
     int is_quiet;              /* its health is not told: part of a handover */
+    struct channel_pause pause;
     int64_t paused_until_ms; /* loop time: the provider wants no deliveries until then */
     struct worker *worker;   /* host/worker/: where it runs; NULL: in this process, or nowhere yet */
     uint32_t blames;         /* deaths of a worker that it was running in, within some minutes */
@@ -103,12 +111,11 @@ void channel_stop(struct channel *, void (*stopped)(struct channel *, void *user
  * instance is gone; its memory is the caller's. Deliveries end as unknown if something may have left for them, else they are to be
  * tried again. */
 void channel_lost(struct channel *, kanal_status, kanal_str reason);
-/* Stops it until channel_start(); paused() runs once. */
-void channel_pause(struct channel *, void (*paused)(struct channel *, void *user), void *user);
-
 /* create() refused, told later: there will be no instance until the configuration changes. */
 void channel_refused(struct channel *);
 
+/* 1: that direction stands still now. */
+int channel_is_paused(const struct channel *, unsigned direction);
 const char *channel_state_name(enum channel_state);
 /* Records the health, and publishes channel.up or channel.down when it changed: at most once a second, then the latest. */
 void channel_set_health(struct channel *, kanal_status, kanal_str reason);

@@ -4,7 +4,11 @@
 #include "host/channel.h"
 #include "kanal/sdk/json.h"
 
-/* One object. origin: "file", "run_time", or NULL. */
-void channel_write(struct kanal_json *, const struct channel *, const char *origin);
+/* One object, of /channels. */
+void channel_write(struct kanal_json *, const struct channel *);
+/* Why it is not up: {"code", "scope", "detail"}, as events and the API say it. */
+void channel_write_reason(struct kanal_json *, const struct channel *);
+/* Its configuration, like an item of `channels`; a secret's value is where it came from, or "(sealed)". */
+void channel_write_config(struct kanal_json *, const struct channel *);
 
 #endif

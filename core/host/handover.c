@@ -10,13 +10,13 @@
 #define HOLD_MS 10000
 #define START_MS 40000 /* more than the channel's own deadline */
 
-enum step { STEP_CREATE, STEP_PAUSE, STEP_DRAIN, STEP_STOP, STEP_START, STEP_UNDO_STOP, STEP_UNDO_START };
+enum step { STEP_CREATE, STEP_DRAIN, STEP_STOP, STEP_START, STEP_UNDO_STOP, STEP_UNDO_START };
 
 struct handover {
     struct channel *old, *next;
     enum step step;
     int64_t until_ms, hold_until_ms; /* loop time */
-    int was_paused, is_holding;
+    int is_holding;
     struct lane_item *held, **held_last;
     size_t held_count;
     kanal_status status; /* why it is undone */
@@ -206,19 +206,6 @@ static void finish(struct handover *h)
     done(user, next, KANAL_OK, (kanal_str){ 0 });
 }
 
-static void on_paused(struct channel *next, void *user)
-{
-    (void)next;
-    finish(user);
-}
-
-/* A paused one stays paused; that create() takes the settings is known. */
-static void begin_pause(struct handover *h)
-{
-    step_to(h, STEP_PAUSE, START_MS);
-    channel_pause(h->next, on_paused, h);
-}
-
 /* Created beside: refused, or its worker died of it, or it stands. */
 static void check_created(struct handover *h)
 {
@@ -228,10 +215,7 @@ static void check_created(struct handover *h)
         channel_timer(next, 0, NULL);
         end(h, h->old, h->status);
     } else if (channel_is_idle(next)) {
-        if (h->was_paused)
-            begin_pause(h);
-        else
-            begin_drain(h);
+        begin_drain(h);
     } /* else its worker is at it, or is killed soon */
 }
 
@@ -273,7 +257,6 @@ static void on_tick(uv_timer_t *timer)
     case STEP_UNDO_START:
         check_undone(h);
         break;
-    case STEP_PAUSE:
     case STEP_STOP:
     case STEP_UNDO_STOP: /* the channel's own deadline ends these */
         break;
@@ -295,12 +278,12 @@ int handover_begin(struct channel *old, const struct config_channel *config, str
     }
     *h = (struct handover){ .old = old, .next = next, .timer = timer, .done = done, .user = user };
     h->held_last = &h->held;
-    h->was_paused = old->state == CHANNEL_PAUSED;
     uv_timer_init(old->host->loop, timer);
     timer->data = h;
     uv_timer_start(timer, on_tick, TICK_MS, TICK_MS);
     old->handover = h;
     next->is_quiet = 1;
+    next->pause = old->pause;
     next->last_in_ms = old->last_in_ms;
     next->last_out_ms = old->last_out_ms;
     step_to(h, STEP_CREATE, 0);

@@ -310,9 +310,11 @@ static void run_channel(struct inbound *in, const struct http_request *request)
         overdue_watch(front->overdue, &in->waiter, on_late);
         return;
     }
-    front_refuse(front, in->exchange, channel, 503, channel->state == CHANNEL_UP ? "busy" : "channel_down",
-                 channel->state == CHANNEL_UP ? "too many requests of this channel are under way"
-                                              : "the channel is not up",
+    int is_paused = channel_is_paused(channel, CHANNEL_PAUSE_IN), is_up = channel->state == CHANNEL_UP;
+    front_refuse(front, in->exchange, channel, 503, is_up && !is_paused ? "busy" : "channel_down",
+                 is_paused ? "the channel is paused"
+                 : is_up   ? "too many requests of this channel are under way"
+                           : "the channel is not up",
                  &retry);
     http_exchange_set_user(in->exchange, NULL);
     inbound_free(in);

@@ -39,7 +39,7 @@ static void respond_channels(struct admin *admin, struct http_exchange *exchange
     kanal_json_key(&json, "channels");
     kanal_json_array(&json);
     for (const struct channel *channel = host->first_channel; channel; channel = channel->next)
-        channel_write(&json, channel, NULL);
+        channel_write(&json, channel);
     kanal_json_array_end(&json);
     kanal_json_object_end(&json);
     kanal_buffer_byte(&body, '\n');

@@ -55,8 +55,10 @@ kanal_op service_publish(const kanal_host *host, kanal_op cause, const kanal_eve
     if (waiting && waiting->kind != OP_HTTP)
         waiting = NULL;
     struct publish *publish = NULL;
-    kanal_status status = !all_valid(events, count)              ? KANAL_E_INVALID
-                          : channel->ops > CHANNEL_OPS_MAX       ? KANAL_E_BUSY
+    kanal_status status = !all_valid(events, count)        ? KANAL_E_INVALID
+                          : channel->ops > CHANNEL_OPS_MAX ? KANAL_E_BUSY
+                          : !waiting && channel_is_paused(channel, CHANNEL_PAUSE_IN)
+                              ? KANAL_E_NETWORK /* as if the broker were away: its source keeps it */
                           : !(publish = malloc(sizeof *publish)) ? KANAL_E_BUSY
                                                                  : KANAL_OK;
     if (status != KANAL_OK) {

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { headers as natsHeaders } from 'nats';
-import { Nats, isolation, json, run, scratchDir, sleep, until } from './harness.mjs';
+import { Nats, isolation, json, root, run, scratchDir, sleep, until } from './harness.mjs';
 import { TOKEN, call, probe, raw, startKanal } from './probe.mjs';
 
 let nats, client, key;
@@ -27,7 +27,13 @@ async function start(channels, more = {}) {
   await until('its API answers', async () => (await client.request('$SRV.PING.kanal', '', { timeout: 500 })).data.length > 0);
   return kanal;
 }
-const api = async (name, body = {}) => json.decode((await client.request(`kanal.api.channel-${name}`, json.encode(body), { timeout: 60000 })).data);
+// Every reply is kept, and held against the contract at the end.
+const replies = new Map();
+async function api(name, body = {}) {
+  const reply = json.decode((await client.request(`kanal.api.channel-${name}`, json.encode(body), { timeout: 60000 })).data);
+  replies.set(name, [...(replies.get(name) ?? []), reply]);
+  return reply;
+}
 const states = async (kanal) => Object.fromEntries((await kanal.channels()).map((one) => [one.id, one.state]));
 const stateIs = (kanal, wanted) => until(JSON.stringify(wanted), async () => { try { assert.deepEqual(await states(kanal), wanted); return true; } catch { return false; } });
 const record = async (id) => { const bucket = await client.jetstream().views.kv('kanal_channels'); const entry = await bucket.get(`channel.${id}`); return entry && entry.operation === 'PUT' ? entry.json() : null; };
@@ -37,17 +43,17 @@ const say = (kanal, id, text) => kanal.post(`/c/${id}/`, { id: text, from: 'anna
 test('a channel is added, serves, is changed and removed; its secrets are sealed', async () => {
   const kanal = await start([echo('first')]);
   const added = await api('add', { channel: probe('shop') });
-  assert.deepEqual([added.channel.state, added.channel.origin], ['up', 'run_time']);
+  assert.deepEqual([added.channel.state, added.channel.origin], ['up', 'api']);
   assert.equal((await call(kanal, 'timer', { delay_ms: 0 }, 'shop')).status, 0);
   const kept = await record('shop');
   assert.match(kept.channel.secrets.token.sealed, /^v1\./);
   assert.ok(!JSON.stringify(kept).includes(TOKEN));
   const exists = await api('add', { channel: probe('shop') });
-  assert.equal(exists.error.code, 'exists');
-  const changed = await api('update', { channel: probe('shop', { settings: { stop: 'ok' } }) });
+  assert.equal(exists.error.code, 'conflict');
+  const changed = await api('change', { channel: probe('shop', { settings: { stop: 'ok' } }) });
   assert.equal(changed.channel.state, 'up');
   assert.equal((await api('get', { id: 'shop' })).channel.id, 'shop');
-  assert.deepEqual(await api('remove', { id: 'shop' }), { channel: null });
+  assert.deepEqual(await api('remove', { id: 'shop' }), { id: 'shop' });
   assert.equal((await kanal.post('/c/shop/call', {})).status, 404);
   assert.equal(await record('shop'), null);
   assert.equal((await api('get', { id: 'shop' })).error.code, 'not_found');
@@ -61,63 +67,80 @@ test('what was added is there after a restart, and on another replica', async ()
   const other = await start([]);
   await stateIs(other, { kept: 'up' });
   assert.equal((await call(other, 'timer', { delay_ms: 0 }, 'kept')).status, 0);
-  await api('pause', { id: 'kept' });
-  await stateIs(kanal, { kept: 'paused' });
-  await stateIs(other, { kept: 'paused' });
+  await api('pause', { id: 'kept', direction: 'in' });
+  const refused = (one) => until('its requests are refused', async () => (await raw(one, 'timer', { delay_ms: 0 }, 'kept')).status === 503);
+  const served = (one) => until('its requests are served', async () => (await raw(one, 'timer', { delay_ms: 0 }, 'kept')).status === 200);
+  await refused(kanal);
+  await refused(other);
   await kanal.stop();
   await kanal.run({ wait: false });
-  await stateIs(kanal, { kept: 'paused' });
-  await api('resume', { id: 'kept' });
   await stateIs(kanal, { kept: 'up' });
-  await stateIs(other, { kept: 'up' });
-  assert.deepEqual(await api('remove', { id: 'kept' }), { channel: null });
+  await refused(kanal);
+  await api('resume', { id: 'kept' });
+  await served(kanal);
+  await served(other);
+  assert.deepEqual(await api('remove', { id: 'kept' }), { id: 'kept' });
   await stateIs(kanal, {});
   await stateIs(other, {});
   await kanal.stop();
   await other.stop();
 });
 
-test('a paused channel answers 503, its commands wait', async () => {
+test('a paused channel: in, out, both, until', async () => {
   const kanal = await start([echo('pause')]);
-  await api('pause', { id: 'pause' });
-  const response = await say(kanal, 'pause', 'p1');
-  assert.deepEqual([response.status, response.headers.get('retry-after')], [503, '5']);
-  assert.match((await api('get', { id: 'pause' })).channel.reason, /paused by the operator/);
-  const id = `paused-${Date.now()}`;
-  await client.jetstream().publish('kanal.commands.pause.message.send', json.encode({ id, to: { address: 'echo:anna' }, content: [{ type: 'text', text: 'later' }] }));
+  const command = async (id) => client.jetstream().publish('kanal.commands.pause.message.send', json.encode({ id, to: { address: 'echo:anna' }, content: [{ type: 'text', text: 'later' }] }));
+  const sent = () => kanal.metric(/^kanal_deliveries_total\{channel="pause",outcome="sent"\}/);
+  const paused = await api('pause', { id: 'pause', reason: 'the shop moves', agent: { id: 'anna', kind: 'person' } });
+  assert.deepEqual([paused.channel.state, paused.channel.paused.direction, paused.channel.paused.reason], ['paused', 'out', 'the shop moves']);
+  assert.equal((await say(kanal, 'pause', 'p1')).status, 200, 'what comes in is taken');
+  await command(`paused-${Date.now()}`);
   await sleep(300);
-  assert.equal(await kanal.metric(/^kanal_deliveries_total\{channel="pause"/), 0);
+  assert.equal(await sent(), 0);
+  const both = await api('pause', { id: 'pause', direction: 'both' });
+  assert.equal(both.channel.paused.direction, 'both');
+  const response = await say(kanal, 'pause', 'p2');
+  assert.deepEqual([response.status, response.headers.get('retry-after')], [503, '5']);
+  assert.match(await response.text(), /paused/);
+  await api('restart', { id: 'pause' });
+  assert.equal((await say(kanal, 'pause', 'p3')).status, 503, 'a restart does not end it');
+  await api('pause', { id: 'pause', direction: 'in' });
+  await until('it is delivered', async () => await sent() === 1);
+  await api('pause', { id: 'pause', direction: 'both', until: new Date(Date.now() + 1500).toISOString() });
+  await command(`until-${Date.now()}`);
+  assert.equal((await say(kanal, 'pause', 'p4')).status, 503);
+  await until('it goes on by itself', async () => await sent() === 2 && (await say(kanal, 'pause', 'p5')).status === 200);
+  assert.equal((await api('get', { id: 'pause' })).channel.state, 'up');
+  for (const wrong of [{ direction: 'sideways' }, { until: 'tomorrow' }])
+    assert.equal((await api('pause', { id: 'pause', ...wrong })).error.code, 'invalid_request');
   await api('resume', { id: 'pause' });
-  assert.equal((await say(kanal, 'pause', 'p2')).status, 200);
-  await until('it is delivered', async () => await kanal.metric(/^kanal_deliveries_total\{channel="pause",outcome="sent"\}/) === 1);
   await kanal.stop();
 });
 
 test('what is wrong is refused with every place, and nothing changes', async () => {
   const kanal = await start([echo('good')]);
   const cases = [
-    ['add', { channel: { id: 'x', plugin: 'nothing' } }, 'invalid', /no such plugin/],
-    ['add', { channel: { id: 'a b', plugin: 'echo' } }, 'invalid', /id/],
-    ['add', { channel: echo('x', { colour: 'red' }) }, 'invalid', /colour/],
-    ['add', { channel: { id: 'x', plugin: 'telegram' } }, 'invalid', /secrets\.token/],
-    ['add', { channel: probe('x', { settings: { start: 7 } }) }, 'invalid', /settings\.start/],
-    ['add', { channel: { id: 'x', plugin: 'echo', secrets: { any: '${file:/etc/passwd}' } } }, 'invalid', /no such secret/],
-    ['add', {}, 'invalid', /id/],
-    ['update', { channel: echo('none') }, 'not_found', /no channel/],
-    ['update', { channel: echo('good') }, 'in_file', /kanal\.yaml/],
-    ['remove', { id: 'good' }, 'in_file', /kanal\.yaml/],
+    ['add', { channel: { id: 'x', plugin: 'nothing' } }, 'invalid_request', /no such plugin/],
+    ['add', { channel: { id: 'a b', plugin: 'echo' } }, 'invalid_request', /id/],
+    ['add', { channel: echo('x', { colour: 'red' }) }, 'invalid_request', /colour/],
+    ['add', { channel: { id: 'x', plugin: 'telegram' } }, 'invalid_request', /secrets[./]token/],
+    ['add', { channel: probe('x', { settings: { start: 7 } }) }, 'invalid_request', /settings[./]start/],
+    ['add', { channel: { id: 'x', plugin: 'echo', secrets: { any: '${file:/etc/passwd}' } } }, 'invalid_request', /no such secret/],
+    ['add', {}, 'invalid_request', /id/],
+    ['change', { channel: echo('none') }, 'not_found', /no channel/],
+    ['change', { channel: echo('good') }, 'conflict', /kanal\.yaml/],
+    ['remove', { id: 'good' }, 'conflict', /kanal\.yaml/],
     ['restart', { id: 'none' }, 'not_found', /no channel/],
     ['pause', {}, 'not_found', /no channel/],
-    ['upgrade', { id: 'good', plugin_file: '/etc/passwd' }, isolation === 'none' ? 'in_process' : 'invalid', /./],
+    ['upgrade', { id: 'good', file: '../../etc/passwd' }, isolation === 'none' ? 'conflict' : 'not_found', /./],
   ];
   for (const [name, body, code, words] of cases) {
     const { error } = await api(name, body);
     assert.equal(error?.code, code, `${name} ${JSON.stringify(body)}: ${JSON.stringify(error)}`);
-    assert.match(`${error.message} ${JSON.stringify(error.details ?? '')}`, words);
+    assert.match(`${error.detail} ${JSON.stringify(error.errors ?? '')}`, words);
   }
   for (const body of ['', '[', '[]', 'null', '"x"', 'x'.repeat(300000)]) {
     const { error } = json.decode((await client.request('kanal.api.channel-add', body, { timeout: 5000 })).data);
-    assert.equal(error.code, 'invalid');
+    assert.equal(error.code, 'invalid_request');
   }
   assert.deepEqual(await states(kanal), { good: 'up' });
   await kanal.stop();
@@ -126,9 +149,9 @@ test('what is wrong is refused with every place, and nothing changes', async () 
 test('an update that does not become ready is undone', async () => {
   const kanal = await start([]);
   await api('add', { channel: probe('careful') });
-  const refused = await api('update', { channel: probe('careful', { settings: { start: 'fail' } }) });
-  assert.equal(refused.error.code, 'refused');
-  assert.match(refused.error.message, /old one goes on/);
+  const refused = await api('change', { channel: probe('careful', { settings: { start: 'fail' } }) });
+  assert.equal(refused.error.code, 'conflict');
+  assert.match(refused.error.detail, /old one goes on/);
   assert.deepEqual(await states(kanal), { careful: 'up' });
   assert.equal((await call(kanal, 'timer', { delay_ms: 0 }, 'careful')).status, 0);
   await api('remove', { id: 'careful' });
@@ -138,7 +161,7 @@ test('an update that does not become ready is undone', async () => {
 test('one change of a channel at a time', async () => {
   const kanal = await start([echo('busy')]);
   const answers = await Promise.all([api('restart', { id: 'busy' }), api('restart', { id: 'busy' })]);
-  assert.deepEqual(answers.map((answer) => answer.error?.code ?? answer.channel.state).sort(), ['busy', 'up']);
+  assert.deepEqual(answers.map((answer) => answer.error?.code ?? answer.channel.state).sort(), ['conflict', 'up']);
   await kanal.stop();
 });
 
@@ -228,19 +251,39 @@ test('kanal channel: the same from a shell', async () => {
   assert.deepEqual(await channel(['add', file], { CLI_TOKEN: undefined }).then(({ code, stderr }) => [code, /CLI_TOKEN/.test(stderr)]), [3, true]);
   const added = await channel(['add', file], { CLI_TOKEN: 'a-token' });
   assert.deepEqual([added.code, added.stderr], [0, '']);
-  assert.match(added.stdout, /^cli-shop +probe +\S+ +up +run_time/);
+  assert.match(added.stdout, /^cli-shop +probe +\S+ +up +api/);
   assert.equal((await channel(['add', file], { CLI_TOKEN: 'a-token' })).code, 1);
   writeFileSync(file, 'id: cli-shop\nplugin: probe\nsecrets: { token: "x" }\nsettings: { start: 7 }\n');
-  const wrong = await channel(['update', file]);
+  const wrong = await channel(['change', file]);
   assert.equal(wrong.code, 1);
-  assert.match(wrong.stderr, /settings\.start/);
+  assert.match(wrong.stderr, /settings[./]start/);
   const list = await channel(['list']);
   assert.match(list.stdout, /^ID +PLUGIN[\s\S]*shell +echo/);
-  assert.equal(JSON.parse((await channel(['list', '--json'])).stdout).channels.length, 2);
+  assert.equal(JSON.parse((await channel(['list', '--json'])).stdout).items.length, 2);
   for (const args of [['pause', 'cli-shop'], ['resume', 'cli-shop'], ['restart', 'cli-shop'], ['remove', 'cli-shop']])
     assert.equal((await channel(args)).code, 0, args.join(' '));
   assert.equal((await channel(['fly', 'x'])).code, 2);
   assert.equal((await channel(['get'])).code, 2);
   await kanal.stop();
   assert.equal((await channel(['list'])).code, 4);
+});
+
+test('every reply keeps the contract', async () => {
+  const { execFileSync } = await import('node:child_process');
+  for (const [name, list] of replies)
+    execFileSync(process.execPath, [path.join(root, 'tests/contract/strict.mjs'), '--def', `api.channel-${name}.reply`, '-q', '-'],
+      { input: list.map((reply) => JSON.stringify(reply)).join('\n') + '\n' });
+  assert.ok(replies.size >= 8, [...replies.keys()].join());
+});
+
+test('pages of many channels', async () => {
+  const kanal = await start(Array.from({ length: 25 }, (_, i) => echo(`many-${String(i).padStart(2, '0')}`)));
+  const first = await api('list', { limit: 10 });
+  const second = await api('list', { limit: 10, before: first.next });
+  const third = await api('list', { limit: 10, before: second.next });
+  assert.deepEqual([first.items.length, second.items.length, third.items.length, third.next], [10, 10, 5, undefined]);
+  assert.equal(second.items[0].id, 'many-10');
+  assert.equal((await api('list', { plugin: 'telegram' })).items.length, 0);
+  assert.equal((await api('list', { state: 'up' })).items.length, 25);
+  await kanal.stop();
 });
