@@ -150,7 +150,7 @@ static void on_new(struct vk_callback *callback, yyjson_val *object)
     if (!item)
         return;
     set_message_id(item, message);
-    vk_write_message(&item->json, callback->us, message, client);
+    vk_write_message(&item->json, callback->us, message);
     write_referral(&item->json, message);
     kanal_batch_end(&callback->batch, item);
     callback->person = place.person > 0 ? place.person : 0;
@@ -172,7 +172,7 @@ static void on_edit(struct vk_callback *callback, yyjson_val *object)
     if (!item)
         return;
     set_message_id(item, message);
-    vk_write_message(&item->json, callback->us, message, NULL);
+    vk_write_message(&item->json, callback->us, message);
     kanal_batch_end(&callback->batch, item);
 }
 
@@ -222,7 +222,7 @@ static void say_consent(struct vk_callback *callback, yyjson_val *object, int gi
     kanal_json_member_str(json, "channel", callback->us->channel_id);
     kanal_json_object_end(json);
     kanal_json_array_end(json);
-    kanal_json_member_text(json, "reason", given ? "allowed" : "denied");
+    kanal_json_member_text(json, "reason", given ? "subscribed" : "unsubscribed");
     struct kanal_provider provider = kanal_provider_begin(json);
     kanal_member_text_of(json, "key", object, "key", 1024);
     kanal_provider_end(json, &provider);

@@ -117,7 +117,7 @@ static int is_to_us(const struct vk_us *us, yyjson_val *message)
 }
 
 /* What only VK has and a consumer may want. */
-static void write_provider(struct kanal_json *json, yyjson_val *message, yyjson_val *client)
+static void write_provider(struct kanal_json *json, yyjson_val *message)
 {
     static const char *const flags[] = { "important", "is_cropped", "is_silent", "is_hidden",
                                          "was_listened" };
@@ -132,14 +132,12 @@ static void write_provider(struct kanal_json *json, yyjson_val *message, yyjson_
     kanal_member_text_of(json, "payload", message, "payload", 1024);
     kanal_member_text_of(json, "ref", message, "ref", 2048);
     kanal_member_text_of(json, "ref_source", message, "ref_source", 256);
-    kanal_member_copy(json, "fwd_messages", kanal_json_at(message, "fwd_messages"));
-    if (yyjson_is_obj(client))
-        kanal_member_copy(json, "client_info", client);
+    if (yyjson_arr_size(kanal_json_at(message, "fwd_messages")) > 0) /* who said which part */
+        kanal_member_copy(json, "fwd_messages", kanal_json_at(message, "fwd_messages"));
     kanal_provider_end(json, &provider);
 }
 
-void vk_write_message(struct kanal_json *json, const struct vk_us *us, yyjson_val *message,
-                      yyjson_val *client)
+void vk_write_message(struct kanal_json *json, const struct vk_us *us, yyjson_val *message)
 {
     kanal_json_key(json, "message");
     kanal_json_object(json);
@@ -150,7 +148,7 @@ void vk_write_message(struct kanal_json *json, const struct vk_us *us, yyjson_va
     kanal_member_seconds(json, "edited", kanal_json_int_at(message, "update_time", 0));
     if (vk_is_group_chat(kanal_json_int_at(message, "peer_id", 0)) && is_to_us(us, message))
         kanal_json_member_bool(json, "mentioned", 1);
-    write_provider(json, message, client);
+    write_provider(json, message);
     kanal_json_object_end(json);
 }
 
@@ -160,6 +158,6 @@ void vk_write_sent(struct kanal_json *json, yyjson_val *message)
     kanal_json_object(json);
     kanal_json_key(json, "content");
     vk_content_write(json, message);
-    write_provider(json, message, NULL);
+    write_provider(json, message);
     kanal_json_object_end(json);
 }

@@ -23,8 +23,8 @@ static inline int vk_is_group_chat(int64_t peer)
 void vk_external_id(char *out, int64_t peer, int64_t cmid);
 /* The members customer, chat and, in a group chat, author. client: client_info, may be NULL. */
 void vk_write_people(struct kanal_json *, const struct vk_place *, yyjson_val *client, int with_author);
-/* The member "message" of message.received and message.edited. client: may be NULL. */
-void vk_write_message(struct kanal_json *, const struct vk_us *, yyjson_val *message, yyjson_val *client);
+/* The member "message" of message.received and message.edited. */
+void vk_write_message(struct kanal_json *, const struct vk_us *, yyjson_val *message);
 /* The member "message" of message.sent: what somebody else than Kanal wrote to the customer in our name. */
 void vk_write_sent(struct kanal_json *, yyjson_val *message);
 
