@@ -78,6 +78,18 @@ int kanal_batch_text(char *out, size_t size, kanal_str text)
     return n > 0;
 }
 
+void kanal_batch_raw_key(char out[24], kanal_str raw)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+    for (size_t i = 0; i < raw.len; i++)
+        h = (h ^ (unsigned char)raw.ptr[i]) * UINT64_C(0x100000001b3);
+    memcpy(out, "raw:", 4);
+    for (size_t i = 0; i < 16; i++)
+        out[4 + i] = digits[h >> (60 - 4 * i) & 15];
+    out[20] = 0;
+}
+
 kanal_op kanal_batch_publish(const struct kanal_batch *batch, const kanal_host *host, kanal_op cause,
                              kanal_str raw, kanal_done_fn *done, void *user)
 {

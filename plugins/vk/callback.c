@@ -337,21 +337,12 @@ static void on_reaction(struct vk_callback *callback, yyjson_val *object)
 
 /* ---- The callback ---- */
 
-/* FNV-1a: a repeated delivery has the same bytes. */
-static uint64_t hash(kanal_str bytes)
-{
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < bytes.len; i++)
-        h = (h ^ (unsigned char)bytes.ptr[i]) * UINT64_C(0x100000001b3);
-    return h;
-}
-
 static void set_key(struct vk_callback *callback, kanal_str event_id, kanal_str raw)
 {
     if (event_id.len > 0 && event_id.len <= EVENT_ID_BYTES_MAX && kanal_str_ascii(event_id))
         snprintf(callback->key, sizeof callback->key, "%.*s", (int)event_id.len, event_id.ptr);
     else
-        snprintf(callback->key, sizeof callback->key, "raw:%016llx", (unsigned long long)hash(raw));
+        kanal_batch_raw_key(callback->key, raw);
 }
 
 kanal_status vk_callback_read(struct vk_callback *callback, yyjson_val *event, kanal_str raw)

@@ -59,10 +59,7 @@ void vk_write_unsupported(struct kanal_json *json, kanal_str kind, kanal_str tex
 
 int vk_is_reference(kanal_str url)
 {
-    struct kanal_url parsed;
-    return url.len > 0 && url.len <= VK_REFERENCE_BYTES_MAX && kanal_str_ascii(url) &&
-           kanal_url_parse(url, &parsed) == 0 && parsed.userinfo.len == 0 && parsed.fragment.len == 0 &&
-           (kanal_str_is(parsed.scheme, "https") || kanal_str_is(parsed.scheme, "http"));
+    return kanal_url_is_fetchable(url, VK_REFERENCE_BYTES_MAX);
 }
 
 /* ---- Buttons ---- */

@@ -41,6 +41,8 @@ struct kanal_batch_item *kanal_batch_begin(struct kanal_batch *, const char *typ
 void kanal_batch_end(struct kanal_batch *, struct kanal_batch_item *);
 /* Copies a text of an item, NUL-ended; empty if it does not fit or is absent. 1: it is there. */
 int kanal_batch_text(char *out, size_t size, kanal_str text);
+/* A dedupe key out of the payload's bytes, for events that have no id: a repeated delivery has the same bytes. */
+void kanal_batch_raw_key(char out[24], kanal_str raw);
 
 /* Publishes all of it; raw: the payload, kept with the first, or absent. The op, or 0: out of memory (the callback never runs). */
 kanal_op kanal_batch_publish(const struct kanal_batch *, const kanal_host *, kanal_op cause, kanal_str raw,

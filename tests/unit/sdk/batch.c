@@ -78,3 +78,12 @@ Test(batch, a_text_that_does_not_fit_is_none)
     cr_expect_str_eq(out, "");
     cr_expect_not(kanal_batch_text(out, sizeof out, kanal_str_of(NULL, 0)));
 }
+
+Test(batch, bytes_make_a_key)
+{
+    char a[24], b[24];
+    kanal_batch_raw_key(a, KANAL_LIT("a"));
+    cr_expect_str_eq(a, "raw:af63dc4c8601ec8c"); /* the algorithm's own vector */
+    kanal_batch_raw_key(b, KANAL_LIT("b"));
+    cr_expect_str_neq(a, b);
+}
