@@ -6,7 +6,7 @@
 #define KANAL_PLUGINS_FIXTURES_H
 #include <criterion/criterion.h>
 
-#include "fakehost.h"
+#include "kanal/testing/fakehost.h"
 #include "kanal/sdk/json.h"
 
 /* The whole file, NUL-ended; free() it. The test fails if it cannot be read. */

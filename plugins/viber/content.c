@@ -106,8 +106,16 @@ static void write_answer(struct kanal_json *json, yyjson_val *message)
 static void write_link(struct kanal_json *json, yyjson_val *message)
 {
     kanal_str url = kanal_json_text_at(message, "media"), text = kanal_json_text_at(message, "text");
+    struct kanal_buffer words = { 0 };
+    int is_said = text.len > 0 && memmem(text.ptr, text.len, url.ptr, url.len);
+    kanal_buffer_str(&words, text);
+    if (text.len > 0 && !is_said)
+        kanal_buffer_byte(&words, '\n');
+    if (!is_said)
+        kanal_buffer_str(&words, url);
     part_start(json, "text");
-    kanal_member_text(json, "text", text.len > 0 ? text : url, VIBER_TEXT_MAX);
+    kanal_member_text(json, "text", kanal_buffer_view(&words), VIBER_TEXT_MAX);
+    kanal_buffer_release(&words);
     struct kanal_provider provider = kanal_provider_begin(json);
     kanal_json_member_text(json, "kind", "url");
     kanal_member_text(json, "media", url, 4096);
