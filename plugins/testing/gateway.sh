@@ -9,6 +9,7 @@ command -v node >/dev/null || { echo "skipped: node is not installed"; exit 77; 
 command -v "${NATS_SERVER:-nats-server}" >/dev/null || { echo "skipped: nats-server is not installed"; exit 77; }
 for folder in "$here/../../tests/integration/gateway" "$here/../../tests/contract" "$plugin"; do
     [ -f "$folder/package.json" ] || continue
+    # shellcheck disable=SC3013  # dash knows it
     [ -d "$folder/node_modules" ] && [ "$folder/node_modules" -nt "$folder/package.json" ] && continue
     command -v npm >/dev/null || { echo "skipped: npm is not installed"; exit 77; }
     (cd "$folder" && flock . npm install --no-audit --no-fund --no-package-lock --silent) || { echo "skipped: npm cannot install what $folder needs"; exit 77; }

@@ -384,6 +384,14 @@ Test(upload, each_step_may_fail)
     kanal_op op = send_content(host, PHOTO);
     fake_request_fail(host, 0, KANAL_E_MAYBE);
     cr_expect_eq(result_of(host, op)->outcome, KANAL_RETRY);
+    static const char *const answers[] = { SERVER, POSTED };
+    for (size_t steps = 1; steps <= 2; steps++) {
+        op = send_content(host, PHOTO);
+        for (size_t i = 0; i < steps; i++)
+            fake_request_answer(host, 0, 200, answers[i]);
+        fake_request_fail(host, 0, KANAL_E_MAYBE);
+        cr_expect_eq(result_of(host, op)->outcome, KANAL_RETRY, "after %zu steps", steps);
+    }
     op = send_content(host, PHOTO);
     fake_request_answer(host, 0, 200, SERVER);
     fake_request_fail(host, 0, KANAL_E_NOT_FOUND);
