@@ -89,10 +89,12 @@ static void append(struct kanal_buffer *words, kanal_str text)
 
 static void gather_words(struct kanal_buffer *words, const struct content *content)
 {
-    append(words, kanal_json_text_at(content->media, "caption"));
+    if (content->media)
+        append(words, kanal_json_text_at(content->media, "caption"));
     for (size_t i = 0; i < content->text_count; i++)
         append(words, kanal_json_text_at(content->texts[i], "text"));
-    append(words, kanal_json_text_at(content->choice, "text"));
+    if (content->choice)
+        append(words, kanal_json_text_at(content->choice, "text"));
 }
 
 /* A text that is nothing but an address: shown with a preview. */

@@ -40,7 +40,7 @@ Test(batch, what_is_written_is_published)
     taken.host.impl = &taken;
     cr_expect_eq(kanal_batch_publish(&batch, &taken.host, 5, KANAL_LIT("r"), NULL, NULL), 0, "nothing");
     for (int i = 0; i < 12; i++) /* more than stand on the stack */
-        add(&batch, kanal_str_of("abcdefghijkl" + i, 1));
+        add(&batch, kanal_str_of(&"abcdefghijkl"[i], 1));
     EXPECT_STR(batch.items[11]->event.data, "{\"n\":12}");
     EXPECT_STR(batch.items[11]->event.type, "message.received");
     cr_expect_null(batch.items[11]->event.chat.ptr, "what is empty is absent");
