@@ -234,3 +234,15 @@ void kanal_form_add(struct kanal_buffer *out, const char *name, kanal_str value)
     kanal_buffer_byte(out, '=');
     kanal_url_encode(out, value);
 }
+
+int kanal_url_is_fetchable(kanal_str url, size_t max_bytes)
+{
+    struct kanal_url parsed;
+    if (url.len == 0 || url.len > max_bytes)
+        return 0;
+    for (size_t i = 0; i < url.len; i++)
+        if (url.ptr[i] <= ' ' || url.ptr[i] > '~')
+            return 0;
+    return kanal_url_parse(url, &parsed) == 0 && parsed.userinfo.len == 0 && parsed.fragment.len == 0 &&
+           (kanal_str_is(parsed.scheme, "https") || kanal_str_is(parsed.scheme, "http"));
+}

@@ -21,6 +21,9 @@ struct kanal_url { /* views into the parsed text */
  * address. Refused everywhere: controls, space, '"', '<', '>', invalid UTF-8; before the query a backslash too. Other
  * characters that browsers leave unescaped pass, and escapes are not decoded. */
 kanal_status kanal_url_parse(kanal_str text, struct kanal_url *ret_url);
+/* True if it is an http or https URL of printable ASCII, of at most max_bytes, without user and fragment: what can be fetched as it
+ * stands, and be a media reference. */
+int kanal_url_is_fetchable(kanal_str url, size_t max_bytes);
 
 /* Walks application/x-www-form-urlencoded text or a query: *rest starts as the text. name and value are decoded into
  * scratch (cleared first) and live until the next call; neither is ever absent. 1: a pair; 0: the end; KANAL_E_INVALID: a broken

@@ -170,3 +170,15 @@ Test(form, get_and_add)
     kanal_buffer_release(&b);
     kanal_buffer_release(&value);
 }
+
+Test(url, fetchable_is_what_can_be_a_reference)
+{
+    cr_expect(kanal_url_is_fetchable(KANAL_LIT("https://a.example/b?c=d"), 100));
+    cr_expect_not(kanal_url_is_fetchable(KANAL_LIT("https://a.example/b?c=d"), 10));
+    cr_expect_not(kanal_url_is_fetchable(KANAL_LIT("https://u:p@a.example/"), 100));
+    cr_expect_not(kanal_url_is_fetchable(KANAL_LIT("https://a.example/#f"), 100));
+    cr_expect_not(kanal_url_is_fetchable(KANAL_LIT("ws://a.example/"), 100));
+    cr_expect_not(kanal_url_is_fetchable(KANAL_LIT("file:///etc/passwd"), 100));
+    cr_expect_not(kanal_url_is_fetchable(KANAL_LIT("https://a.example/ж"), 100));
+    cr_expect_not(kanal_url_is_fetchable(kanal_str_of(NULL, 0), 100));
+}

@@ -1,0 +1,101 @@
+#include "channel.h"
+
+#include "kanal/sdk/member.h"
+
+static char *dup_trimmed(kanal_str url)
+{
+    while (url.len > 0 && url.ptr[url.len - 1] == '/')
+        url.len--;
+    return kanal_str_dup(url);
+}
+
+/* A text of the settings that may be missing. 0: out of memory. */
+static int take(char **out, yyjson_val *root, const char *name)
+{
+    kanal_str text = kanal_json_text_at(root, name);
+    *out = text.len > 0 ? kanal_str_dup(text) : NULL;
+    return text.len == 0 || *out;
+}
+
+int viber_settings_read(struct viber_settings *settings, kanal_str json, const char **ret_error)
+{
+    memset(settings, 0, sizeof *settings);
+    yyjson_doc *document = kanal_json_parse(json);
+    yyjson_val *root = yyjson_doc_get_root(document);
+    kanal_str api_url = kanal_json_text_at(root, "api_url");
+    int is_http = kanal_str_starts(api_url, "http://") || kanal_str_starts(api_url, "https://");
+    settings->api_url = dup_trimmed(api_url);
+    int is_complete = settings->api_url && take(&settings->sender_name, root, "sender_name") &&
+                      take(&settings->sender_avatar, root, "sender_avatar") &&
+                      take(&settings->welcome, root, "welcome");
+    yyjson_doc_free(document);
+    if (!is_http) {
+        *ret_error = "api_url is no http or https URL";
+        return KANAL_E_INVALID;
+    }
+    if (!is_complete) {
+        *ret_error = "out of memory";
+        return KANAL_E_INTERNAL;
+    }
+    return 0;
+}
+
+void viber_settings_release(struct viber_settings *settings)
+{
+    free(settings->api_url);
+    free(settings->sender_name);
+    free(settings->sender_avatar);
+    free(settings->welcome);
+    memset(settings, 0, sizeof *settings);
+}
+
+int viber_account_read(struct viber_account *account, yyjson_val *told)
+{
+    kanal_str id = kanal_json_text_at(told, "id");
+    kanal_str name = kanal_str_cut(kanal_json_text_at(told, "name"), VIBER_NAME_CHARS_MAX);
+    if (id.len == 0 || id.len > VIBER_ACCOUNT_BYTES_MAX || !kanal_str_ascii(id) ||
+        name.len >= sizeof account->name)
+        return KANAL_E_INVALID;
+    memset(account, 0, sizeof *account);
+    memcpy(account->id, id.ptr, id.len);
+    if (name.len > 0)
+        memcpy(account->name, name.ptr, name.len);
+    return 0;
+}
+
+void viber_account_write(const struct viber_account *account, struct kanal_buffer *out)
+{
+    struct kanal_json json;
+    kanal_json_init(&json, out);
+    kanal_json_object(&json);
+    kanal_json_member_text(&json, "id", account->id);
+    kanal_json_member_text(&json, "name", account->name);
+    kanal_json_object_end(&json);
+}
+
+void viber_channel_health(struct kanal_channel *channel, uint32_t ill, kanal_status status, kanal_str reason)
+{
+    uint32_t before = channel->ills;
+    channel->ills = status == KANAL_OK ? before & ~ill : before | ill;
+    if (channel->ills == before || (channel->ills != 0 && status == KANAL_OK))
+        return;
+    channel->host->health(channel->host, status, reason);
+}
+
+void viber_log(struct kanal_channel *channel, kanal_op cause, int32_t level, const char *text,
+               kanal_str detail)
+{
+    struct kanal_buffer line = { 0 };
+    kanal_buffer_text(&line, text);
+    if (detail.len > 0)
+        kanal_buffer_text(&line, ": ");
+    kanal_buffer_str(&line, kanal_str_of(detail.ptr, detail.len < 512 ? detail.len : 512));
+    if (!line.failed)
+        channel->host->log(channel->host, cause, level, kanal_buffer_view(&line));
+    kanal_buffer_release(&line);
+}
+
+void viber_count(struct kanal_channel *channel, const char *metric)
+{
+    channel->host->metric_add(channel->host, kanal_str_c(metric), 1, NULL, 0);
+}
