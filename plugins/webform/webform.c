@@ -9,7 +9,7 @@
 static void destroy(kanal_channel *channel)
 {
     settings_release(&channel->settings);
-    rate_release(&channel->rate);
+    kanal_rate_release(&channel->rate);
     spent_release(&channel->spent);
     free(channel);
 }
@@ -32,7 +32,7 @@ static void start(kanal_channel *channel, kanal_op op)
 {
     uint64_t seed;
     channel->host->random(channel->host, &seed, sizeof seed);
-    rate_init(&channel->rate, seed);
+    kanal_rate_init(&channel->rate, seed);
     channel->host->finish(channel->host, op, KANAL_OK, kanal_str_of(NULL, 0));
 }
 
@@ -53,8 +53,8 @@ static int is_within_rate(kanal_channel *channel, const struct reply *reply,
 {
     uint32_t per_minute = channel->settings.rate_per_minute, wait_ms = 0;
     if (per_minute == 0 ||
-        rate_take(&channel->rate, kind, request->remote, channel->host->now_ms(channel->host),
-                  per_minute * times, channel->settings.rate_burst * times, &wait_ms))
+        kanal_rate_take(&channel->rate, kind, request->remote, channel->host->now_ms(channel->host),
+                        per_minute * times, channel->settings.rate_burst * times, &wait_ms))
         return 1;
     count_outcome(channel, "limited");
     answer_error(channel, reply, 429, "rate_limited", "too many requests from this network address",

@@ -3,17 +3,16 @@
  *   webform.c     the descriptor, life, routes, preflight, limits of rate
  *   submit.c      POST: read, check, then token -> session -> publish, each step a host call
  *   answer.c      what goes back, with the headers that browsers want
- *   settings.c submission.c fields.c phone.c event.c token.c rate.c spent.c    no host, only data */
+ *   settings.c submission.c fields.c event.c token.c spent.c    no host, only data */
 #ifndef WEBFORM_WEBFORM_H
 #define WEBFORM_WEBFORM_H
-#include "rate.h"
 #include "settings.h"
 #include "spent.h"
 
 struct kanal_channel {
     const kanal_host *host;
     struct settings settings;
-    struct rate rate;
+    struct kanal_rate rate;
     struct spent spent;
     size_t open_jobs; /* requests whose answer waits for the host */
     kanal_op stop_op; /* 0: runs */

@@ -22,6 +22,10 @@ struct kanal_url { /* views into the parsed text */
  * characters that browsers leave unescaped pass, and escapes are not decoded. */
 kanal_status kanal_url_parse(kanal_str text, struct kanal_url *ret_url);
 
+/* Appends an absolute URL as a page knows it, with everything escaped that RFC 3986 does not allow. 0; KANAL_E_INVALID (it is none, or has
+ * a password in it) or KANAL_E_TOO_LARGE (over max_bytes) with out as it was. */
+kanal_status kanal_url_clean(struct kanal_buffer *out, kanal_str url, size_t max_bytes);
+
 /* Walks application/x-www-form-urlencoded text or a query: *rest starts as the text. name and value are decoded into
  * scratch (cleared first) and live until the next call; neither is ever absent. 1: a pair; 0: the end; KANAL_E_INVALID: a broken
  * escape, which is passed over by calling again; KANAL_E_INTERNAL: out of memory. */
