@@ -33,7 +33,7 @@ static void write_page(struct kanal_json *json, const struct submission *s)
 static int has_attribution(const struct submission *s)
 {
     size_t told = s->click_id_count + s->landing_url.len + s->landing_referrer.len + s->first_visit.len;
-    for (size_t i = 0; i < UTM_COUNT; i++)
+    for (size_t i = 0; i < KANAL_UTM_COUNT; i++)
         told += s->utm[i].len;
     return told > 0;
 }
@@ -45,8 +45,8 @@ static void write_attribution(struct kanal_json *json, const struct submission *
         return;
     kanal_json_key(json, "attribution");
     kanal_json_object(json);
-    for (size_t i = 0; i < UTM_COUNT; i++)
-        member_cut(json, utm_names[i], s->utm[i], 512);
+    for (size_t i = 0; i < KANAL_UTM_COUNT; i++)
+        member_cut(json, kanal_utm_names[i], s->utm[i], 512);
     if (s->click_id_count > 0) {
         kanal_json_key(json, "click_ids");
         kanal_json_object(json);

@@ -190,8 +190,3 @@ const struct form *settings_form(const struct settings *settings, kanal_str id)
     }
     return NULL;
 }
-
-int settings_allows_origin(const struct settings *settings, kanal_str origin)
-{
-    return kanal_origin_allowed(settings->origins, origin);
-}

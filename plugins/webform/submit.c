@@ -6,7 +6,7 @@
 
 struct job {
     kanal_channel *channel;
-    struct reply reply;
+    struct kanal_reply reply;
     const struct form *form;
     struct kanal_buffer data;                /* of the event */
     struct kanal_buffer session;             /* the visitor's token: as shown, or as it is being made */
@@ -18,7 +18,7 @@ struct job {
 
 /* ---- Jobs ---- */
 
-static struct job *job_new(kanal_channel *channel, const struct reply *reply, const struct form *form)
+static struct job *job_new(kanal_channel *channel, const struct kanal_reply *reply, const struct form *form)
 {
     struct job *job = calloc(1, sizeof *job);
     if (job == NULL)
@@ -57,7 +57,7 @@ static void job_fail(struct job *job)
 static void job_refuse(struct job *job, int32_t code, const char *name, const char *message)
 {
     count_outcome(job->channel, "refused");
-    answer_error(job->channel, &job->reply, code, name, message, 0);
+    kanal_reply_error(&job->reply, code, name, message, 0);
     job_free(job);
 }
 
@@ -85,7 +85,7 @@ static void answer_accepted(struct job *job, int is_duplicate)
         kanal_json_member_str(&json, "session", kanal_buffer_view(&job->session));
     }
     kanal_json_object_end(&json);
-    answer_json(job->channel, &job->reply, 200, kanal_buffer_view(&body), 0);
+    kanal_reply_json(&job->reply, 200, kanal_buffer_view(&body), 0);
     kanal_buffer_release(&body);
 }
 
@@ -105,7 +105,7 @@ static void on_published(void *user, kanal_status status)
     } else if (status != KANAL_OK) {
         job_fail(job);
     } else {
-        answer_redirect(channel, &job->reply, channel->settings.thanks_url);
+        kanal_reply_redirect(&job->reply, channel->settings.thanks_url);
         job_free(job);
     }
 }
@@ -192,7 +192,7 @@ static void answer_repeated(struct job *job)
 {
     count_outcome(job->channel, "duplicate");
     if (job->redirects)
-        answer_redirect(job->channel, &job->reply, job->channel->settings.thanks_url);
+        kanal_reply_redirect(&job->reply, job->channel->settings.thanks_url);
     else
         answer_accepted(job, 1);
     job_free(job);
@@ -283,7 +283,8 @@ static int is_spam(const struct settings *settings, const struct submission *sub
     return 0;
 }
 
-static void refuse(kanal_channel *channel, const struct reply *reply, const struct complaints *complaints)
+static void refuse(kanal_channel *channel, const struct kanal_reply *reply,
+                   const struct complaints *complaints)
 {
     struct kanal_buffer body = { 0 };
     struct kanal_json json;
@@ -295,12 +296,12 @@ static void refuse(kanal_channel *channel, const struct reply *reply, const stru
     kanal_json_raw(&json, kanal_buffer_view(&complaints->all));
     kanal_json_object_end(&json);
     count_outcome(channel, "refused");
-    answer_json(channel, reply, 422, kanal_buffer_view(&body), 0);
+    kanal_reply_json(reply, 422, kanal_buffer_view(&body), 0);
     kanal_buffer_release(&body);
 }
 
-static void begin_job(kanal_channel *channel, const struct reply *reply, const struct event_parts *parts,
-                      int redirects)
+static void begin_job(kanal_channel *channel, const struct kanal_reply *reply,
+                      const struct event_parts *parts, int redirects)
 {
     struct job *job = job_new(channel, reply, parts->form);
     if (job == NULL) {
@@ -315,7 +316,7 @@ static void begin_job(kanal_channel *channel, const struct reply *reply, const s
     check_token(job);
 }
 
-static void check(kanal_channel *channel, const struct reply *reply, const kanal_http_request *request,
+static void check(kanal_channel *channel, const struct kanal_reply *reply, const kanal_http_request *request,
                   struct submission *submission, const struct form *form)
 {
     struct kanal_buffer fields = { 0 }, identifiers = { 0 }, consents = { 0 }, query = { 0 };
@@ -350,16 +351,17 @@ static void check(kanal_channel *channel, const struct reply *reply, const kanal
 }
 
 /* A bot is told what it wants to hear. */
-static void pretend(kanal_channel *channel, const struct reply *reply, const kanal_http_request *request)
+static void pretend(kanal_channel *channel, const struct kanal_reply *reply,
+                    const kanal_http_request *request)
 {
     count_outcome(channel, "spam");
     if (channel->settings.thanks_url.len > 0 && is_navigation(request))
-        answer_redirect(channel, reply, channel->settings.thanks_url);
+        kanal_reply_redirect(reply, channel->settings.thanks_url);
     else
-        answer_json(channel, reply, 200, KANAL_LIT("{\"ok\":true}"), 0);
+        kanal_reply_json(reply, 200, KANAL_LIT("{\"ok\":true}"), 0);
 }
 
-void submit(kanal_channel *channel, const struct reply *reply, const kanal_http_request *request)
+void submit(kanal_channel *channel, const struct kanal_reply *reply, const kanal_http_request *request)
 {
     struct submission submission;
     const char *error;
@@ -369,8 +371,8 @@ void submit(kanal_channel *channel, const struct reply *reply, const kanal_http_
         error = submission_read_json(&submission, request->body);
     } else {
         count_outcome(channel, "refused");
-        answer_error(channel, reply, 415, "unsupported_type",
-                     "send application/json or application/x-www-form-urlencoded", 0);
+        kanal_reply_error(reply, 415, "unsupported_type",
+                          "send application/json or application/x-www-form-urlencoded", 0);
         return;
     }
     kanal_str id =
@@ -378,10 +380,10 @@ void submit(kanal_channel *channel, const struct reply *reply, const kanal_http_
     const struct form *form = settings_form(&channel->settings, id);
     if (error != NULL) {
         count_outcome(channel, "refused");
-        answer_error(channel, reply, 400, "malformed_body", error, 0);
+        kanal_reply_error(reply, 400, "malformed_body", error, 0);
     } else if (form == NULL) {
         count_outcome(channel, "refused");
-        answer_error(channel, reply, 404, "unknown_form", "no form has this id", 0);
+        kanal_reply_error(reply, 404, "unknown_form", "no form has this id", 0);
     } else if (is_spam(&channel->settings, &submission)) {
         pretend(channel, reply, request);
     } else {
@@ -409,12 +411,12 @@ static void on_token_made(void *user, kanal_status status, kanal_str mac, uint64
     kanal_json_member_str(&json, "token", kanal_buffer_view(&job->token));
     kanal_json_member_int(&json, "expires_in", job->channel->settings.token_life_s);
     kanal_json_object_end(&json);
-    answer_json(job->channel, &job->reply, 200, kanal_buffer_view(&body), 0);
+    kanal_reply_json(&job->reply, 200, kanal_buffer_view(&body), 0);
     kanal_buffer_release(&body);
     job_free(job);
 }
 
-void give_token(kanal_channel *channel, const struct reply *reply, const kanal_http_request *request)
+void give_token(kanal_channel *channel, const struct kanal_reply *reply, const kanal_http_request *request)
 {
     const kanal_host *host = channel->host;
     struct kanal_buffer id = { 0 };
@@ -423,7 +425,7 @@ void give_token(kanal_channel *channel, const struct reply *reply, const kanal_h
     const struct form *form = settings_form(&channel->settings, kanal_buffer_view(&id));
     struct job *job = form ? job_new(channel, reply, form) : NULL;
     if (form == NULL) {
-        answer_error(channel, reply, 404, "unknown_form", "no form has this id; ask with ?form=ID", 0);
+        kanal_reply_error(reply, 404, "unknown_form", "no form has this id; ask with ?form=ID", 0);
     } else if (job == NULL) {
         answer_unavailable(channel, reply);
     } else {

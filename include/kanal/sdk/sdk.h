@@ -4,10 +4,12 @@
 #define KANAL_SDK_SDK_H
 #include "base64.h"
 #include "buffer.h"
+#include "campaign.h"
 #include "json.h"
 #include "origin.h"
 #include "phone.h"
 #include "rate.h"
+#include "reply.h"
 #include "str.h"
 #include "time.h"
 #include "url.h"

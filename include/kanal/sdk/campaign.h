@@ -1,0 +1,18 @@
+/* kanal/sdk/campaign.h - how a landing page's URL tells the campaign that brought a visitor. Part of the static helpers, not of the ABI. */
+#ifndef KANAL_SDK_CAMPAIGN_H
+#define KANAL_SDK_CAMPAIGN_H
+#include "str.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The utm_ parameters, which are members of `attribution` by the same names. */
+#define KANAL_UTM_COUNT 6u
+extern const char *const kanal_utm_names[KANAL_UTM_COUNT];
+/* True of a parameter by which advertising systems find a click again: gclid, yclid, fbclid … */
+int kanal_click_id_known(kanal_str name);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
