@@ -2,12 +2,6 @@
 
 #define URL_BYTES_MAX 4096u
 
-static void member_cut(struct kanal_json *json, const char *key, kanal_str text, size_t characters)
-{
-    if (text.len > 0)
-        kanal_json_member_str(json, key, kanal_str_cut(text, characters));
-}
-
 static void member_url(struct kanal_json *json, const char *key, kanal_str text)
 {
     struct kanal_buffer url = { 0 };
@@ -25,8 +19,8 @@ static void write_page(struct kanal_json *json, const struct submission *s)
     kanal_json_key(json, "page");
     kanal_json_object(json);
     member_url(json, "url", s->page_url);
-    member_cut(json, "referrer", s->page_referrer, 4096);
-    member_cut(json, "title", s->page_title, 1024);
+    kanal_json_member_cut(json, "referrer", s->page_referrer, 4096);
+    kanal_json_member_cut(json, "title", s->page_title, 1024);
     kanal_json_object_end(json);
 }
 
@@ -46,7 +40,7 @@ static void write_attribution(struct kanal_json *json, const struct submission *
     kanal_json_key(json, "attribution");
     kanal_json_object(json);
     for (size_t i = 0; i < KANAL_UTM_COUNT; i++)
-        member_cut(json, kanal_utm_names[i], s->utm[i], 512);
+        kanal_json_member_cut(json, kanal_utm_names[i], s->utm[i], 512);
     if (s->click_id_count > 0) {
         kanal_json_key(json, "click_ids");
         kanal_json_object(json);
@@ -57,7 +51,7 @@ static void write_attribution(struct kanal_json *json, const struct submission *
         kanal_json_object_end(json);
     }
     member_url(json, "landing_url", s->landing_url);
-    member_cut(json, "referrer", s->landing_referrer, 4096);
+    kanal_json_member_cut(json, "referrer", s->landing_referrer, 4096);
     if (kanal_time_parse_rfc3339(s->first_visit, &first_visit_ms) == KANAL_OK)
         kanal_json_member_time(json, "first_visit", first_visit_ms);
     kanal_json_object_end(json);
@@ -69,9 +63,9 @@ static void write_client(struct kanal_json *json, kanal_str user_agent, kanal_st
         return;
     kanal_json_key(json, "client");
     kanal_json_object(json);
-    member_cut(json, "user_agent", user_agent, 1024);
+    kanal_json_member_cut(json, "user_agent", user_agent, 1024);
     if (ip.len <= 45)
-        member_cut(json, "ip", ip, 45);
+        kanal_json_member_cut(json, "ip", ip, 45);
     kanal_json_object_end(json);
 }
 

@@ -9,7 +9,10 @@ extern "C" {
 /* The utm_ parameters, which are members of `attribution` by the same names. */
 #define KANAL_UTM_COUNT 6u
 extern const char *const kanal_utm_names[KANAL_UTM_COUNT];
-/* True of a parameter by which advertising systems find a click again: gclid, yclid, fbclid … */
+/* Parameters by which advertising systems find a click again: gclid, yclid, fbclid … */
+#define KANAL_CLICK_ID_COUNT 14u
+extern const char *const kanal_click_id_names[KANAL_CLICK_ID_COUNT];
+/* True of one of these. */
 int kanal_click_id_known(kanal_str name);
 
 #ifdef __cplusplus
