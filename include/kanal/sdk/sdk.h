@@ -6,6 +6,7 @@
 #include "buffer.h"
 #include "campaign.h"
 #include "json.h"
+#include "member.h"
 #include "origin.h"
 #include "phone.h"
 #include "rate.h"
