@@ -3,11 +3,14 @@
 #ifndef KANAL_SDK_SDK_H
 #define KANAL_SDK_SDK_H
 #include "base64.h"
+#include "batch.h"
 #include "buffer.h"
+#include "calls.h"
 #include "campaign.h"
 #include "json.h"
 #include "member.h"
 #include "origin.h"
+#include "outcome.h"
 #include "phone.h"
 #include "rate.h"
 #include "reply.h"
