@@ -319,12 +319,6 @@ void kanal_json_member_text(struct kanal_json *json, const char *key, const char
     kanal_json_member_str(json, key, kanal_str_c(text));
 }
 
-void kanal_json_member_cut(struct kanal_json *json, const char *key, kanal_str text, size_t max_chars)
-{
-    if (text.len > 0)
-        kanal_json_member_str(json, key, kanal_str_cut(text, max_chars));
-}
-
 void kanal_json_member_int(struct kanal_json *json, const char *key, int64_t number)
 {
     kanal_json_key(json, key);

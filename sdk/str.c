@@ -7,19 +7,6 @@ static unsigned char lower(char c)
     return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 }
 
-kanal_str kanal_str_cut(kanal_str text, size_t max_chars)
-{
-    size_t chars = 0;
-    if (text.len <= max_chars)
-        return text;
-    for (size_t i = 0; i < text.len; i++) {
-        int starts_character = ((unsigned char)text.ptr[i] & 0xC0) != 0x80;
-        if (starts_character && chars++ == max_chars)
-            return kanal_str_of(text.ptr, i);
-    }
-    return text;
-}
-
 char *kanal_str_dup(kanal_str s)
 {
     char *copy = s.len < SIZE_MAX ? (char *)malloc(s.len + 1) : NULL;

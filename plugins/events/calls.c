@@ -18,7 +18,7 @@ static void write_activity(struct kanal_json *json, const struct call *call)
     kanal_json_object(json);
     kanal_json_member_str(json, "name", kanal_str_cut(call->name, NAME_MAX_CHARS));
     kanal_json_member_text(json, "kind", call->kind);
-    kanal_json_member_cut(json, "category", kanal_json_text_at(call->body, "category"), 256);
+    kanal_member_text(json, "category", kanal_json_text_at(call->body, "category"), 256);
     kanal_json_key(json, "properties");
     if (strcmp(call->kind, "group") == 0) {
         char group[24];
@@ -35,8 +35,8 @@ static void write_activity(struct kanal_json *json, const struct call *call)
     } else {
         properties_write(json, properties, kanal_json_text_at(call->body, "name"));
     }
-    kanal_json_member_cut(json, "session", session, 128);
-    kanal_json_member_cut(json, "external_id", call->message_id, MESSAGE_ID_MAX);
+    kanal_member_text(json, "session", session, 128);
+    kanal_member_text(json, "external_id", call->message_id, MESSAGE_ID_MAX);
     kanal_json_object_end(json);
 }
 

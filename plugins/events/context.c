@@ -25,8 +25,7 @@ static void write_page(struct kanal_json *json, yyjson_val *page)
     kanal_json_object(json);
     member_url(json, "url", kanal_json_text_at(page, "url"));
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        kanal_json_member_cut(json, texts[i].name, kanal_json_text_at(page, texts[i].name),
-                              texts[i].max_chars);
+        kanal_member_text(json, texts[i].name, kanal_json_text_at(page, texts[i].name), texts[i].max_chars);
     kanal_json_object_end(json);
 }
 
@@ -46,7 +45,7 @@ static void write_click_ids(struct kanal_json *json, kanal_str query)
             kanal_json_key(json, "click_ids");
             kanal_json_object(json);
         }
-        kanal_json_member_cut(json, kanal_click_id_names[i], kanal_buffer_view(&value), 1024);
+        kanal_member_text(json, kanal_click_id_names[i], kanal_buffer_view(&value), 1024);
     }
     if (count > 0)
         kanal_json_object_end(json);
@@ -76,7 +75,7 @@ static void write_attribution(struct kanal_json *json, yyjson_val *context, yyjs
     kanal_json_object(json);
     size_t start_len = json->out->len;
     for (size_t i = 0; i < KANAL_UTM_COUNT; i++)
-        kanal_json_member_cut(json, kanal_utm_names[i], kanal_json_text_at(campaign, members[i]), 512);
+        kanal_member_text(json, kanal_utm_names[i], kanal_json_text_at(campaign, members[i]), 512);
     write_click_ids(json, query_of(page));
     if (json->out->len > start_len) {
         kanal_json_object_end(json);
@@ -138,8 +137,7 @@ static void write_texts(struct kanal_json *json, const char *key, yyjson_val *ob
     kanal_json_object(json);
     kanal_json_member_text(json, "kind", kind);
     for (size_t i = 0; i < count; i++)
-        kanal_json_member_cut(json, texts[i].name, kanal_json_text_at(object, texts[i].name),
-                              texts[i].max_chars);
+        kanal_member_text(json, texts[i].name, kanal_json_text_at(object, texts[i].name), texts[i].max_chars);
     kanal_json_object_end(json);
 }
 
@@ -173,11 +171,11 @@ static void write_client(struct kanal_json *json, const struct call *call)
         user_agent = call->intake->user_agent;
     kanal_json_key(json, "client");
     kanal_json_object(json);
-    kanal_json_member_cut(json, "user_agent", user_agent, 1024);
-    kanal_json_member_cut(json, "ip", ip, 45);
+    kanal_member_text(json, "user_agent", user_agent, 1024);
+    kanal_member_text(json, "ip", ip, 45);
     if (is_locale(locale))
         kanal_json_member_str(json, "locale", locale);
-    kanal_json_member_cut(json, "timezone", kanal_json_text_at(context, "timezone"), 64);
+    kanal_member_text(json, "timezone", kanal_json_text_at(context, "timezone"), 64);
     write_texts(json, "app", kanal_json_at(context, "app"), app, 3, NULL);
     write_texts(json, "os", kanal_json_at(context, "os"), os, 2, NULL);
     write_texts(json, "device", kanal_json_at(context, "device"), device, 2,
@@ -278,7 +276,7 @@ void context_write_provider(struct kanal_json *json, const struct call *call, ka
     kanal_json_key(json, "provider");
     kanal_json_object(json);
     size_t start_len = json->out->len;
-    kanal_json_member_cut(json, "name", original_name, 1024);
+    kanal_member_text(json, "name", original_name, 1024);
     if (yyjson_obj_size(integrations) > 0) {
         kanal_json_key(json, "integrations");
         properties_write_value(json, integrations);

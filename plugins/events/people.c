@@ -175,7 +175,7 @@ static int write_trait(struct kanal_json *json, const struct trait *trait, yyjso
         return 0;
     if (trait->form == TRAIT_URL)
         return write_avatar(json, text);
-    kanal_json_member_cut(json, trait->member, text, trait->max_chars);
+    kanal_member_text(json, trait->member, text, trait->max_chars);
     return 1;
 }
 

@@ -19,8 +19,8 @@ static void write_page(struct kanal_json *json, const struct submission *s)
     kanal_json_key(json, "page");
     kanal_json_object(json);
     member_url(json, "url", s->page_url);
-    kanal_json_member_cut(json, "referrer", s->page_referrer, 4096);
-    kanal_json_member_cut(json, "title", s->page_title, 1024);
+    kanal_member_text(json, "referrer", s->page_referrer, 4096);
+    kanal_member_text(json, "title", s->page_title, 1024);
     kanal_json_object_end(json);
 }
 
@@ -40,7 +40,7 @@ static void write_attribution(struct kanal_json *json, const struct submission *
     kanal_json_key(json, "attribution");
     kanal_json_object(json);
     for (size_t i = 0; i < KANAL_UTM_COUNT; i++)
-        kanal_json_member_cut(json, kanal_utm_names[i], s->utm[i], 512);
+        kanal_member_text(json, kanal_utm_names[i], s->utm[i], 512);
     if (s->click_id_count > 0) {
         kanal_json_key(json, "click_ids");
         kanal_json_object(json);
@@ -51,7 +51,7 @@ static void write_attribution(struct kanal_json *json, const struct submission *
         kanal_json_object_end(json);
     }
     member_url(json, "landing_url", s->landing_url);
-    kanal_json_member_cut(json, "referrer", s->landing_referrer, 4096);
+    kanal_member_text(json, "referrer", s->landing_referrer, 4096);
     if (kanal_time_parse_rfc3339(s->first_visit, &first_visit_ms) == KANAL_OK)
         kanal_json_member_time(json, "first_visit", first_visit_ms);
     kanal_json_object_end(json);
@@ -63,9 +63,9 @@ static void write_client(struct kanal_json *json, kanal_str user_agent, kanal_st
         return;
     kanal_json_key(json, "client");
     kanal_json_object(json);
-    kanal_json_member_cut(json, "user_agent", user_agent, 1024);
+    kanal_member_text(json, "user_agent", user_agent, 1024);
     if (ip.len <= 45)
-        kanal_json_member_cut(json, "ip", ip, 45);
+        kanal_member_text(json, "ip", ip, 45);
     kanal_json_object_end(json);
 }
 

@@ -79,8 +79,6 @@ void kanal_json_raw(struct kanal_json *, kanal_str json);
 /* Members: nothing is written when the value is absent (text.ptr NULL). */
 void kanal_json_member_str(struct kanal_json *, const char *key, kanal_str);
 void kanal_json_member_text(struct kanal_json *, const char *key, const char *text);
-/* Of at most so many characters; nothing if it is empty or absent. */
-void kanal_json_member_cut(struct kanal_json *, const char *key, kanal_str text, size_t max_chars);
 void kanal_json_member_int(struct kanal_json *, const char *key, int64_t);
 void kanal_json_member_double(struct kanal_json *, const char *key, double);
 void kanal_json_member_bool(struct kanal_json *, const char *key, int);

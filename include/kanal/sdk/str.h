@@ -39,8 +39,6 @@ static inline kanal_str kanal_str_from(kanal_str a, size_t offset)
     size_t skipped = offset < a.len ? offset : a.len;
     return kanal_str_of(skipped > 0 ? a.ptr + skipped : a.ptr, a.len - skipped);
 }
-/* The longest beginning of so many Unicode code points; whole sequences only. */
-kanal_str kanal_str_cut(kanal_str, size_t max_chars);
 /* A NUL-ended copy, to be freed; NULL when out of memory. */
 char *kanal_str_dup(kanal_str);
 /* Letters A-Z only. */

@@ -110,14 +110,3 @@ Test(str, utf8)
         cr_assert_not(kanal_str_utf8(kanal_str_c(wrong[i])), "accepted wrong[%zu]", i);
     cr_assert(kanal_str_utf8(kanal_str_of("a\0b", 3)));
 }
-
-Test(str, cut)
-{
-    EXPECT_STR(kanal_str_cut(KANAL_LIT("abc"), 3), "abc");
-    EXPECT_STR(kanal_str_cut(KANAL_LIT("abc"), 2), "ab");
-    EXPECT_STR(kanal_str_cut(KANAL_LIT("abc"), 0), "");
-    EXPECT_STR(kanal_str_cut(KANAL_LIT("\xD0\x96\xE2\x82\xAC\xF0\x9F\x98\x80x"), 2), "\xD0\x96\xE2\x82\xAC");
-    EXPECT_STR(kanal_str_cut(KANAL_LIT("\xD0\x96\xE2\x82\xAC\xF0\x9F\x98\x80"), 3),
-               "\xD0\x96\xE2\x82\xAC\xF0\x9F\x98\x80");
-    cr_assert_null(kanal_str_cut(kanal_str_of(NULL, 0), 5).ptr);
-}
