@@ -71,6 +71,8 @@ static int64_t time_of(const struct call *call, int64_t sent_ms)
         return now_ms;
     if (sent_ms >= told_ms)
         told_ms += now_ms - sent_ms;
+    if (told_ms <= 0) /* before 1970: the clock was never set */
+        return 0;
     return told_ms > now_ms ? now_ms : told_ms;
 }
 

@@ -547,6 +547,7 @@ Test(events, times)
         { "\"timestamp\":\"2030-01-01T00:00:00Z\",\"sentAt\":\"2030-01-01T00:00:07Z\"", -7000 },
         { "\"timestamp\":\"2020-01-01T00:00:00Z\",\"sentAt\":\"2020-01-01T00:00:00Z\"", 0 },
         { "\"originalTimestamp\":\"2026-11-21T20:53:00.000Z\"", -5000 },
+        { "\"timestamp\":\"1013-11-21T20:53:00Z\"", -INT64_C(1795294385000) }, /* not told */
         { "\"timestamp\":\"yesterday\"", 0 },
         { "\"timestamp\":7", 0 },
     };
