@@ -79,7 +79,5 @@ void context_write_provider(struct kanal_json *, const struct call *, kanal_str 
 kanal_str properties_name(kanal_str name);
 /* An object, money in it as decimal strings. {} if it is none. page_name: added as "name" if there is none; absent: not. */
 void properties_write(struct kanal_json *, yyjson_val *properties, kanal_str page_name);
-/* A value as it is; what is nested too deeply for the contract becomes its JSON text. */
-void properties_write_value(struct kanal_json *, yyjson_val *value);
 
 #endif

@@ -262,7 +262,7 @@ static void write_context_left(struct kanal_json *json, yyjson_val *context)
             kanal_json_object(json);
         }
         kanal_json_key_str(json, kanal_json_text(key));
-        properties_write_value(json, yyjson_obj_iter_get_val(key));
+        kanal_value_copy(json, yyjson_obj_iter_get_val(key));
     }
     if (count > 0)
         kanal_json_object_end(json);
@@ -279,7 +279,7 @@ void context_write_provider(struct kanal_json *json, const struct call *call, ka
     kanal_member_text(json, "name", original_name, 1024);
     if (yyjson_obj_size(integrations) > 0) {
         kanal_json_key(json, "integrations");
-        properties_write_value(json, integrations);
+        kanal_value_copy(json, integrations);
     }
     write_context_left(json, call->context);
     if (json->out->len > start_len) {

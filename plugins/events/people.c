@@ -214,7 +214,7 @@ void people_write_profile(struct kanal_json *json, yyjson_val *traits)
             kanal_json_object(json);
         }
         kanal_json_key_str(json, kanal_json_text(key));
-        properties_write_value(json, yyjson_obj_iter_get_val(key));
+        kanal_value_copy(json, yyjson_obj_iter_get_val(key));
     }
     if (attributes > 0)
         kanal_json_object_end(json);

@@ -1,7 +1,6 @@
 #include "calls.h"
 
 #define PROPERTIES_MAX 512u
-#define DEPTH_MAX 32
 #define FOLDED_MAX 40u
 
 /* ---- Names ---- */
@@ -152,20 +151,6 @@ static int is_shallow(yyjson_val *value, int depth)
     return 1;
 }
 
-void properties_write_value(struct kanal_json *json, yyjson_val *value)
-{
-    if (!yyjson_is_ctn(value) || is_shallow(value, DEPTH_MAX)) {
-        kanal_json_value(json, value);
-        return;
-    }
-    struct kanal_buffer text = { 0 };
-    struct kanal_json inner;
-    kanal_json_init(&inner, &text);
-    kanal_json_value(&inner, value);
-    kanal_json_str(json, kanal_buffer_view(&text));
-    kanal_buffer_release(&text);
-}
-
 static void write_products(struct kanal_json *json, yyjson_val *array)
 {
     size_t index, max;
@@ -175,7 +160,7 @@ static void write_products(struct kanal_json *json, yyjson_val *array)
         if (yyjson_is_obj(product))
             properties_write(json, product, kanal_str_of(NULL, 0));
         else
-            properties_write_value(json, product);
+            kanal_value_copy(json, product);
     }
     kanal_json_array_end(json);
 }
@@ -188,7 +173,7 @@ static void write_member(struct kanal_json *json, kanal_str name, yyjson_val *va
     else if (yyjson_is_arr(value) && kanal_str_is(name, "products") && is_shallow(value, 4))
         write_products(json, value);
     else
-        properties_write_value(json, value);
+        kanal_value_copy(json, value);
 }
 
 void properties_write(struct kanal_json *json, yyjson_val *properties, kanal_str page_name)
