@@ -6,26 +6,27 @@ static const struct requirement {
     const char *type;
     const char *members[3];
     int address, external_id, status; /* status: external_id or command_id says of which message */
+    int may_be_empty;                 /* an array among the members */
 } requirements[] = {
-    { "message.received", { "/message/content" }, 1, 0, 0 },
-    { "message.edited", { "/message/content" }, 1, 1, 0 },
-    { "message.deleted", { NULL }, 0, 1, 0 },
-    { "message.reacted", { "/reactions" }, 0, 1, 0 },
-    { "message.sent", { NULL }, 0, 0, 1 },
-    { "message.delivered", { NULL }, 0, 0, 1 },
-    { "message.read", { NULL }, 0, 0, 1 },
-    { "message.failed", { "/error/code", "/error/scope" }, 0, 0, 1 },
-    { "typing.started", { NULL }, 1, 0, 0 },
-    { "conversation.started", { NULL }, 1, 0, 0 },
-    { "call.started", { "/call/direction" }, 0, 1, 0 },
-    { "call.answered", { "/call/direction" }, 0, 1, 0 },
-    { "call.ended", { "/call/direction", "/call/reason" }, 0, 1, 0 },
-    { "call.missed", { "/call/direction", "/call/reason" }, 0, 1, 0 },
-    { "form.submitted", { "/form/id", "/form/fields" }, 1, 0, 0 },
-    { "activity.tracked", { "/activity/name", "/activity/properties" }, 0, 0, 0 },
-    { "profile.observed", { "/profile" }, 1, 0, 0 },
-    { "consent.given", { "/consent", "/reason" }, 1, 0, 0 },
-    { "consent.withdrawn", { "/consent", "/reason" }, 1, 0, 0 },
+    { "message.received", { "/message/content" }, 1, 0, 0, 0 },
+    { "message.edited", { "/message/content" }, 1, 1, 0, 0 },
+    { "message.deleted", { NULL }, 0, 1, 0, 0 },
+    { "message.reacted", { "/reactions" }, 0, 1, 0, 1 },
+    { "message.sent", { NULL }, 0, 0, 1, 0 },
+    { "message.delivered", { NULL }, 0, 0, 1, 0 },
+    { "message.read", { NULL }, 0, 0, 1, 0 },
+    { "message.failed", { "/error/code", "/error/scope" }, 0, 0, 1, 0 },
+    { "typing.started", { NULL }, 1, 0, 0, 0 },
+    { "conversation.started", { NULL }, 1, 0, 0, 0 },
+    { "call.started", { "/call/direction" }, 0, 1, 0, 0 },
+    { "call.answered", { "/call/direction" }, 0, 1, 0, 0 },
+    { "call.ended", { "/call/direction", "/call/reason" }, 0, 1, 0, 0 },
+    { "call.missed", { "/call/direction", "/call/reason" }, 0, 1, 0, 0 },
+    { "form.submitted", { "/form/id", "/form/fields" }, 1, 0, 0, 1 },
+    { "activity.tracked", { "/activity/name", "/activity/properties" }, 0, 0, 0, 0 },
+    { "profile.observed", { "/profile" }, 1, 0, 0, 0 },
+    { "consent.given", { "/consent", "/reason" }, 1, 0, 0, 0 },
+    { "consent.withdrawn", { "/consent", "/reason" }, 1, 0, 0, 0 },
 };
 #define REQUIREMENTS (sizeof requirements / sizeof requirements[0])
 
@@ -259,26 +260,12 @@ static const char *find_missing(const struct requirement *needs, const struct ka
     const char *missing = NULL;
     yyjson_doc *doc = kanal_json_parse(kanal_buffer_view(&item->data));
     for (size_t i = 0; missing == NULL && i < 3 && needs->members[i] != NULL; i++) {
-        if (yyjson_ptr_get(yyjson_doc_get_root(doc), needs->members[i]) == NULL)
+        yyjson_val *value = yyjson_ptr_get(yyjson_doc_get_root(doc), needs->members[i]);
+        if (value == NULL || (yyjson_is_arr(value) && yyjson_arr_size(value) == 0 && !needs->may_be_empty))
             missing = needs->members[i];
     }
     yyjson_doc_free(doc);
     return missing;
-}
-
-static void write_members(struct kanal_json *json, yyjson_val *data, const struct template_scope *scope)
-{
-    yyjson_obj_iter members = yyjson_obj_iter_with(data);
-    yyjson_val *key;
-    while ((key = yyjson_obj_iter_next(&members)) != NULL) {
-        const struct kanal_json before = *json;
-        size_t before_len = json->out->len;
-        kanal_json_key_str(json, kanal_json_text(key));
-        if (!template_write(json, yyjson_obj_iter_get_val(key), scope)) {
-            *json = before;
-            json->out->len = before_len;
-        }
-    }
 }
 
 static const char *make_event(struct making *making, yyjson_val *rule, size_t index,
@@ -307,7 +294,7 @@ static const char *make_event(struct making *making, yyjson_val *rule, size_t in
     if (dedupe == 0)
         default_dedupe(making, item);
     item->event.time_ms = time_of(kanal_json_at(rule, "time"), scope);
-    write_members(&item->json, kanal_json_at(rule, "data"), scope);
+    template_write_members(&item->json, kanal_json_at(rule, "data"), scope);
     kanal_batch_end(making->batch, item);
     if (making->batch->failed)
         return refuse(making, index, "data", "over 512 KiB or 4,096 elements");

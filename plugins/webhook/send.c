@@ -247,6 +247,7 @@ static int write_body(struct job *job, const kanal_delivery *wanted)
         yyjson_doc *doc = kanal_json_parse(kanal_buffer_view(&document));
         const struct template_scope scope = { .root = yyjson_doc_get_root(doc),
                                               .default_country = settings->default_country,
+                                              .is_free = 1,
                                               .elements_left = &elements_left };
         struct kanal_json json;
         kanal_json_init(&json, &job->text);

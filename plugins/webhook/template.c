@@ -1,6 +1,7 @@
 #include "template.h"
 
 enum form {
+    FORM_NONE,
     FORM_ANY,
     FORM_TEXT,
     FORM_NUMBER,
@@ -9,20 +10,34 @@ enum form {
     FORM_TIME,
     FORM_TEL,
     FORM_MAIL,
+    FORM_URL,
     FORM_ENCODED,
     FORMS
 };
 
-static const char *const form_names[FORMS] = { "",     "text", "number", "boolean", "money",
-                                               "time", "tel",  "mail",   "encoded" };
+static const char *const form_names[FORMS] = { "",     "any", "text", "number", "boolean", "money",
+                                               "time", "tel", "mail", "url",    "encoded" };
 
 static enum form form_of(yyjson_val *as)
 {
-    for (int i = FORM_TEXT; i < FORMS; i++) {
+    for (int i = FORM_ANY; i < FORMS; i++) {
         if (kanal_str_is(kanal_json_text(as), form_names[i]))
             return (enum form)i;
     }
-    return FORM_ANY;
+    return FORM_NONE;
+}
+
+#define URL_BYTES_MAX 4096u
+
+/* Members of events that may hold anything. */
+static int is_free_form(kanal_str name)
+{
+    static const char *const names[] = { "attributes", "context", "properties", "provider", "traits" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (kanal_str_is(name, names[i]))
+            return 1;
+    }
+    return 0;
 }
 
 /* ---- Checking ---- */
@@ -79,8 +94,9 @@ static kanal_status check_lookup(yyjson_val *object, kanal_str path, struct kana
     kanal_status status = check_members(object, known, path, out);
     if (status == KANAL_OK)
         status = template_check_pointer(kanal_json_at(object, "$"), path, out);
-    if (status == KANAL_OK && as != NULL && form_of(as) == FORM_ANY)
-        status = complain(out, path, "`as` is one of text, number, boolean, money, time, tel, mail, encoded");
+    if (status == KANAL_OK && as != NULL && form_of(as) == FORM_NONE)
+        status = complain(out, path,
+                          "`as` is one of any, text, number, boolean, money, time, tel, mail, url, encoded");
     if (status == KANAL_OK && map != NULL && (!yyjson_is_obj(map) || as != NULL))
         status = complain(out, path, "`map` is an object, and there is no `as` beside it");
     return status;
@@ -134,7 +150,8 @@ static kanal_status check_object(yyjson_val *object, struct kanal_buffer *path, 
                    ? check_below(kanal_json_at(object, "do"), KANAL_LIT("do"), path, depth, out)
                    : status;
     } else if (kanal_json_at(object, "$if") != NULL) {
-        status = template_check_pointer(kanal_json_at(object, "$if"), here, out);
+        if (!yyjson_is_obj(kanal_json_at(object, "$if"))) /* else it is checked as the members are */
+            status = template_check_pointer(kanal_json_at(object, "$if"), here, out);
     }
     yyjson_obj_iter members = yyjson_obj_iter_with(object);
     yyjson_val *key;
@@ -250,6 +267,9 @@ static int append_as(struct kanal_buffer *out, enum form form, kanal_str text,
     case FORM_ENCODED:
         kanal_url_encode(out, text);
         return text.len > 0;
+    case FORM_URL:
+        return kanal_url_clean(out, text, URL_BYTES_MAX) == KANAL_OK;
+    case FORM_NONE:
     case FORM_ANY:
     case FORM_TEXT:
     case FORM_NUMBER:
@@ -317,17 +337,24 @@ static yyjson_val *mapped(yyjson_val *map, yyjson_val *value)
 static int write_lookup(struct kanal_json *json, yyjson_val *template, const struct template_scope *scope)
 {
     yyjson_val *value = template_find(kanal_json_at(template, "$"), scope);
-    yyjson_val *map = kanal_json_at(template, "map"), *as = kanal_json_at(template, "as"),
-               *otherwise = kanal_json_at(template, "default");
+    yyjson_val *map = kanal_json_at(template, "map"), *otherwise = kanal_json_at(template, "default");
+    enum form form = form_of(kanal_json_at(template, "as"));
     if (map != NULL)
         value = mapped(map, value);
-    if (value != NULL && as != NULL && write_as(json, value, form_of(as), scope))
+    if (form == FORM_NONE) {
+        form = scope->is_free || map != NULL ? FORM_ANY : FORM_TEXT;
+        if (form == FORM_TEXT && yyjson_equals_str(value, ""))
+            value = NULL; /* the contract's texts are not empty */
+    }
+    if (value != NULL && form == FORM_ANY) {
+        kanal_value_copy(json, value);
         return 1;
-    if (value == NULL || as != NULL)
-        value = otherwise;
-    if (value == NULL)
+    }
+    if (value != NULL && write_as(json, value, form, scope))
+        return 1;
+    if (otherwise == NULL)
         return 0;
-    kanal_value_copy(json, value);
+    kanal_value_copy(json, otherwise);
     return 1;
 }
 
@@ -390,23 +417,36 @@ static int write_each(struct kanal_json *json, yyjson_val *template, const struc
     return 1;
 }
 
-static void write_members(struct kanal_json *json, yyjson_val *template, const struct template_scope *scope)
+void template_write_members(struct kanal_json *json, yyjson_val *template, const struct template_scope *scope)
 {
     yyjson_obj_iter members = yyjson_obj_iter_with(template);
     yyjson_val *key;
-    kanal_json_object(json);
     while ((key = yyjson_obj_iter_next(&members)) != NULL) {
         const struct kanal_json before = *json;
         size_t before_len = json->out->len;
         if (kanal_str_is(kanal_json_text(key), "$if"))
             continue;
+        struct template_scope inner = *scope;
+        inner.is_free |= is_free_form(kanal_json_text(key));
         kanal_json_key_str(json, kanal_json_text(key));
-        if (!template_write(json, yyjson_obj_iter_get_val(key), scope)) {
+        if (!template_write(json, yyjson_obj_iter_get_val(key), &inner)) {
             *json = before;
             json->out->len = before_len;
         }
     }
-    kanal_json_object_end(json);
+}
+
+/* The condition of an object: a pointer that leads somewhere, or a value that is not absent. */
+static int is_wanted(yyjson_val *condition, const struct template_scope *scope)
+{
+    struct kanal_buffer text = { 0 };
+    struct kanal_json json;
+    if (!yyjson_is_obj(condition))
+        return condition == NULL || template_find(condition, scope) != NULL;
+    kanal_json_init(&json, &text);
+    int yes = template_write(&json, condition, scope);
+    kanal_buffer_release(&text);
+    return yes;
 }
 
 int template_write(struct kanal_json *json, yyjson_val *template, const struct template_scope *scope)
@@ -432,9 +472,10 @@ int template_write(struct kanal_json *json, yyjson_val *template, const struct t
         return write_join(json, kanal_json_at(template, "$join"), scope);
     if (kanal_json_at(template, "$each") != NULL)
         return write_each(json, template, scope);
-    yyjson_val *condition = kanal_json_at(template, "$if");
-    if (condition != NULL && template_find(condition, scope) == NULL)
+    if (!is_wanted(kanal_json_at(template, "$if"), scope))
         return 0;
-    write_members(json, template, scope);
+    kanal_json_object(json);
+    template_write_members(json, template, scope);
+    kanal_json_object_end(json);
     return 1;
 }

@@ -3,7 +3,7 @@
 #include "mapping.h"
 
 /* What a template makes of a payload; NULL: absent. */
-static void expect(const char *template, const char *payload, const char *wanted)
+static void expect_in(int is_free, const char *template, const char *payload, const char *wanted)
 {
     struct kanal_buffer out = { 0 }, why = { 0 };
     struct kanal_json json;
@@ -11,6 +11,7 @@ static void expect(const char *template, const char *payload, const char *wanted
     yyjson_doc *doc = kanal_json_parse(kanal_str_c(template)), *root = kanal_json_parse(kanal_str_c(payload));
     const struct template_scope scope = { .root = yyjson_doc_get_root(root),
                                           .default_country = KANAL_LIT("RU"),
+                                          .is_free = is_free,
                                           .elements_left = &elements_left };
     cr_assert(doc != NULL && root != NULL, "%s, %s", template, payload);
     cr_assert_eq(template_check(yyjson_doc_get_root(doc), KANAL_LIT("t"), &why), KANAL_OK, "%s: %.*s",
@@ -24,6 +25,24 @@ static void expect(const char *template, const char *payload, const char *wanted
     yyjson_doc_free(root);
     kanal_buffer_release(&out);
     kanal_buffer_release(&why);
+}
+
+static void expect(const char *template, const char *payload, const char *wanted)
+{
+    expect_in(1, template, payload, wanted);
+}
+
+/* In an event what is not free form is text, unless the rule says otherwise: so a payload cannot break the contract by another type. */
+Test(template, texts_outside_of_free_form_members)
+{
+    const char *payload = "{\"e\":\"\",\"n\":7,\"l\":[1],\"s\":\"x\",\"z\":null}";
+    expect_in(0, "{\"a\":{\"$\":\"/n\"},\"b\":{\"$\":\"/l\"},\"c\":{\"$\":\"/s\"},\"d\":{\"$\":\"/z\"}}",
+              payload, "{\"a\":\"7\",\"c\":\"x\"}");
+    expect_in(0, "{\"a\":{\"$\":\"/l\",\"as\":\"any\"},\"b\":{\"$\":\"/l\",\"default\":0}}", payload,
+              "{\"a\":[1],\"b\":0}");
+    expect_in(0, "[{\"$\":\"/e\"},{\"$\":\"/e\",\"as\":\"text\"}]", payload, "[\"\"]");
+    expect_in(0, "{\"x\":{\"properties\":{\"a\":{\"$\":\"/l\"}}},\"provider\":{\"a\":{\"$\":\"/n\"}}}",
+              payload, "{\"x\":{\"properties\":{\"a\":[1]}},\"provider\":{\"a\":7}}");
 }
 
 Test(template, what_stands_for_itself)
@@ -46,35 +65,39 @@ Test(template, pointers)
 
 Test(template, forms)
 {
-    static const char *const cases[][3] = { { "text", "18446744073709551615", "\"18446744073709551615\"" },
-                                            { "text", "true", "\"true\"" },
-                                            { "text", "\"\"", "\"\"" },
-                                            { "text", "[1]", NULL },
-                                            { "number", "\"1.50\"", "1.5" },
-                                            { "number", "\"abc\"", NULL },
-                                            { "boolean", "1", "true" },
-                                            { "boolean", "\"false\"", "false" },
-                                            { "boolean", "\"no\"", NULL },
-                                            { "money", "19.99", "\"19.99\"" },
-                                            { "money", "\"-0.5\"", "\"-0.5\"" },
-                                            { "money", "\"1,5\"", NULL },
-                                            { "money", "\"1.\"", NULL },
-                                            { "money", "\".5\"", NULL },
-                                            { "money", "1e30", NULL },
-                                            { "time", "1795294385", "\"2026-11-21T20:53:05.000Z\"" },
-                                            { "time", "1795294385123", "\"2026-11-21T20:53:05.123Z\"" },
-                                            { "time", "\"2026-11-21T23:53:05+03:00\"",
-                                              "\"2026-11-21T20:53:05.000Z\"" },
-                                            { "time", "\"soon\"", NULL },
-                                            { "time", "-1", NULL },
-                                            { "time", "9223372036854775807", NULL },
-                                            { "tel", "\"8 916 123-45-67\"", "\"tel:+79161234567\"" },
-                                            { "tel", "79161234567", "\"tel:+79161234567\"" },
-                                            { "tel", "\"x\"", NULL },
-                                            { "mail", "\"Anna@EXAMPLE.com\"", "\"mailto:Anna@example.com\"" },
-                                            { "mail", "\"x\"", NULL },
-                                            { "encoded", "\"a b/Ж\"", "\"a%20b%2F%D0%96\"" },
-                                            { "encoded", "\"\"", NULL } };
+    static const char *const cases[][3] = {
+        { "text", "18446744073709551615", "\"18446744073709551615\"" },
+        { "text", "true", "\"true\"" },
+        { "text", "\"\"", "\"\"" },
+        { "text", "[1]", NULL },
+        { "number", "\"1.50\"", "1.5" },
+        { "number", "\"abc\"", NULL },
+        { "boolean", "1", "true" },
+        { "boolean", "\"false\"", "false" },
+        { "boolean", "\"no\"", NULL },
+        { "money", "19.99", "\"19.99\"" },
+        { "money", "\"-0.5\"", "\"-0.5\"" },
+        { "money", "\"1,5\"", NULL },
+        { "money", "\"1.\"", NULL },
+        { "money", "\".5\"", NULL },
+        { "money", "1e30", NULL },
+        { "time", "1795294385", "\"2026-11-21T20:53:05.000Z\"" },
+        { "time", "1795294385123", "\"2026-11-21T20:53:05.123Z\"" },
+        { "time", "\"2026-11-21T23:53:05+03:00\"", "\"2026-11-21T20:53:05.000Z\"" },
+        { "time", "\"soon\"", NULL },
+        { "time", "-1", NULL },
+        { "time", "9223372036854775807", NULL },
+        { "tel", "\"8 916 123-45-67\"", "\"tel:+79161234567\"" },
+        { "tel", "79161234567", "\"tel:+79161234567\"" },
+        { "tel", "\"x\"", NULL },
+        { "mail", "\"Anna@EXAMPLE.com\"", "\"mailto:Anna@example.com\"" },
+        { "mail", "\"x\"", NULL },
+        { "any", "[null]", "[null]" },
+        { "url", "\"https://a.example/{x}\"", "\"https://a.example/%7Bx%7D\"" },
+        { "url", "\"javascript:alert(1)\"", NULL },
+        { "encoded", "\"a b/Ж\"", "\"a%20b%2F%D0%96\"" },
+        { "encoded", "\"\"", NULL }
+    };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char template[64], payload[64], with_default[96];
         snprintf(template, sizeof template, "{\"$\":\"/x\",\"as\":\"%s\"}", cases[i][0]);
@@ -105,6 +128,8 @@ Test(template, maps_joins_each_and_if)
     expect("{\"$each\":\"/l\",\"do\":{\"$each\":\"@/m\",\"do\":{\"$\":\"@\"}}}",
            "{\"l\":[{\"m\":[1,2]},{\"m\":3},{}]}", "[[1,2]]");
     expect("{\"$each\":\"/l\",\"do\":1}", "{\"l\":{}}", NULL);
+    expect("[{\"$if\":{\"$\":\"/x\",\"as\":\"tel\"},\"a\":1}]", "{\"x\":\"none\"}", "[]");
+    expect("[{\"$if\":{\"$\":\"/x\",\"as\":\"tel\"},\"a\":1}]", "{\"x\":\"+79161234567\"}", "[{\"a\":1}]");
     expect("[{\"$if\":\"/x\",\"a\":1},{\"$if\":\"/y\",\"b\":{\"$\":\"/y\"}}]", "{\"y\":2}", "[{\"b\":2}]");
 }
 
@@ -120,6 +145,7 @@ Test(template, amplification_is_bounded)
     kanal_buffer_text(&payload, "]}");
     yyjson_doc *root = kanal_json_parse(kanal_buffer_view(&payload));
     const struct template_scope scope = { .root = yyjson_doc_get_root(root),
+                                          .is_free = 1,
                                           .elements_left = &elements_left };
     static const char *const templates[] = { "{\"$each\":\"/l\",\"do\":{\"$each\":\"/l\",\"do\":1}}",
                                              "{\"$each\":\"/l\",\"do\":{\"$\":\"\"}}" };

@@ -156,8 +156,9 @@ Test(webhook, several_rules_and_events_of_one_payload)
     cr_assert_eq(event_at(host, 0)->time_ms, INT64_C(1795294384000));
     expect_data(host, 0, "/message/content", "[{\"type\":\"text\",\"text\":\"Где мой заказ?\"}]");
     cr_assert(kanal_str_is(event_at(host, 1)->dedupe, "msg_m.1"));
-    expect_data(host, 1, "/message/content",
-                "[{\"type\":\"file\",\"url\":\"https://crm.example/f/1\",\"mime\":\"image/png\"}]");
+    expect_data(
+        host, 1, "/message/content",
+        "[{\"type\":\"file\",\"url\":\"https://crm.example/f/1\",\"provider\":{\"kind\":\"image/png\"}}]");
     cr_assert_eq(
         post_good(host, "{\"type\":\"message.read\",\"data\":{\"message\":\"m-5\",\"reference\":\"crm-7\"}}")
             ->code,
