@@ -131,6 +131,16 @@ static kanal_op timer(const kanal_host *table, uint32_t delay_ms, kanal_done_fn 
 
 /* ---- Outgoing HTTP: waits for the test ---- */
 
+/* "api.example.com", "*.example.com". */
+static int matches(kanal_str pattern, kanal_str wanted)
+{
+    if (!kanal_str_starts(pattern, "*."))
+        return kanal_str_equal_nocase(pattern, wanted);
+    kanal_str suffix = kanal_str_from(pattern, 1);
+    return wanted.len > suffix.len &&
+           kanal_str_equal_nocase(kanal_str_from(wanted, wanted.len - suffix.len), suffix);
+}
+
 /* The URL's host is one that the plugin asks for: by name, or as the host of a URL setting. */
 static int is_granted(struct fake_host *host, kanal_str wanted)
 {
@@ -141,7 +151,7 @@ static int is_granted(struct fake_host *host, kanal_str wanted)
         char name[64];
         struct kanal_url url;
         if (sscanf(*egress, "${setting:%63[^}]}", name) != 1) {
-            granted = kanal_str_equal_nocase(kanal_str_c(*egress), wanted);
+            granted = matches(kanal_str_c(*egress), wanted);
             continue;
         }
         kanal_str setting = kanal_json_text_at(yyjson_doc_get_root(settings), name);
