@@ -8,10 +8,11 @@ struct job {
     kanal_channel *channel;
     struct kanal_reply reply;
     const struct form *form;
-    struct kanal_buffer data;                /* of the event */
-    struct kanal_buffer session;             /* the visitor's token: as shown, or as it is being made */
-    struct kanal_buffer token;               /* the double-submit token, likewise */
-    struct token session_claim, token_claim; /* their views are not used */
+    struct kanal_buffer data;           /* of the event */
+    struct kanal_buffer session;        /* the visitor's token: as shown, or as it is being made */
+    struct kanal_buffer token;          /* the double-submit token, likewise */
+    struct kanal_visitor session_claim; /* its views, and those of the next, are not used */
+    struct token token_claim;
     uint64_t content;
     int redirects; /* a browser without a script waits for a page */
 };
@@ -116,7 +117,7 @@ static void publish(struct job *job)
     char random_id[TOKEN_ID_LEN + 1];
     struct kanal_buffer address = { 0 }, dedupe = { 0 };
     if (job->token.len == 0)
-        token_new_id(host, random_id);
+        kanal_visitor_new_id(host, random_id);
     kanal_buffer_text(&dedupe, job->token.len > 0 ? "t." : "r.");
     kanal_buffer_text(&dedupe, job->token.len > 0 ? job->token_claim.id : random_id);
     kanal_buffer_text(&address, "visitor:");
@@ -149,16 +150,16 @@ static void on_session_made(void *user, kanal_status status, kanal_str mac, uint
         job_fail(job);
         return;
     }
-    token_seal(&job->session, mac);
+    kanal_visitor_seal(&job->session, mac);
     publish(job);
 }
 
 static void make_session(struct job *job)
 {
     const kanal_host *host = job->channel->host;
-    token_new_id(host, job->session_claim.id);
+    kanal_visitor_new_id(host, job->session_claim.id);
     kanal_buffer_clear(&job->session);
-    token_begin_session(&job->session, job->session_claim.id);
+    kanal_visitor_begin(&job->session, job->session_claim.id);
     job_wait(job, host->sign(host, KANAL_LIT(TOKEN_SECRET), KANAL_LIT(TOKEN_ALGORITHM),
                              kanal_buffer_view(&job->session), on_session_made, job));
 }
@@ -177,7 +178,7 @@ static void on_session_verified(void *user, kanal_status status)
 static void find_visitor(struct job *job)
 {
     const kanal_host *host = job->channel->host;
-    if (token_parse_session(kanal_buffer_view(&job->session), &job->session_claim) != KANAL_OK) {
+    if (kanal_visitor_parse(kanal_buffer_view(&job->session), &job->session_claim) != KANAL_OK) {
         make_session(job);
         return;
     }
@@ -401,7 +402,7 @@ static void on_token_made(void *user, kanal_status status, kanal_str mac, uint64
     struct kanal_json json;
     (void)revision;
     if (status == KANAL_OK)
-        token_seal(&job->token, mac);
+        kanal_visitor_seal(&job->token, mac);
     if (status != KANAL_OK || job->token.failed) {
         job_fail(job);
         return;
@@ -429,7 +430,7 @@ void give_token(kanal_channel *channel, const struct kanal_reply *reply, const k
     } else if (job == NULL) {
         answer_unavailable(channel, reply);
     } else {
-        token_new_id(host, nonce);
+        kanal_visitor_new_id(host, nonce);
         token_begin_form(&job->token, form->id, host->now_ms(host) / 1000 + channel->settings.token_life_s,
                          nonce);
         job_wait(job, host->sign(host, KANAL_LIT(TOKEN_SECRET), KANAL_LIT(TOKEN_ALGORITHM),

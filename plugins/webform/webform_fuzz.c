@@ -49,7 +49,9 @@ static void fuzz_texts(kanal_str text)
           kanal_url_parse(kanal_buffer_view(&out), &url) == KANAL_OK);
     if (token_parse_form(text, &token) == KANAL_OK)
         check(token.form.ptr > text.ptr && token.form.ptr + token.form.len < text.ptr + text.len);
-    token_parse_session(text, &token);
+    struct kanal_visitor visitor;
+    if (kanal_visitor_parse(text, &visitor) == KANAL_OK)
+        check(kanal_visitor_is_id(kanal_str_c(visitor.id)));
     kanal_buffer_release(&out);
 }
 

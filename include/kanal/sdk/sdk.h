@@ -17,4 +17,5 @@
 #include "str.h"
 #include "time.h"
 #include "url.h"
+#include "visitor.h"
 #endif
