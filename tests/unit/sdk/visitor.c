@@ -1,7 +1,7 @@
 #include "expect.h"
 #include "kanal/sdk/visitor.h"
 
-/* HMAC-SHA256 of "v1.aaaaaaaaaaaaaaaaaaaaaaaaaa" under 0123456789abcdef0123456789abcdef, made with Python's hmac. */
+/* HMAC-SHA256 of what stands before the last dot under 0123456789abcdef0123456789abcdef, made with Python's hmac. */
 #define TOKEN "v1.aaaaaaaaaaaaaaaaaaaaaaaaaa.iCApu94R85Pp6pNeX-Cc3BvJ1omLDuAggX3xrUzdO3Q"
 
 Test(visitor, taken_apart_and_put_together)
@@ -20,19 +20,18 @@ Test(visitor, taken_apart_and_put_together)
 Test(visitor, what_is_none)
 {
     struct kanal_visitor visitor;
-    for (size_t len = 0; len < sizeof TOKEN - 1; len++)
-        cr_assert_eq(kanal_visitor_parse(kanal_str_of(TOKEN, len), &visitor), KANAL_E_INVALID, "%zu", len);
     static const char *const wrong[] = {
         "v2.aaaaaaaaaaaaaaaaaaaaaaaaaa.iCApu94R85Pp6pNeX-Cc3BvJ1omLDuAggX3xrUzdO3Q",
         "v1.aaaaaaaaaaaaaaaaaaaaaaaaa1.iCApu94R85Pp6pNeX-Cc3BvJ1omLDuAggX3xrUzdO3Q",
         "v1.AAAAAAAAAAAAAAAAAAAAAAAAAA.iCApu94R85Pp6pNeX-Cc3BvJ1omLDuAggX3xrUzdO3Q",
-        "v1.aaaaaaaaaaaaaaaaaaaaaaaaaaa.iCApu94R85Pp6pNeX-Cc3BvJ1omLDuAggX3xrUzdO3Q", TOKEN "AAAA"
+        "v1.aaaaaaaaaaaaaaaaaaaaaaaaaaa.iCApu94R85Pp6pNeX-Cc3BvJ1omLDuAggX3xrUzdO3Q",
+        TOKEN "AAAA",
     };
-    TOKEN "="
-};
-for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-    cr_assert_eq(kanal_visitor_parse(kanal_str_c(wrong[i]), &visitor), KANAL_E_INVALID, "%s", wrong[i]);
-cr_assert(kanal_visitor_is_id(KANAL_LIT("abcdefghijklmnopqrstuvwxyz")));
-cr_assert_not(kanal_visitor_is_id(KANAL_LIT("abcdefghijklmnopqrstuvwxy")));
-cr_assert_not(kanal_visitor_is_id(kanal_str_of(NULL, 0)));
+    for (size_t len = 0; len < sizeof TOKEN - 1; len++)
+        cr_assert_eq(kanal_visitor_parse(kanal_str_of(TOKEN, len), &visitor), KANAL_E_INVALID, "%zu", len);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        cr_assert_eq(kanal_visitor_parse(kanal_str_c(wrong[i]), &visitor), KANAL_E_INVALID, "%s", wrong[i]);
+    cr_assert(kanal_visitor_is_id(KANAL_LIT("abcdefghijklmnopqrstuvwxyz")));
+    cr_assert_not(kanal_visitor_is_id(KANAL_LIT("abcdefghijklmnopqrstuvwxy")));
+    cr_assert_not(kanal_visitor_is_id(kanal_str_of(NULL, 0)));
 }
