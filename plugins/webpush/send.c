@@ -89,8 +89,8 @@ static void on_told(void *user, kanal_status status)
     const kanal_host *host = ending->channel->host;
     char key[STATE_KEY_BYTES];
     subscription_key(key, ending->visitor);
-    if (status != KANAL_OK || host->state_put(host, kanal_str_c(key), kanal_str_of(NULL, 0), ending->revision,
-                                              on_forgotten, ending) == 0)
+    if (status != KANAL_OK || host->state_put(host, kanal_str_c(key), KANAL_LIT(SUBSCRIPTION_ENDED),
+                                              ending->revision, on_forgotten, ending) == 0)
         ending_free(ending);
 }
 
@@ -216,7 +216,7 @@ static void on_found(void *user, kanal_status status, kanal_str value, uint64_t 
     const char *fault = subscription_read(&job->subscription, &channel->settings, yyjson_doc_get_root(doc));
     yyjson_doc_free(doc);
     job->revision = revision;
-    if (status == KANAL_E_NOT_FOUND) {
+    if (status == KANAL_E_NOT_FOUND || (status == KANAL_OK && kanal_str_is(value, SUBSCRIPTION_ENDED))) {
         answer_with(job, KANAL_FAILED, KANAL_SCOPE_RECIPIENT, "recipient_unknown",
                     "the visitor has no subscription");
     } else if (status != KANAL_OK) {

@@ -140,7 +140,9 @@ static void on_told(void *user, kanal_status status)
         return;
     }
     subscription_key(key, job->visitor.id);
-    if (!job->is_leaving)
+    if (job->is_leaving)
+        kanal_buffer_text(&value, SUBSCRIPTION_ENDED);
+    else
         subscription_write(&value, &job->subscription);
     if (value.failed ||
         host->state_put(host, kanal_str_c(key), kanal_buffer_view(&value), job->revision, on_kept, job) == 0)
@@ -152,6 +154,8 @@ static void on_found(void *user, kanal_status status, kanal_str value, uint64_t 
 {
     struct job *job = user;
     struct subscription kept;
+    int has_none =
+        status == KANAL_E_NOT_FOUND || (status == KANAL_OK && kanal_str_is(value, SUBSCRIPTION_ENDED));
     yyjson_doc *doc = status == KANAL_OK ? kanal_json_parse(value) : NULL;
     int has_kept =
         doc != NULL && subscription_read(&kept, &job->channel->settings, yyjson_doc_get_root(doc)) == NULL;
@@ -159,7 +163,7 @@ static void on_found(void *user, kanal_status status, kanal_str value, uint64_t 
     job->revision = status == KANAL_OK ? revision : 0;
     if (status != KANAL_OK && status != KANAL_E_NOT_FOUND) {
         job_fail(job);
-    } else if (job->is_leaving && status == KANAL_E_NOT_FOUND) {
+    } else if (job->is_leaving && has_none) {
         job_answer(job, "unchanged");
     } else if (!job->is_leaving && has_kept && subscription_equal(&kept, &job->subscription)) {
         job_answer(job, "unchanged"); /* a page says it at each visit */

@@ -5,6 +5,9 @@
 
 #define ENDPOINT_BYTES_MAX 2048u
 #define STATE_KEY_BYTES 48u
+/* What is kept of one that has ended. Not nothing: the revision has to go on, because it tells the same endpoint's second subscription from its
+ * first in the events' dedupe keys. */
+#define SUBSCRIPTION_ENDED "{}"
 
 struct subscription {
     char endpoint[ENDPOINT_BYTES_MAX + 1]; /* NUL-ended */

@@ -162,9 +162,26 @@ Test(webpush, a_page_unsubscribes)
                 "{\"consent\":[{\"given\":false,\"channel\":\"fake\"}],\"reason\":\"unsubscribed\","
                 "\"provider\":{\"push_service\":"
                 "\"fcm.googleapis.com\"}}");
-    cr_assert_null(fake_state(host, "visitor/" VISITOR));
+    cr_assert_str_eq(fake_state(host, "visitor/" VISITOR), "{}");
     cr_assert_eq(post(host, "/unsubscribe", ORIGIN, KANAL_LIT("{\"session\":\"" SESSION "\"}"))->code, 200);
     cr_assert_eq(fake_event_count(host), 1);
+    cr_assert_eq(fake_free(host), 0);
+}
+
+/* Each is told: the same endpoint again is another consent. */
+Test(webpush, on_and_off_and_on)
+{
+    struct fake_host *host = new_host(NULL);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(post(host, "/subscription", ORIGIN, KANAL_LIT(SUBSCRIPTION))->code, 200);
+        cr_assert_eq(post(host, "/unsubscribe", ORIGIN, KANAL_LIT("{\"session\":\"" SESSION "\"}"))->code,
+                     200);
+    }
+    cr_assert_eq(fake_event_count(host), 6);
+    for (size_t i = 0; i < 6; i++)
+        for (size_t k = 0; k < i; k++)
+            cr_assert_not(
+                kanal_str_equal(fake_event_at(host, i)->event.dedupe, fake_event_at(host, k)->event.dedupe));
     cr_assert_eq(fake_free(host), 0);
 }
 
@@ -398,7 +415,7 @@ Test(webpush, a_subscription_that_is_gone)
                     "{\"consent\":[{\"given\":false,\"channel\":\"fake\"}],\"reason\":\"provider\","
                     "\"provider\":{\"push_service\":"
                     "\"fcm.googleapis.com\"}}");
-        cr_assert_null(fake_state(host, "visitor/" VISITOR));
+        cr_assert_str_eq(fake_state(host, "visitor/" VISITOR), "{}");
         expect_failed(host, send_text(host), KANAL_SCOPE_RECIPIENT, "recipient_unknown");
         cr_assert_eq(fake_request_count(host), 0);
         cr_assert_eq(fake_free(host), 0);
@@ -417,7 +434,7 @@ Test(webpush, an_end_that_could_not_be_told)
     send_text(host);
     fake_request_answer(host, 0, 410, "gone");
     cr_assert_eq(fake_event_count(host), 1);
-    cr_assert_null(fake_state(host, "visitor/" VISITOR));
+    cr_assert_str_eq(fake_state(host, "visitor/" VISITOR), "{}");
     cr_assert_eq(fake_free(host), 0);
 }
 
