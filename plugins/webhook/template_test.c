@@ -147,9 +147,11 @@ Test(template, amplification_is_bounded)
     const struct template_scope scope = { .root = yyjson_doc_get_root(root),
                                           .is_free = 1,
                                           .elements_left = &elements_left };
-    static const char *const templates[] = { "{\"$each\":\"/l\",\"do\":{\"$each\":\"/l\",\"do\":1}}",
-                                             "{\"$each\":\"/l\",\"do\":{\"$\":\"\"}}" };
-    for (size_t i = 0; i < 2; i++) {
+    static const char *const templates[] = {
+        "{\"$each\":\"/l\",\"do\":{\"$each\":\"/l\",\"do\":{\"$\":\"@/none\"}}}",
+        "{\"$each\":\"/l\",\"do\":{\"$each\":\"/l\",\"do\":1}}", "{\"$each\":\"/l\",\"do\":{\"$\":\"\"}}"
+    };
+    for (size_t i = 0; i < sizeof templates / sizeof templates[0]; i++) {
         yyjson_doc *doc = kanal_json_parse(kanal_str_c(templates[i]));
         elements_left = TEMPLATE_ELEMENTS_MAX;
         kanal_buffer_clear(&out);
