@@ -92,6 +92,10 @@ Test(encrypt, sizes_and_keys)
         cr_assert_not(encrypt_is_public_key(k), "%zu", i);
         key.data[i] ^= 1;
     }
+    for (char form = 6; form <= 7; form++) { /* hybrid: one of them would be a point to OpenSSL */
+        key.data[0] = form;
+        cr_assert_not(encrypt_is_public_key(k));
+    }
     cr_assert_not(encrypt_is_public_key(kanal_str_of(NULL, 0)));
     EVP_PKEY_free(own);
     kanal_buffer_release(&key);
