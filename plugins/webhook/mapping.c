@@ -258,7 +258,10 @@ static int64_t time_of(yyjson_val *template, const struct template_scope *scope)
 static const char *find_missing(const struct requirement *needs, const struct kanal_batch_item *item)
 {
     const char *missing = NULL;
-    yyjson_doc *doc = kanal_json_parse(kanal_buffer_view(&item->data));
+    char memory[KANAL_JSON_MEMORY];
+    if (needs->members[0] == NULL)
+        return NULL;
+    yyjson_doc *doc = kanal_json_parse_in(kanal_buffer_view(&item->data), memory, sizeof memory);
     for (size_t i = 0; missing == NULL && i < 3 && needs->members[i] != NULL; i++) {
         yyjson_val *value = yyjson_ptr_get(yyjson_doc_get_root(doc), needs->members[i]);
         if (value == NULL || (yyjson_is_arr(value) && yyjson_arr_size(value) == 0 && !needs->may_be_empty))

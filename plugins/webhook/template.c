@@ -202,21 +202,30 @@ yyjson_val *template_find(yyjson_val *pointer, const struct template_scope *scop
 
 /* ---- Texts ---- */
 
-/* A string, number or boolean. Appended; 0: it is none. */
-static int scalar_text(struct kanal_buffer *out, yyjson_val *value)
+/* A string, number or boolean as text, in the value itself or in scratch; absent if it is none. */
+static kanal_str scalar_view(yyjson_val *value, struct kanal_buffer *scratch)
 {
     struct kanal_json json;
-    if (yyjson_is_str(value)) {
-        kanal_buffer_str(out, kanal_json_text(value));
-    } else if (yyjson_is_num(value)) {
-        kanal_json_init(&json, out);
-        kanal_json_value(&json, value);
-    } else if (yyjson_is_bool(value)) {
-        kanal_buffer_text(out, yyjson_get_bool(value) ? "true" : "false");
-    } else {
-        return 0;
-    }
-    return !out->failed;
+    if (yyjson_is_str(value))
+        return kanal_json_text(value);
+    if (yyjson_is_bool(value))
+        return kanal_str_c(yyjson_get_bool(value) ? "true" : "false");
+    if (!yyjson_is_num(value))
+        return kanal_str_of(NULL, 0);
+    kanal_buffer_clear(scratch);
+    kanal_json_init(&json, scratch);
+    kanal_json_value(&json, value);
+    return kanal_buffer_view(scratch);
+}
+
+/* Appended; 0: it is none. */
+static int scalar_text(struct kanal_buffer *out, yyjson_val *value)
+{
+    struct kanal_buffer scratch = { 0 };
+    kanal_str text = scalar_view(value, &scratch);
+    kanal_buffer_str(out, text);
+    kanal_buffer_release(&scratch);
+    return text.ptr != NULL && !out->failed;
 }
 
 /* Seconds or milliseconds since 1970, by their size, or RFC 3339. */
@@ -306,19 +315,21 @@ static int write_boolean(struct kanal_json *json, kanal_str text)
 static int write_as(struct kanal_json *json, yyjson_val *value, enum form form,
                     const struct template_scope *scope)
 {
-    struct kanal_buffer text = { 0 }, formed = { 0 };
-    int done = 0;
-    if (!scalar_text(&text, value))
+    struct kanal_buffer scratch = { 0 }, formed = { 0 };
+    kanal_str text = scalar_view(value, &scratch);
+    int done = text.ptr != NULL;
+    if (!done) {
         done = 0;
-    else if (form == FORM_NUMBER)
-        done = write_number(json, kanal_buffer_view(&text));
-    else if (form == FORM_BOOLEAN)
-        done = write_boolean(json, kanal_buffer_view(&text));
-    else if (append_as(&formed, form, kanal_buffer_view(&text), scope) && !formed.failed) {
-        kanal_json_str(json, formed.data ? kanal_buffer_view(&formed) : KANAL_LIT(""));
-        done = 1;
+    } else if (form == FORM_TEXT) {
+        kanal_json_str(json, text);
+    } else if (form == FORM_NUMBER) {
+        done = write_number(json, text);
+    } else if (form == FORM_BOOLEAN) {
+        done = write_boolean(json, text);
+    } else if ((done = append_as(&formed, form, text, scope) && !formed.failed)) {
+        kanal_json_str(json, kanal_buffer_view(&formed));
     }
-    kanal_buffer_release(&text);
+    kanal_buffer_release(&scratch);
     kanal_buffer_release(&formed);
     return done;
 }
@@ -326,26 +337,33 @@ static int write_as(struct kanal_json *json, yyjson_val *value, enum form form,
 /* What the map has for the value; NULL: nothing. */
 static yyjson_val *mapped(yyjson_val *map, yyjson_val *value)
 {
-    struct kanal_buffer text = { 0 };
-    yyjson_val *found = NULL;
-    if (scalar_text(&text, value))
-        found = yyjson_obj_getn(map, text.data ? text.data : "", text.len);
-    kanal_buffer_release(&text);
+    struct kanal_buffer scratch = { 0 };
+    kanal_str text = scalar_view(value, &scratch);
+    yyjson_val *found = text.ptr ? yyjson_obj_getn(map, text.ptr, text.len) : NULL;
+    kanal_buffer_release(&scratch);
     return found;
+}
+
+/* The value that a lookup means before it is brought to its form; NULL: absent. */
+static yyjson_val *look_up(yyjson_val *template, const struct template_scope *scope, enum form *ret_form)
+{
+    yyjson_val *value = template_find(kanal_json_at(template, "$"), scope),
+               *map = kanal_json_at(template, "map");
+    *ret_form = form_of(kanal_json_at(template, "as"));
+    if (map != NULL)
+        value = mapped(map, value);
+    if (*ret_form != FORM_NONE)
+        return value;
+    *ret_form = scope->is_free || map != NULL ? FORM_ANY : FORM_TEXT;
+    return *ret_form == FORM_TEXT && yyjson_equals_str(value, "")
+               ? NULL
+               : value; /* the contract's texts are not empty */
 }
 
 static int write_lookup(struct kanal_json *json, yyjson_val *template, const struct template_scope *scope)
 {
-    yyjson_val *value = template_find(kanal_json_at(template, "$"), scope);
-    yyjson_val *map = kanal_json_at(template, "map"), *otherwise = kanal_json_at(template, "default");
-    enum form form = form_of(kanal_json_at(template, "as"));
-    if (map != NULL)
-        value = mapped(map, value);
-    if (form == FORM_NONE) {
-        form = scope->is_free || map != NULL ? FORM_ANY : FORM_TEXT;
-        if (form == FORM_TEXT && yyjson_equals_str(value, ""))
-            value = NULL; /* the contract's texts are not empty */
-    }
+    enum form form;
+    yyjson_val *value = look_up(template, scope, &form), *otherwise = kanal_json_at(template, "default");
     if (value != NULL && form == FORM_ANY) {
         kanal_value_copy(json, value);
         return 1;
@@ -370,21 +388,27 @@ static int append_join(struct kanal_buffer *out, yyjson_val *pieces, const struc
     return 1;
 }
 
+/* A lookup as text. */
+static int append_lookup(struct kanal_buffer *out, yyjson_val *template, const struct template_scope *scope)
+{
+    enum form form;
+    struct kanal_buffer scratch = { 0 };
+    yyjson_val *value = look_up(template, scope, &form);
+    kanal_str text = scalar_view(value, &scratch);
+    int is_plain = form == FORM_NUMBER || form == FORM_BOOLEAN; /* as a text they are as they stand */
+    int done = text.ptr != NULL && append_as(out, is_plain ? FORM_TEXT : form, text, scope) && !out->failed;
+    kanal_buffer_release(&scratch);
+    return done ? 1 : scalar_text(out, kanal_json_at(template, "default"));
+}
+
 int template_text(struct kanal_buffer *out, yyjson_val *template, const struct template_scope *scope)
 {
-    struct kanal_buffer text = { 0 };
-    struct kanal_json json;
     if (!yyjson_is_obj(template))
         return scalar_text(out, template);
-    if (kanal_json_at(template, "$join") != NULL)
-        return append_join(out, kanal_json_at(template, "$join"), scope);
-    kanal_json_init(&json, &text);
-    int done = template_write(&json, template, scope);
-    yyjson_doc *doc = done ? kanal_json_parse(kanal_buffer_view(&text)) : NULL;
-    done = scalar_text(out, yyjson_doc_get_root(doc));
-    yyjson_doc_free(doc);
-    kanal_buffer_release(&text);
-    return done;
+    if (kanal_json_at(template, "$") != NULL)
+        return append_lookup(out, template, scope);
+    return kanal_json_at(template, "$join") != NULL &&
+           append_join(out, kanal_json_at(template, "$join"), scope);
 }
 
 static int write_join(struct kanal_json *json, yyjson_val *pieces, const struct template_scope *scope)
