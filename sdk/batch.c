@@ -43,7 +43,7 @@ struct kanal_batch_item *kanal_batch_begin(struct kanal_batch *batch, const char
     }
     memset(&item->event, 0, sizeof item->event);
     kanal_buffer_init(&item->data);
-    item->dedupe[0] = item->address[0] = item->chat[0] = item->external_id[0] = 0;
+    item->dedupe[0] = item->address[0] = item->chat[0] = item->external_id[0] = item->command_id[0] = 0;
     item->event.struct_size = sizeof item->event;
     item->event.type = kanal_str_c(type);
     batch->items[batch->count++] = item;
@@ -64,6 +64,7 @@ void kanal_batch_end(struct kanal_batch *batch, struct kanal_batch_item *item)
     item->event.address = view(item->address);
     item->event.chat = view(item->chat);
     item->event.external_id = view(item->external_id);
+    item->event.command_id = view(item->command_id);
     item->event.data = kanal_buffer_view(&item->data);
     if (item->data.failed)
         batch->failed = 1;

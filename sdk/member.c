@@ -2,6 +2,7 @@
 #include "kanal/sdk/url.h"
 
 #define COPY_DEPTH_MAX 16
+#define VALUE_DEPTH_MAX 32
 #define COPY_BYTES_MAX (16u * 1024)
 #define MIME_BYTES_MAX 255u
 #define URI_BYTES_MAX 4096u
@@ -125,6 +126,20 @@ void kanal_member_copy(struct kanal_json *json, const char *key, yyjson_val *val
         kanal_json_key(json, key);
         kanal_json_raw(json, kanal_buffer_view(&text));
     }
+    kanal_buffer_release(&text);
+}
+
+void kanal_value_copy(struct kanal_json *json, yyjson_val *value)
+{
+    if (!yyjson_is_ctn(value) || is_shallow(value, VALUE_DEPTH_MAX)) {
+        kanal_json_value(json, value);
+        return;
+    }
+    struct kanal_buffer text = { 0 };
+    struct kanal_json inner;
+    kanal_json_init(&inner, &text);
+    kanal_json_value(&inner, value);
+    kanal_json_str(json, kanal_buffer_view(&text));
     kanal_buffer_release(&text);
 }
 

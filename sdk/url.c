@@ -246,3 +246,39 @@ int kanal_url_is_fetchable(kanal_str url, size_t max_bytes)
     return kanal_url_parse(url, &parsed) == 0 && parsed.userinfo.len == 0 && parsed.fragment.len == 0 &&
            (kanal_str_is(parsed.scheme, "https") || kanal_str_is(parsed.scheme, "http"));
 }
+
+/* Browsers leave some characters as they are that a URI may not have. */
+static void escape_part(struct kanal_buffer *out, kanal_str part)
+{
+    for (size_t i = 0; i < part.len; i++) {
+        char c = part.ptr[i];
+        int is_escape = c == '%' && i + 2 < part.len && hex_value(part.ptr[i + 1]) >= 0 &&
+                        hex_value(part.ptr[i + 2]) >= 0;
+        if (is_escape || is_in(c, "!$&'()*+,;=:@/?"))
+            kanal_buffer_byte(out, c);
+        else
+            kanal_url_encode(out, kanal_str_of(&c, 1));
+    }
+}
+
+kanal_status kanal_url_clean(struct kanal_buffer *out, kanal_str text, size_t max_bytes)
+{
+    struct kanal_url url;
+    size_t before = out->len;
+    if (kanal_url_parse(text, &url) != KANAL_OK || url.userinfo.ptr != NULL)
+        return KANAL_E_INVALID;
+    kanal_buffer_append(out, text.ptr, (size_t)(url.path.ptr - text.ptr));
+    escape_part(out, url.path);
+    if (url.query.ptr != NULL) {
+        kanal_buffer_byte(out, '?');
+        escape_part(out, url.query);
+    }
+    if (url.fragment.ptr != NULL) {
+        kanal_buffer_byte(out, '#');
+        escape_part(out, url.fragment);
+    }
+    if (out->len - before <= max_bytes)
+        return KANAL_OK;
+    out->len = before;
+    return KANAL_E_TOO_LARGE;
+}

@@ -304,11 +304,12 @@ struct kanal_host {
     /* [lane] Requests. At most 1,024 of a channel are pending; more end in KANAL_E_BUSY. */
     kanal_op (*timer)(const kanal_host *, uint32_t delay_ms, kanal_done_fn *, void *user);
     /* Compares `claimed` (raw bytes) with the MAC of data in constant time: KANAL_OK or KANAL_E_REJECTED.
-     * algorithm: "equal", "hmac-sha1", "hmac-sha256"; of "equal" data is ignored. */
+     * algorithm: "equal", "hmac-sha1", "hmac-sha256", "hmac-sha256-base64" (the secret is base64 of the key, with or without
+     * "whsec_" before it: Standard Webhooks); of "equal" data is ignored. */
     kanal_op (*verify)(const kanal_host *, kanal_str secret, kanal_str algorithm, kanal_str data,
                        kanal_str claimed, kanal_done_fn *, void *user);
-    /* The signature, raw bytes. algorithm: "hmac-sha1", "hmac-sha256", "rs256", "es256" (JOSE form; the secret is a PEM
-     * private key). */
+    /* The signature, raw bytes. algorithm: "hmac-sha1", "hmac-sha256", "hmac-sha256-base64", "rs256", "es256" (JOSE form; the
+     * secret is a PEM private key). */
     kanal_op (*sign)(const kanal_host *, kanal_str secret, kanal_str algorithm, kanal_str data,
                      kanal_value_fn *, void *user);
     /* The channel's own keys in durable storage, shared by all replicas. key: 1 to 128 of [A-Za-z0-9_=-] and '.', '/'

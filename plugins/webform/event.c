@@ -2,68 +2,10 @@
 
 #define URL_BYTES_MAX 4096u
 
-/* At most so many bytes, without cutting a character. */
-static kanal_str cut(kanal_str text, size_t bytes)
-{
-    if (text.len <= bytes)
-        return text;
-    while (bytes > 0 && ((unsigned char)text.ptr[bytes] & 0xC0) == 0x80)
-        bytes--;
-    return kanal_str_of(text.ptr, bytes);
-}
-
-static void member_cut(struct kanal_json *json, const char *key, kanal_str text, size_t bytes)
-{
-    if (text.len > 0)
-        kanal_json_member_str(json, key, cut(text, bytes));
-}
-
-/* ---- URLs ---- */
-
-static int is_hex(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
-/* Browsers leave some characters as they are that a URI may not have. */
-static void escape_part(struct kanal_buffer *out, kanal_str part)
-{
-    for (size_t i = 0; i < part.len; i++) {
-        char c = part.ptr[i];
-        int is_escape = c == '%' && i + 2 < part.len && is_hex(part.ptr[i + 1]) && is_hex(part.ptr[i + 2]);
-        if (is_escape || (c != 0 && strchr("!$&'()*+,;=:@/?", c) != NULL))
-            kanal_buffer_byte(out, c);
-        else
-            kanal_url_encode(out, kanal_str_of(&c, 1));
-    }
-}
-
-int event_url(struct kanal_buffer *out, kanal_str text)
-{
-    struct kanal_url url;
-    size_t before = out->len;
-    if (kanal_url_parse(text, &url) != KANAL_OK || url.userinfo.ptr != NULL)
-        return -1;
-    kanal_buffer_append(out, text.ptr, (size_t)(url.path.ptr - text.ptr));
-    escape_part(out, url.path);
-    if (url.query.ptr != NULL) {
-        kanal_buffer_byte(out, '?');
-        escape_part(out, url.query);
-    }
-    if (url.fragment.ptr != NULL) {
-        kanal_buffer_byte(out, '#');
-        escape_part(out, url.fragment);
-    }
-    if (out->len - before <= URL_BYTES_MAX)
-        return 0;
-    out->len = before;
-    return -1;
-}
-
 static void member_url(struct kanal_json *json, const char *key, kanal_str text)
 {
     struct kanal_buffer url = { 0 };
-    if (event_url(&url, text) == 0)
+    if (kanal_url_clean(&url, text, URL_BYTES_MAX) == 0)
         kanal_json_member_str(json, key, kanal_buffer_view(&url));
     kanal_buffer_release(&url);
 }
@@ -77,15 +19,15 @@ static void write_page(struct kanal_json *json, const struct submission *s)
     kanal_json_key(json, "page");
     kanal_json_object(json);
     member_url(json, "url", s->page_url);
-    member_cut(json, "referrer", s->page_referrer, 4096);
-    member_cut(json, "title", s->page_title, 1024);
+    kanal_member_text(json, "referrer", s->page_referrer, 4096);
+    kanal_member_text(json, "title", s->page_title, 1024);
     kanal_json_object_end(json);
 }
 
 static int has_attribution(const struct submission *s)
 {
     size_t told = s->click_id_count + s->landing_url.len + s->landing_referrer.len + s->first_visit.len;
-    for (size_t i = 0; i < UTM_COUNT; i++)
+    for (size_t i = 0; i < KANAL_UTM_COUNT; i++)
         told += s->utm[i].len;
     return told > 0;
 }
@@ -97,19 +39,19 @@ static void write_attribution(struct kanal_json *json, const struct submission *
         return;
     kanal_json_key(json, "attribution");
     kanal_json_object(json);
-    for (size_t i = 0; i < UTM_COUNT; i++)
-        member_cut(json, utm_names[i], s->utm[i], 512);
+    for (size_t i = 0; i < KANAL_UTM_COUNT; i++)
+        kanal_member_text(json, kanal_utm_names[i], s->utm[i], 512);
     if (s->click_id_count > 0) {
         kanal_json_key(json, "click_ids");
         kanal_json_object(json);
         for (size_t i = 0; i < s->click_id_count; i++) {
             kanal_json_key_str(json, s->click_ids[i].name);
-            kanal_json_str(json, cut(s->click_ids[i].value, 1024));
+            kanal_json_str(json, kanal_str_cut(s->click_ids[i].value, 1024));
         }
         kanal_json_object_end(json);
     }
     member_url(json, "landing_url", s->landing_url);
-    member_cut(json, "referrer", s->landing_referrer, 4096);
+    kanal_member_text(json, "referrer", s->landing_referrer, 4096);
     if (kanal_time_parse_rfc3339(s->first_visit, &first_visit_ms) == KANAL_OK)
         kanal_json_member_time(json, "first_visit", first_visit_ms);
     kanal_json_object_end(json);
@@ -121,9 +63,9 @@ static void write_client(struct kanal_json *json, kanal_str user_agent, kanal_st
         return;
     kanal_json_key(json, "client");
     kanal_json_object(json);
-    member_cut(json, "user_agent", user_agent, 1024);
+    kanal_member_text(json, "user_agent", user_agent, 1024);
     if (ip.len <= 45)
-        member_cut(json, "ip", ip, 45);
+        kanal_member_text(json, "ip", ip, 45);
     kanal_json_object_end(json);
 }
 

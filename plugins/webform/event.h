@@ -11,8 +11,5 @@ struct event_parts {
 };
 
 void event_write(struct kanal_buffer *out, const struct event_parts *);
-/* Appends an absolute URL with everything escaped that RFC 3986 does not allow; 0, or -1 with nothing appended: it is none, has a
- * password in it or is longer than 4,096 bytes. */
-int event_url(struct kanal_buffer *out, kanal_str url);
 
 #endif

@@ -1,5 +1,4 @@
 #include "fields.h"
-#include "phone.h"
 
 #define IDENTIFIERS_MAX 8u
 #define VALUES_MAX 64u
@@ -136,10 +135,11 @@ static const char *find_fault(struct check *check, const struct form_field *fiel
 {
     switch (field->type) {
     case FIELD_EMAIL:
-        return email_address(value, address) < 0 ? "no e-mail address" : NULL;
+        return kanal_mail_address(value, address) < 0 ? "no e-mail address" : NULL;
     case FIELD_TEL:
-        return phone_address(value, check->settings->default_country, address) < 0 ? "no telephone number"
-                                                                                   : NULL;
+        return kanal_phone_address(value, check->settings->default_country, address) < 0
+                   ? "no telephone number"
+                   : NULL;
     case FIELD_NUMBER:
         return is_number(value) ? NULL : "no number";
     case FIELD_DATE:

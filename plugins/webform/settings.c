@@ -11,8 +11,7 @@ const char settings_schema[] =
     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"forms\"],\"properties\":{"
     "\"origins\":{\"type\":\"array\",\"maxItems\":256,\"default\":[],"
       "\"description\":\"Sites whose pages may use the forms: https://shop.example, https://*.shop.example, or * for any.\","
-      "\"items\":{\"type\":\"string\",\"maxLength\":255,"
-      "\"pattern\":\"^([*]|https?://([*][.])?[A-Za-z0-9.-]+(:[0-9]{1,5})?)$\"}},"
+      "\"items\":" KANAL_ORIGIN_SCHEMA "},"
     "\"forms\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":64,\"items\":{"
       "\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"id\",\"fields\"],\"properties\":{"
       "\"id\":{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9_-]{1,64}$\"},"
@@ -190,32 +189,4 @@ const struct form *settings_form(const struct settings *settings, kanal_str id)
             return &settings->forms[i];
     }
     return NULL;
-}
-
-/* ---- Origins ---- */
-
-/* A star in the place of the first label is every name below, not the name itself. */
-static int matches(kanal_str pattern, kanal_str origin)
-{
-    const char *star = memmem(pattern.ptr, pattern.len, "://*.", 5);
-    if (star == NULL)
-        return kanal_str_equal(pattern, origin);
-    size_t head = (size_t)(star - pattern.ptr) + 3; /* with "://" */
-    kanal_str tail = kanal_str_from(pattern, head + 1);
-    return origin.len > head + tail.len && memcmp(origin.ptr, pattern.ptr, head) == 0 &&
-           memcmp(origin.ptr + origin.len - tail.len, tail.ptr, tail.len) == 0;
-}
-
-int settings_allows_origin(const struct settings *settings, kanal_str origin)
-{
-    struct kanal_url url;
-    if (origin.len > 255 || kanal_url_parse(origin, &url) != KANAL_OK || url.path.len > 0 ||
-        url.userinfo.ptr != NULL || url.query.ptr != NULL || url.fragment.ptr != NULL)
-        return 0; /* also "null" */
-    for (size_t i = 0; i < yyjson_arr_size(settings->origins); i++) {
-        kanal_str pattern = kanal_json_text(yyjson_arr_get(settings->origins, i));
-        if (kanal_str_is(pattern, "*") || matches(pattern, origin))
-            return 1;
-    }
-    return 0;
 }

@@ -65,7 +65,5 @@ kanal_status settings_read(struct settings *, kanal_str json, const char **ret_e
 void settings_release(struct settings *);
 /* NULL: no such form. An absent id means the only one. */
 const struct form *settings_form(const struct settings *, kanal_str id);
-/* True if a page of this origin may use the forms. */
-int settings_allows_origin(const struct settings *, kanal_str origin);
 
 #endif

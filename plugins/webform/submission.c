@@ -2,14 +2,6 @@
 
 #define NUMBER_BYTES_MAX 32u /* of a JSON number as text */
 
-const char *const utm_names[UTM_COUNT] = { "utm_source", "utm_medium",  "utm_campaign",
-                                           "utm_term",   "utm_content", "utm_id" };
-
-/* The parameters that advertising systems add to a landing page's URL. */
-static const char *const click_id_names[] = { "gclid",   "gbraid", "wbraid", "dclid",    "yclid",
-                                              "ysclid",  "ymclid", "fbclid", "vkclid",   "rb_clickid",
-                                              "msclkid", "ttclid", "twclid", "li_fat_id" };
-
 static const char too_many_fields[] = "more than 256 fields";
 static const char out_of_memory[] = "out of memory";
 
@@ -64,20 +56,17 @@ static void add_consent(struct submission *s, const struct consent *consent)
 /* A utm_ parameter or a click id. True if it was one. */
 static int add_campaign(struct submission *s, kanal_str name, kanal_str value)
 {
-    for (size_t i = 0; i < UTM_COUNT; i++) {
-        if (!kanal_str_is(name, utm_names[i]))
+    for (size_t i = 0; i < KANAL_UTM_COUNT; i++) {
+        if (!kanal_str_is(name, kanal_utm_names[i]))
             continue;
         if (s->utm[i].len == 0)
             s->utm[i] = value;
         return 1;
     }
-    for (size_t i = 0; i < sizeof click_id_names / sizeof click_id_names[0]; i++) {
-        if (kanal_str_is(name, click_id_names[i])) {
-            add_click_id(s, name, value);
-            return 1;
-        }
-    }
-    return 0;
+    if (!kanal_click_id_known(name))
+        return 0;
+    add_click_id(s, name, value);
+    return 1;
 }
 
 /* ---- application/x-www-form-urlencoded ---- */
@@ -199,8 +188,8 @@ static const char *read_json_fields(struct submission *s, yyjson_val *object)
 
 static void read_json_attribution(struct submission *s, yyjson_val *object)
 {
-    for (size_t i = 0; i < UTM_COUNT; i++)
-        s->utm[i] = kanal_json_text_at(object, utm_names[i]);
+    for (size_t i = 0; i < KANAL_UTM_COUNT; i++)
+        s->utm[i] = kanal_json_text_at(object, kanal_utm_names[i]);
     s->landing_url = kanal_json_text_at(object, "landing_url");
     s->landing_referrer = kanal_json_text_at(object, "referrer");
     s->first_visit = kanal_json_text_at(object, "first_visit");

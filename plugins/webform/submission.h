@@ -6,9 +6,6 @@
 #define PAIRS_MAX 256u
 #define CONSENTS_MAX 16u
 #define CLICK_IDS_MAX 16u
-#define UTM_COUNT 6u
-
-extern const char *const utm_names[UTM_COUNT];
 
 struct pair {
     kanal_str name, value;
@@ -25,7 +22,7 @@ struct submission {
     struct kanal_buffer decoded;
     kanal_str form, token, session;
     kanal_str page_url, page_title, page_referrer, landing_url, landing_referrer, first_visit;
-    kanal_str utm[UTM_COUNT];
+    kanal_str utm[KANAL_UTM_COUNT];
     struct pair click_ids[CLICK_IDS_MAX], fields[PAIRS_MAX];
     struct consent consents[CONSENTS_MAX];
     size_t click_id_count, field_count, consent_count;

@@ -6,19 +6,20 @@
 
 struct job {
     kanal_channel *channel;
-    struct reply reply;
+    struct kanal_reply reply;
     const struct form *form;
-    struct kanal_buffer data;                /* of the event */
-    struct kanal_buffer session;             /* the visitor's token: as shown, or as it is being made */
-    struct kanal_buffer token;               /* the double-submit token, likewise */
-    struct token session_claim, token_claim; /* their views are not used */
+    struct kanal_buffer data;           /* of the event */
+    struct kanal_buffer session;        /* the visitor's token: as shown, or as it is being made */
+    struct kanal_buffer token;          /* the double-submit token, likewise */
+    struct kanal_visitor session_claim; /* its views, and those of the next, are not used */
+    struct token token_claim;
     uint64_t content;
     int redirects; /* a browser without a script waits for a page */
 };
 
 /* ---- Jobs ---- */
 
-static struct job *job_new(kanal_channel *channel, const struct reply *reply, const struct form *form)
+static struct job *job_new(kanal_channel *channel, const struct kanal_reply *reply, const struct form *form)
 {
     struct job *job = calloc(1, sizeof *job);
     if (job == NULL)
@@ -57,7 +58,7 @@ static void job_fail(struct job *job)
 static void job_refuse(struct job *job, int32_t code, const char *name, const char *message)
 {
     count_outcome(job->channel, "refused");
-    answer_error(job->channel, &job->reply, code, name, message, 0);
+    kanal_reply_error(&job->reply, code, name, message, 0);
     job_free(job);
 }
 
@@ -85,7 +86,7 @@ static void answer_accepted(struct job *job, int is_duplicate)
         kanal_json_member_str(&json, "session", kanal_buffer_view(&job->session));
     }
     kanal_json_object_end(&json);
-    answer_json(job->channel, &job->reply, 200, kanal_buffer_view(&body), 0);
+    kanal_reply_json(&job->reply, 200, kanal_buffer_view(&body), 0);
     kanal_buffer_release(&body);
 }
 
@@ -105,7 +106,7 @@ static void on_published(void *user, kanal_status status)
     } else if (status != KANAL_OK) {
         job_fail(job);
     } else {
-        answer_redirect(channel, &job->reply, channel->settings.thanks_url);
+        kanal_reply_redirect(&job->reply, channel->settings.thanks_url);
         job_free(job);
     }
 }
@@ -116,7 +117,7 @@ static void publish(struct job *job)
     char random_id[TOKEN_ID_LEN + 1];
     struct kanal_buffer address = { 0 }, dedupe = { 0 };
     if (job->token.len == 0)
-        token_new_id(host, random_id);
+        kanal_visitor_new_id(host, random_id);
     kanal_buffer_text(&dedupe, job->token.len > 0 ? "t." : "r.");
     kanal_buffer_text(&dedupe, job->token.len > 0 ? job->token_claim.id : random_id);
     kanal_buffer_text(&address, "visitor:");
@@ -149,16 +150,16 @@ static void on_session_made(void *user, kanal_status status, kanal_str mac, uint
         job_fail(job);
         return;
     }
-    token_seal(&job->session, mac);
+    kanal_visitor_seal(&job->session, mac);
     publish(job);
 }
 
 static void make_session(struct job *job)
 {
     const kanal_host *host = job->channel->host;
-    token_new_id(host, job->session_claim.id);
+    kanal_visitor_new_id(host, job->session_claim.id);
     kanal_buffer_clear(&job->session);
-    token_begin_session(&job->session, job->session_claim.id);
+    kanal_visitor_begin(&job->session, job->session_claim.id);
     job_wait(job, host->sign(host, KANAL_LIT(TOKEN_SECRET), KANAL_LIT(TOKEN_ALGORITHM),
                              kanal_buffer_view(&job->session), on_session_made, job));
 }
@@ -177,7 +178,7 @@ static void on_session_verified(void *user, kanal_status status)
 static void find_visitor(struct job *job)
 {
     const kanal_host *host = job->channel->host;
-    if (token_parse_session(kanal_buffer_view(&job->session), &job->session_claim) != KANAL_OK) {
+    if (kanal_visitor_parse(kanal_buffer_view(&job->session), &job->session_claim) != KANAL_OK) {
         make_session(job);
         return;
     }
@@ -192,7 +193,7 @@ static void answer_repeated(struct job *job)
 {
     count_outcome(job->channel, "duplicate");
     if (job->redirects)
-        answer_redirect(job->channel, &job->reply, job->channel->settings.thanks_url);
+        kanal_reply_redirect(&job->reply, job->channel->settings.thanks_url);
     else
         answer_accepted(job, 1);
     job_free(job);
@@ -283,7 +284,8 @@ static int is_spam(const struct settings *settings, const struct submission *sub
     return 0;
 }
 
-static void refuse(kanal_channel *channel, const struct reply *reply, const struct complaints *complaints)
+static void refuse(kanal_channel *channel, const struct kanal_reply *reply,
+                   const struct complaints *complaints)
 {
     struct kanal_buffer body = { 0 };
     struct kanal_json json;
@@ -295,12 +297,12 @@ static void refuse(kanal_channel *channel, const struct reply *reply, const stru
     kanal_json_raw(&json, kanal_buffer_view(&complaints->all));
     kanal_json_object_end(&json);
     count_outcome(channel, "refused");
-    answer_json(channel, reply, 422, kanal_buffer_view(&body), 0);
+    kanal_reply_json(reply, 422, kanal_buffer_view(&body), 0);
     kanal_buffer_release(&body);
 }
 
-static void begin_job(kanal_channel *channel, const struct reply *reply, const struct event_parts *parts,
-                      int redirects)
+static void begin_job(kanal_channel *channel, const struct kanal_reply *reply,
+                      const struct event_parts *parts, int redirects)
 {
     struct job *job = job_new(channel, reply, parts->form);
     if (job == NULL) {
@@ -315,7 +317,7 @@ static void begin_job(kanal_channel *channel, const struct reply *reply, const s
     check_token(job);
 }
 
-static void check(kanal_channel *channel, const struct reply *reply, const kanal_http_request *request,
+static void check(kanal_channel *channel, const struct kanal_reply *reply, const kanal_http_request *request,
                   struct submission *submission, const struct form *form)
 {
     struct kanal_buffer fields = { 0 }, identifiers = { 0 }, consents = { 0 }, query = { 0 };
@@ -350,16 +352,17 @@ static void check(kanal_channel *channel, const struct reply *reply, const kanal
 }
 
 /* A bot is told what it wants to hear. */
-static void pretend(kanal_channel *channel, const struct reply *reply, const kanal_http_request *request)
+static void pretend(kanal_channel *channel, const struct kanal_reply *reply,
+                    const kanal_http_request *request)
 {
     count_outcome(channel, "spam");
     if (channel->settings.thanks_url.len > 0 && is_navigation(request))
-        answer_redirect(channel, reply, channel->settings.thanks_url);
+        kanal_reply_redirect(reply, channel->settings.thanks_url);
     else
-        answer_json(channel, reply, 200, KANAL_LIT("{\"ok\":true}"), 0);
+        kanal_reply_json(reply, 200, KANAL_LIT("{\"ok\":true}"), 0);
 }
 
-void submit(kanal_channel *channel, const struct reply *reply, const kanal_http_request *request)
+void submit(kanal_channel *channel, const struct kanal_reply *reply, const kanal_http_request *request)
 {
     struct submission submission;
     const char *error;
@@ -369,8 +372,8 @@ void submit(kanal_channel *channel, const struct reply *reply, const kanal_http_
         error = submission_read_json(&submission, request->body);
     } else {
         count_outcome(channel, "refused");
-        answer_error(channel, reply, 415, "unsupported_type",
-                     "send application/json or application/x-www-form-urlencoded", 0);
+        kanal_reply_error(reply, 415, "unsupported_type",
+                          "send application/json or application/x-www-form-urlencoded", 0);
         return;
     }
     kanal_str id =
@@ -378,10 +381,10 @@ void submit(kanal_channel *channel, const struct reply *reply, const kanal_http_
     const struct form *form = settings_form(&channel->settings, id);
     if (error != NULL) {
         count_outcome(channel, "refused");
-        answer_error(channel, reply, 400, "malformed_body", error, 0);
+        kanal_reply_error(reply, 400, "malformed_body", error, 0);
     } else if (form == NULL) {
         count_outcome(channel, "refused");
-        answer_error(channel, reply, 404, "unknown_form", "no form has this id", 0);
+        kanal_reply_error(reply, 404, "unknown_form", "no form has this id", 0);
     } else if (is_spam(&channel->settings, &submission)) {
         pretend(channel, reply, request);
     } else {
@@ -399,7 +402,7 @@ static void on_token_made(void *user, kanal_status status, kanal_str mac, uint64
     struct kanal_json json;
     (void)revision;
     if (status == KANAL_OK)
-        token_seal(&job->token, mac);
+        kanal_visitor_seal(&job->token, mac);
     if (status != KANAL_OK || job->token.failed) {
         job_fail(job);
         return;
@@ -409,12 +412,12 @@ static void on_token_made(void *user, kanal_status status, kanal_str mac, uint64
     kanal_json_member_str(&json, "token", kanal_buffer_view(&job->token));
     kanal_json_member_int(&json, "expires_in", job->channel->settings.token_life_s);
     kanal_json_object_end(&json);
-    answer_json(job->channel, &job->reply, 200, kanal_buffer_view(&body), 0);
+    kanal_reply_json(&job->reply, 200, kanal_buffer_view(&body), 0);
     kanal_buffer_release(&body);
     job_free(job);
 }
 
-void give_token(kanal_channel *channel, const struct reply *reply, const kanal_http_request *request)
+void give_token(kanal_channel *channel, const struct kanal_reply *reply, const kanal_http_request *request)
 {
     const kanal_host *host = channel->host;
     struct kanal_buffer id = { 0 };
@@ -423,11 +426,11 @@ void give_token(kanal_channel *channel, const struct reply *reply, const kanal_h
     const struct form *form = settings_form(&channel->settings, kanal_buffer_view(&id));
     struct job *job = form ? job_new(channel, reply, form) : NULL;
     if (form == NULL) {
-        answer_error(channel, reply, 404, "unknown_form", "no form has this id; ask with ?form=ID", 0);
+        kanal_reply_error(reply, 404, "unknown_form", "no form has this id; ask with ?form=ID", 0);
     } else if (job == NULL) {
         answer_unavailable(channel, reply);
     } else {
-        token_new_id(host, nonce);
+        kanal_visitor_new_id(host, nonce);
         token_begin_form(&job->token, form->id, host->now_ms(host) / 1000 + channel->settings.token_life_s,
                          nonce);
         job_wait(job, host->sign(host, KANAL_LIT(TOKEN_SECRET), KANAL_LIT(TOKEN_ALGORITHM),

@@ -2,24 +2,10 @@
 
 #define BASE64URL (KANAL_BASE64_URL | KANAL_BASE64_UNPADDED)
 
-void token_new_id(const kanal_host *host, char out[TOKEN_ID_LEN + 1])
-{
-    static const char digits[33] = "abcdefghijklmnopqrstuvwxyz234567";
-    unsigned char bytes[TOKEN_ID_LEN];
-    host->random(host, bytes, sizeof bytes);
-    for (size_t i = 0; i < TOKEN_ID_LEN; i++)
-        out[i] = digits[bytes[i] & 31];
-    out[TOKEN_ID_LEN] = 0;
-}
-
 static int take_id(kanal_str text, char out[TOKEN_ID_LEN + 1])
 {
-    if (text.len != TOKEN_ID_LEN)
+    if (!kanal_visitor_is_id(text))
         return 0;
-    for (size_t i = 0; i < text.len; i++) {
-        if (!(text.ptr[i] >= 'a' && text.ptr[i] <= 'z') && !(text.ptr[i] >= '2' && text.ptr[i] <= '7'))
-            return 0;
-    }
     memcpy(out, text.ptr, TOKEN_ID_LEN);
     out[TOKEN_ID_LEN] = 0;
     return 1;
@@ -52,15 +38,6 @@ static int take_mac(kanal_str *text, struct token *token)
     return right;
 }
 
-kanal_status token_parse_session(kanal_str text, struct token *ret_token)
-{
-    memset(ret_token, 0, sizeof *ret_token);
-    if (!kanal_str_starts(text, "v1.") || !take_mac(&text, ret_token) ||
-        !take_id(kanal_str_from(text, 3), ret_token->id))
-        return KANAL_E_INVALID;
-    return KANAL_OK;
-}
-
 kanal_status token_parse_form(kanal_str text, struct token *ret_token)
 {
     kanal_str nonce, expiry;
@@ -73,12 +50,6 @@ kanal_status token_parse_form(kanal_str text, struct token *ret_token)
     return KANAL_OK;
 }
 
-void token_begin_session(struct kanal_buffer *out, const char *visitor)
-{
-    kanal_buffer_text(out, "v1.");
-    kanal_buffer_text(out, visitor);
-}
-
 void token_begin_form(struct kanal_buffer *out, kanal_str form, int64_t expires_s, const char *nonce)
 {
     kanal_buffer_text(out, "f1.");
@@ -87,10 +58,4 @@ void token_begin_form(struct kanal_buffer *out, kanal_str form, int64_t expires_
     kanal_buffer_int(out, expires_s);
     kanal_buffer_byte(out, '.');
     kanal_buffer_text(out, nonce);
-}
-
-void token_seal(struct kanal_buffer *out, kanal_str mac)
-{
-    kanal_buffer_byte(out, '.');
-    kanal_base64_encode(out, mac, BASE64URL);
 }

@@ -9,7 +9,7 @@
 static void destroy(kanal_channel *channel)
 {
     settings_release(&channel->settings);
-    rate_release(&channel->rate);
+    kanal_rate_release(&channel->rate);
     spent_release(&channel->spent);
     free(channel);
 }
@@ -32,7 +32,7 @@ static void start(kanal_channel *channel, kanal_op op)
 {
     uint64_t seed;
     channel->host->random(channel->host, &seed, sizeof seed);
-    rate_init(&channel->rate, seed);
+    kanal_rate_init(&channel->rate, seed);
     channel->host->finish(channel->host, op, KANAL_OK, kanal_str_of(NULL, 0));
 }
 
@@ -47,50 +47,49 @@ static void stop(kanal_channel *channel, kanal_op op)
 
 /* ---- Requests ---- */
 
+void count_outcome(kanal_channel *channel, const char *outcome)
+{
+    const kanal_field label = { KANAL_LIT("outcome"), kanal_str_c(outcome) };
+    channel->host->metric_add(channel->host, KANAL_LIT("submissions_total"), 1, &label, 1);
+}
+
+void answer_unavailable(kanal_channel *channel, const struct kanal_reply *reply)
+{
+    count_outcome(channel, "unavailable");
+    kanal_reply_error(reply, 503, "unavailable", "this cannot be stored at the moment; try again", 5);
+}
+
 /* True if the sender may go on; otherwise it was answered. */
-static int is_within_rate(kanal_channel *channel, const struct reply *reply,
+static int is_within_rate(kanal_channel *channel, const struct kanal_reply *reply,
                           const kanal_http_request *request, char kind, uint32_t times)
 {
     uint32_t per_minute = channel->settings.rate_per_minute, wait_ms = 0;
     if (per_minute == 0 ||
-        rate_take(&channel->rate, kind, request->remote, channel->host->now_ms(channel->host),
-                  per_minute * times, channel->settings.rate_burst * times, &wait_ms))
+        kanal_rate_take(&channel->rate, kind, request->remote, channel->host->now_ms(channel->host),
+                        per_minute * times, channel->settings.rate_burst * times, &wait_ms))
         return 1;
     count_outcome(channel, "limited");
-    answer_error(channel, reply, 429, "rate_limited", "too many requests from this network address",
-                 (wait_ms + 999) / 1000);
+    kanal_reply_error(reply, 429, "rate_limited", "too many requests from this network address",
+                      (wait_ms + 999) / 1000);
     return 0;
-}
-
-/* Requests without an origin come from no page of another site: from a server, or from a browser's plain navigation. */
-static int is_allowed(kanal_channel *channel, struct reply *reply, const kanal_http_request *request)
-{
-    kanal_str origin = kanal_field_get(request->headers, request->header_count, "origin");
-    if (origin.ptr == NULL)
-        return 1;
-    if (!settings_allows_origin(&channel->settings, origin)) {
-        count_outcome(channel, "refused");
-        answer_error(channel, reply, 403, "origin_denied", "the forms may not be used from this site", 0);
-        return 0;
-    }
-    memcpy(reply->origin, origin.ptr, origin.len); /* at most 255 bytes of a URL's characters */
-    return 1;
 }
 
 static void on_http(kanal_channel *channel, kanal_op op, const kanal_http_request *request)
 {
-    struct reply reply = { .op = op };
+    struct kanal_reply reply;
+    int allowed = kanal_reply_init(&reply, channel->host, op, request, channel->settings.origins);
     if (channel->stop_op != 0) {
         answer_unavailable(channel, &reply);
         return;
     }
-    if (!is_allowed(channel, &reply, request))
-        return;
-    if (kanal_str_is(request->method, "OPTIONS")) {
-        answer_preflight(channel, &reply);
+    if (!allowed) {
+        count_outcome(channel, "refused");
+        kanal_reply_error(&reply, 403, "origin_denied", "the forms may not be used from this site", 0);
+    } else if (kanal_str_is(request->method, "OPTIONS")) {
+        kanal_reply_preflight(&reply, "GET, POST", "content-type");
     } else if (kanal_str_is(request->path, "/token")) {
         if (channel->settings.token == TOKEN_OFF)
-            answer_error(channel, &reply, 404, "token_off", "this channel takes no tokens", 0);
+            kanal_reply_error(&reply, 404, "token_off", "this channel takes no tokens", 0);
         else if (is_within_rate(channel, &reply, request, 't', TOKENS_PER_SUBMIT))
             give_token(channel, &reply, request);
     } else if (is_within_rate(channel, &reply, request, 's', 1)) {

@@ -4,7 +4,6 @@
 #include "event.h"
 #include "kanal/testing/fakehost.h"
 #include "kanal/sdk/sdk.h"
-#include "phone.h"
 #include "token.h"
 
 static const char settings[] =
@@ -42,14 +41,17 @@ static void fuzz_texts(kanal_str text)
     struct kanal_buffer out = { 0 };
     struct token token;
     struct kanal_url url;
-    check(phone_address(text, KANAL_LIT("BY"), &out) != 1 || (out.len >= 6 && out.len <= 20));
+    check(kanal_phone_address(text, KANAL_LIT("BY"), &out) != 1 || (out.len >= 6 && out.len <= 20));
     kanal_buffer_clear(&out);
-    check(email_address(text, &out) != 1 || memchr(out.data, '@', out.len) != NULL);
+    check(kanal_mail_address(text, &out) != 1 || memchr(out.data, '@', out.len) != NULL);
     kanal_buffer_clear(&out);
-    check(event_url(&out, text) != 0 || kanal_url_parse(kanal_buffer_view(&out), &url) == KANAL_OK);
+    check(kanal_url_clean(&out, text, 4096) != 0 ||
+          kanal_url_parse(kanal_buffer_view(&out), &url) == KANAL_OK);
     if (token_parse_form(text, &token) == KANAL_OK)
         check(token.form.ptr > text.ptr && token.form.ptr + token.form.len < text.ptr + text.len);
-    token_parse_session(text, &token);
+    struct kanal_visitor visitor;
+    if (kanal_visitor_parse(text, &visitor) == KANAL_OK)
+        check(kanal_visitor_is_id(kanal_str_c(visitor.id)));
     kanal_buffer_release(&out);
 }
 

@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
+#include "kanal/sdk/base64.h"
 
 const char *fake_secret(const struct fake_host *host, kanal_str name)
 {
@@ -21,6 +22,22 @@ int fake_same_bytes(kanal_str a, kanal_str b)
     return a.len == b.len && (a.len == 0 || CRYPTO_memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+/* Standard Webhooks: the key is what the base64 after "whsec_" says. */
+static kanal_status mac_base64(const char *secret, kanal_str data, unsigned char out[64], size_t *ret_len)
+{
+    struct kanal_buffer key = { 0 };
+    kanal_str text = kanal_str_c(secret);
+    unsigned length = 0;
+    if (kanal_str_starts(text, "whsec_"))
+        text = kanal_str_from(text, 6);
+    int right = kanal_base64_decode(&key, text, KANAL_BASE64_UNPADDED) == KANAL_OK && key.len > 0 &&
+                HMAC(EVP_sha256(), key.data, (int)key.len, (const unsigned char *)(data.ptr ? data.ptr : ""),
+                     data.len, out, &length) != NULL;
+    kanal_buffer_release(&key);
+    *ret_len = length;
+    return right ? KANAL_OK : KANAL_E_INVALID;
+}
+
 kanal_status fake_mac(const char *secret, kanal_str algorithm, kanal_str data, unsigned char out[64],
                       size_t *ret_len)
 {
@@ -28,6 +45,8 @@ kanal_status fake_mac(const char *secret, kanal_str algorithm, kanal_str data, u
                            : kanal_str_is(algorithm, "hmac-sha1") ? EVP_sha1()
                                                                   : NULL;
     unsigned length = 0;
+    if (kanal_str_is(algorithm, "hmac-sha256-base64"))
+        return mac_base64(secret, data, out, ret_len);
     if (digest == NULL)
         return KANAL_E_INVALID;
     const unsigned char *bytes = (const unsigned char *)(data.ptr ? data.ptr : "");

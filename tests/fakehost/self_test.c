@@ -334,6 +334,12 @@ Test(fakehost, signatures)
               (void *)(uintptr_t) "equal");
     fake_run(host);
     cr_assert_str_eq(events, "mac:0 mac:-8 equal:0 ");
+    kanal_buffer_clear(&mac); /* under the three bytes that "Jefe" says */
+    kanal_hex_decode(&mac, KANAL_LIT("c4925d64f150d6d92f425436dbc49769c584e7862fc743d532446c34d1918515"));
+    h->verify(h, KANAL_LIT("token"), KANAL_LIT("hmac-sha256-base64"), data, kanal_buffer_view(&mac),
+              count_done, (void *)(uintptr_t) "base64");
+    fake_run(host);
+    cr_assert_str_eq(events, "mac:0 mac:-8 equal:0 base64:0 ");
     h->sign(h, KANAL_LIT("other"), KANAL_LIT("hmac-sha256"), data, count_value, NULL);
     cr_assert_eq(fake_failures(host), 1); /* never declared */
     kanal_buffer_release(&mac);

@@ -7,23 +7,56 @@
 
 #include "host/host.h"
 #include "host/services/services.h"
+#include "kanal/sdk/base64.h"
 #include "kanal/sdk/str.h"
+
+static int is_base64(kanal_str algorithm)
+{
+    return kanal_str_is(algorithm, "hmac-sha256-base64");
+}
 
 static const EVP_MD *hmac_digest(kanal_str algorithm)
 {
-    if (kanal_str_is(algorithm, "hmac-sha256"))
+    if (kanal_str_is(algorithm, "hmac-sha256") || is_base64(algorithm))
         return EVP_sha256();
     if (kanal_str_is(algorithm, "hmac-sha1"))
         return EVP_sha1();
     return NULL;
 }
 
-/* 0 or a negative status; ret_mac has room for EVP_MAX_MD_SIZE. */
 static int hmac(kanal_str key, const EVP_MD *digest, kanal_str data, unsigned char *ret_mac,
                 unsigned int *ret_len)
 {
     const void *bytes = data.len > 0 ? data.ptr : "";
     return HMAC(digest, key.ptr, (int)key.len, bytes, data.len, ret_mac, ret_len) ? 0 : KANAL_E_INTERNAL;
+}
+
+/* The key is what the secret's base64 says (Standard Webhooks: "whsec_" stands before it). */
+static int hmac_base64(kanal_str secret, kanal_str data, unsigned char *ret_mac, unsigned int *ret_len)
+{
+    static const char prefix[] = "whsec_";
+    struct kanal_buffer key = { 0 };
+    if (kanal_str_starts(secret, prefix))
+        secret = kanal_str_from(secret, sizeof prefix - 1);
+    int status = KANAL_E_INVALID;
+    if (kanal_buffer_reserve(&key, secret.len) == 0 &&
+        kanal_base64_decode(&key, secret, KANAL_BASE64_UNPADDED) == 0 && key.len > 0)
+        status = hmac(kanal_buffer_view(&key), EVP_sha256(), data, ret_mac, ret_len);
+    if (key.data)
+        OPENSSL_cleanse(key.data, key.capacity);
+    kanal_buffer_release(&key);
+    return status;
+}
+
+/* 0 or a negative status; ret_mac has room for EVP_MAX_MD_SIZE. */
+static int mac_of(kanal_str secret, kanal_str algorithm, kanal_str data, unsigned char *ret_mac,
+                  unsigned int *ret_len)
+{
+    const EVP_MD *digest = hmac_digest(algorithm);
+    if (!digest)
+        return KANAL_E_INVALID;
+    return is_base64(algorithm) ? hmac_base64(secret, data, ret_mac, ret_len)
+                                : hmac(secret, digest, data, ret_mac, ret_len);
 }
 
 /* Takes as long as the claim is, whatever the secret: the time tells nothing of it, nor of its length. */
@@ -51,11 +84,9 @@ int check_signature(const struct channel *channel, kanal_str secret, kanal_str a
         return KANAL_E_NOT_FOUND;
     if (kanal_str_is(algorithm, "equal"))
         return equals(key, claimed) ? KANAL_OK : KANAL_E_REJECTED;
-    const EVP_MD *digest = hmac_digest(algorithm);
-    if (!digest)
-        return KANAL_E_INVALID;
-    if (hmac(key, digest, data, mac, &len) != 0)
-        return KANAL_E_INTERNAL;
+    int status = mac_of(key, algorithm, data, mac, &len);
+    if (status != 0)
+        return status;
     return claimed.len == len && CRYPTO_memcmp(claimed.ptr, mac, len) == 0 ? KANAL_OK : KANAL_E_REJECTED;
 }
 
@@ -146,12 +177,9 @@ static int sign(const struct channel *channel, kanal_str secret, kanal_str algor
         return KANAL_E_NOT_FOUND;
     if (kanal_str_is(algorithm, "rs256") || kanal_str_is(algorithm, "es256"))
         return sign_with_key(key, kanal_str_is(algorithm, "es256"), data, out);
-    const EVP_MD *digest = hmac_digest(algorithm);
-    if (!digest)
-        return KANAL_E_INVALID;
     unsigned char mac[EVP_MAX_MD_SIZE];
     unsigned int len = 0;
-    int status = hmac(key, digest, data, mac, &len);
+    int status = mac_of(key, algorithm, data, mac, &len);
     kanal_buffer_append(out, mac, len);
     return status;
 }

@@ -16,7 +16,7 @@ struct kanal_batch_item {
     kanal_event event;
     struct kanal_json json; /* stands inside of `data` until kanal_batch_end() */
     struct kanal_buffer data;
-    char dedupe[160], address[256], chat[128], external_id[256];
+    char dedupe[160], address[256], chat[128], external_id[256], command_id[136];
 };
 
 /* A zeroed struct is an empty batch too. */

@@ -25,6 +25,10 @@ kanal_status kanal_url_parse(kanal_str text, struct kanal_url *ret_url);
  * stands, and be a media reference. */
 int kanal_url_is_fetchable(kanal_str url, size_t max_bytes);
 
+/* Appends an absolute URL as a page knows it, with everything escaped that RFC 3986 does not allow. 0; KANAL_E_INVALID (it is none, or has
+ * a password in it) or KANAL_E_TOO_LARGE (over max_bytes) with out as it was. */
+kanal_status kanal_url_clean(struct kanal_buffer *out, kanal_str url, size_t max_bytes);
+
 /* Walks application/x-www-form-urlencoded text or a query: *rest starts as the text. name and value are decoded into
  * scratch (cleared first) and live until the next call; neither is ever absent. 1: a pair; 0: the end; KANAL_E_INVALID: a broken
  * escape, which is passed over by calling again; KANAL_E_INTERNAL: out of memory. */

@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 import { Nats, freePort, sleep, stored, until } from './harness.mjs';
 import { BUSY, CANCELLED, DENIED, INVALID, MAYBE, NETWORK, NOT_FOUND, OK, REJECTED, TIMEOUT, TOKEN, TOO_LARGE, call, notes, probe, raw, startKanal, startProvider } from './probe.mjs';
 
+const WHSEC = crypto.createHash('sha256').update('any key').digest();
 let nats, kanal, other, client, provider;
 const rsa = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
 const ec = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -16,7 +17,8 @@ before(async () => {
   provider = await startProvider();
   nats = await Nats.start();
   const secrets = { token: TOKEN, rsa: pem(rsa), ec: pem(ec), locked };
-  const channels = [probe('probe', { secrets }), probe('second'), probe('strict', { egress: undefined }), probe('named', { egress: ['localhost', '10.9.0.0/16', '192.0.2.0/24'] }), probe('bare', { secrets: {} })];
+  const channels = [probe('probe', { secrets }), probe('second'), probe('strict', { egress: undefined }), probe('named', { egress: ['localhost', '10.9.0.0/16', '192.0.2.0/24'] }), probe('bare', { secrets: {} }),
+    probe('whsec', { secrets: { token: `whsec_${WHSEC.toString('base64')}` } })];
   const more = { worker: { threads: true } }; // one slot is called from a thread
   [kanal, other] = await Promise.all([startKanal(nats, channels, more), startKanal(nats, channels, more)]);
   client = await nats.client();
@@ -72,6 +74,15 @@ test('verify: HMAC and equality, unknown secrets and algorithms', async () => {
   assert.equal(await verify('equal', ''), REJECTED);
   assert.equal(await verify('hmac-md5', mac('md5')), INVALID);
   assert.equal(await verify('hmac-sha256', mac('sha256'), { secret: 'nobody' }), NOT_FOUND);
+});
+
+test('verify and sign under the key that base64 says, with and without whsec_', async () => {
+  const mac = (key) => ({ hex: crypto.createHmac('sha256', key).update('data').digest('hex') });
+  const verify = async (claimed, secret, channel) => (await call(kanal, 'verify', { secret, algorithm: 'hmac-sha256-base64', data: 'data', claimed }, channel)).status;
+  assert.equal(await verify(mac(WHSEC), 'token', 'whsec'), OK);
+  assert.equal(await verify(mac(`whsec_${WHSEC.toString('base64')}`), 'token', 'whsec'), REJECTED);
+  assert.equal(await verify(mac(''), 'rsa'), INVALID); // a PEM is no base64
+  assert.equal((await call(kanal, 'sign', { secret: 'token', algorithm: 'hmac-sha256-base64', data: 'data' }, 'whsec')).hex, mac(WHSEC).hex);
 });
 
 test('sign: what OpenSSL elsewhere verifies', async () => {

@@ -103,3 +103,21 @@ Test(member, an_empty_provider_vanishes)
     kanal_provider_end(&w.json, &provider);
     end(&w, "{\"a\":1,\"b\":2,\"provider\":{\"x\":3}}");
 }
+
+Test(member, values_nested_too_deeply_are_text)
+{
+    char deep[80] = "";
+    for (int i = 0; i < 33; i++)
+        deep[i] = '[', deep[33 + i] = ']';
+    for (int i = 0; i < 2; i++) {
+        struct kanal_buffer out = { 0 };
+        struct kanal_json json;
+        yyjson_doc *doc = kanal_json_parse(kanal_str_of(deep + i, 66 - 2 * (size_t)i));
+        kanal_json_init(&json, &out);
+        kanal_value_copy(&json, yyjson_doc_get_root(doc));
+        cr_assert_eq(out.data[0], i == 0 ? '"' : '[');
+        cr_assert_eq(out.len, i == 0 ? 68 : 64);
+        yyjson_doc_free(doc);
+        kanal_buffer_release(&out);
+    }
+}

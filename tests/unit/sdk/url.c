@@ -182,3 +182,24 @@ Test(url, fetchable_is_what_can_be_a_reference)
     cr_expect_not(kanal_url_is_fetchable(KANAL_LIT("https://a.example/ж"), 100));
     cr_expect_not(kanal_url_is_fetchable(kanal_str_of(NULL, 0), 100));
 }
+
+static void expect_clean(const char *text, size_t max_bytes, const char *wanted)
+{
+    struct kanal_buffer out = { 0 };
+    kanal_buffer_text(&out, "x");
+    kanal_status status = kanal_url_clean(&out, kanal_str_c(text), max_bytes);
+    cr_assert_eq(status == KANAL_OK, wanted != NULL, "%s: %d", text, status);
+    EXPECT_STR(kanal_str_from(kanal_buffer_view(&out), 1), wanted ? wanted : "");
+    kanal_buffer_release(&out);
+}
+
+Test(url, clean)
+{
+    expect_clean("https://a.example/p?q={a}&r=%7B#x|y", 99, "https://a.example/p?q=%7Ba%7D&r=%7B#x%7Cy");
+    expect_clean("https://a.example/100%", 99, "https://a.example/100%25");
+    expect_clean("https://a.example/\xD0\x96", 99, "https://a.example/%D0%96");
+    expect_clean("https://a.example", 17, "https://a.example");
+    expect_clean("https://a.example", 16, NULL);
+    expect_clean("https://u:p@a.example/", 99, NULL);
+    expect_clean("javascript:alert(1)", 99, NULL);
+}

@@ -1,15 +1,16 @@
-#include "rate.h"
+#include "kanal/sdk/rate.h"
 #include <arpa/inet.h>
+#include <stdlib.h>
 
 #define WAYS 4u /* places that a key may have */
 
-void rate_init(struct rate *rate, uint64_t seed)
+void kanal_rate_init(struct kanal_rate *rate, uint64_t seed)
 {
     rate->seed = seed;
     rate->buckets = NULL;
 }
 
-void rate_release(struct rate *rate)
+void kanal_rate_release(struct kanal_rate *rate)
 {
     free(rate->buckets);
     rate->buckets = NULL;
@@ -25,7 +26,7 @@ static uint64_t mix(uint64_t hash, const void *bytes, size_t len)
     return hash;
 }
 
-static uint64_t key_of(const struct rate *rate, char kind, kanal_str address)
+static uint64_t key_of(const struct kanal_rate *rate, char kind, kanal_str address)
 {
     static const unsigned char mapped[12] = {
         [10] = 0xFF, [11] = 0xFF
@@ -44,9 +45,10 @@ static uint64_t key_of(const struct rate *rate, char kind, kanal_str address)
 }
 
 /* The bucket of the key; a new one is full. */
-static struct rate_bucket *find(struct rate *rate, uint64_t key)
+static struct kanal_rate_bucket *find(struct kanal_rate *rate, uint64_t key)
 {
-    struct rate_bucket *set = &rate->buckets[key / WAYS % (RATE_PLACES / WAYS) * WAYS], *fullest = set;
+    struct kanal_rate_bucket *set = &rate->buckets[key / WAYS % (KANAL_RATE_PLACES / WAYS) * WAYS],
+                             *fullest = set;
     for (size_t i = 0; i < WAYS; i++) {
         if (set[i].key == key)
             return &set[i];
@@ -60,14 +62,14 @@ static struct rate_bucket *find(struct rate *rate, uint64_t key)
     return fullest;
 }
 
-int rate_take(struct rate *rate, char kind, kanal_str address, int64_t now_ms, uint32_t per_minute,
-              uint32_t burst, uint32_t *ret_wait_ms)
+int kanal_rate_take(struct kanal_rate *rate, char kind, kanal_str address, int64_t now_ms,
+                    uint32_t per_minute, uint32_t burst, uint32_t *ret_wait_ms)
 {
     if (rate->buckets == NULL)
-        rate->buckets = calloc(RATE_PLACES, sizeof *rate->buckets);
+        rate->buckets = calloc(KANAL_RATE_PLACES, sizeof *rate->buckets);
     if (rate->buckets == NULL)
         return 1;
-    struct rate_bucket *bucket = find(rate, key_of(rate, kind, address));
+    struct kanal_rate_bucket *bucket = find(rate, key_of(rate, kind, address));
     int64_t cost_ms = (60000 + (int64_t)per_minute - 1) / per_minute;
     int64_t full_ms = now_ms - cost_ms * burst;
     if (bucket->empty_ms < full_ms || bucket->empty_ms > now_ms) /* full; or the clock was set back */

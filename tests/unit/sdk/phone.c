@@ -1,10 +1,10 @@
 #include <criterion/criterion.h>
-#include "phone.h"
+#include "kanal/sdk/phone.h"
 
 static void expect(kanal_str typed, const char *country, int wanted_status, const char *wanted)
 {
     struct kanal_buffer out = { 0 };
-    int status = phone_address(typed, kanal_str_c(country), &out);
+    int status = kanal_phone_address(typed, kanal_str_c(country), &out);
     cr_assert_eq(status, wanted_status, "'%.*s' in %s: %d", (int)typed.len, typed.ptr,
                  country ? country : "-", status);
     if (wanted != NULL)
@@ -83,12 +83,13 @@ Test(email, addresses)
     struct kanal_buffer out = { 0 };
     for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
         kanal_buffer_clear(&out);
-        cr_assert_eq(email_address(kanal_str_c(right[i][0]), &out), 1, "refused %s", right[i][0]);
+        cr_assert_eq(kanal_mail_address(kanal_str_c(right[i][0]), &out), 1, "refused %s", right[i][0]);
         cr_assert(kanal_str_is(kanal_buffer_view(&out), right[i][1]), "%.*s", (int)out.len, out.data);
     }
     kanal_buffer_clear(&out);
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        cr_assert_eq(email_address(kanal_str_c(wrong[i]), &out), KANAL_E_INVALID, "accepted '%s'", wrong[i]);
+        cr_assert_eq(kanal_mail_address(kanal_str_c(wrong[i]), &out), KANAL_E_INVALID, "accepted '%s'",
+                     wrong[i]);
         cr_assert_eq(out.len, 0);
     }
     kanal_buffer_release(&out);

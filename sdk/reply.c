@@ -1,4 +1,4 @@
-#include "webform.h"
+#include "kanal/sdk/reply.h"
 
 #define HEADERS_MAX 6u
 
@@ -12,8 +12,7 @@ static void add(struct headers *headers, kanal_str name, kanal_str value)
     headers->fields[headers->count++] = (kanal_field){ name, value };
 }
 
-/* What lets the page's script read the answer (the Fetch standard, "CORS protocol"). */
-static void add_cors(struct headers *headers, const struct reply *reply)
+static void add_cors(struct headers *headers, const struct kanal_reply *reply)
 {
     add(headers, KANAL_LIT("cache-control"), KANAL_LIT("no-store"));
     add(headers, KANAL_LIT("vary"), KANAL_LIT("origin"));
@@ -21,7 +20,7 @@ static void add_cors(struct headers *headers, const struct reply *reply)
         add(headers, KANAL_LIT("access-control-allow-origin"), kanal_str_c(reply->origin));
 }
 
-static void send_response(kanal_channel *channel, const struct reply *reply, int32_t code, kanal_str body,
+static void send_response(const struct kanal_reply *reply, int32_t code, kanal_str body,
                           const struct headers *headers)
 {
     const kanal_http_response response = { .struct_size = sizeof response,
@@ -29,11 +28,26 @@ static void send_response(kanal_channel *channel, const struct reply *reply, int
                                            .body = body,
                                            .headers = headers->fields,
                                            .header_count = headers->count };
-    channel->host->respond(channel->host, reply->op, &response);
+    reply->host->respond(reply->host, reply->op, &response);
 }
 
-void answer_json(kanal_channel *channel, const struct reply *reply, int32_t code, kanal_str body,
-                 uint32_t retry_after_s)
+int kanal_reply_init(struct kanal_reply *reply, const kanal_host *host, kanal_op op,
+                     const kanal_http_request *request, yyjson_val *patterns)
+{
+    kanal_str origin = kanal_field_get(request->headers, request->header_count, "origin");
+    reply->host = host;
+    reply->op = op;
+    reply->origin[0] = 0;
+    if (origin.ptr == NULL)
+        return 1;
+    if (!kanal_origin_allowed(patterns, origin))
+        return 0;
+    memcpy(reply->origin, origin.ptr, origin.len); /* at most 255 bytes of a URL's characters */
+    reply->origin[origin.len] = 0;
+    return 1;
+}
+
+void kanal_reply_json(const struct kanal_reply *reply, int32_t code, kanal_str body, uint32_t retry_after_s)
 {
     struct headers headers = { .count = 0 };
     struct kanal_buffer seconds = { 0 };
@@ -45,12 +59,12 @@ void answer_json(kanal_channel *channel, const struct reply *reply, int32_t code
         if (reply->origin[0] != 0)
             add(&headers, KANAL_LIT("access-control-expose-headers"), KANAL_LIT("retry-after"));
     }
-    send_response(channel, reply, code, body, &headers);
+    send_response(reply, code, body, &headers);
     kanal_buffer_release(&seconds);
 }
 
-void answer_error(kanal_channel *channel, const struct reply *reply, int32_t code, const char *name,
-                  const char *message, uint32_t retry_after_s)
+void kanal_reply_error(const struct kanal_reply *reply, int32_t code, const char *name, const char *message,
+                       uint32_t retry_after_s)
 {
     struct kanal_buffer body = { 0 };
     struct kanal_json json;
@@ -62,36 +76,24 @@ void answer_error(kanal_channel *channel, const struct reply *reply, int32_t cod
     kanal_json_member_text(&json, "message", message);
     kanal_json_object_end(&json);
     kanal_json_object_end(&json);
-    answer_json(channel, reply, code, kanal_buffer_view(&body), retry_after_s);
+    kanal_reply_json(reply, code, kanal_buffer_view(&body), retry_after_s);
     kanal_buffer_release(&body);
 }
 
-void answer_unavailable(kanal_channel *channel, const struct reply *reply)
-{
-    count_outcome(channel, "unavailable");
-    answer_error(channel, reply, 503, "unavailable", "this cannot be stored at the moment; try again", 5);
-}
-
-void answer_preflight(kanal_channel *channel, const struct reply *reply)
+void kanal_reply_preflight(const struct kanal_reply *reply, const char *methods, const char *allowed)
 {
     struct headers headers = { .count = 0 };
     add_cors(&headers, reply);
-    add(&headers, KANAL_LIT("access-control-allow-methods"), KANAL_LIT("GET, POST"));
-    add(&headers, KANAL_LIT("access-control-allow-headers"), KANAL_LIT("content-type"));
+    add(&headers, KANAL_LIT("access-control-allow-methods"), kanal_str_c(methods));
+    add(&headers, KANAL_LIT("access-control-allow-headers"), kanal_str_c(allowed));
     add(&headers, KANAL_LIT("access-control-max-age"), KANAL_LIT("600"));
-    send_response(channel, reply, 204, kanal_str_of(NULL, 0), &headers);
+    send_response(reply, 204, kanal_str_of(NULL, 0), &headers);
 }
 
-void answer_redirect(kanal_channel *channel, const struct reply *reply, kanal_str url)
+void kanal_reply_redirect(const struct kanal_reply *reply, kanal_str url)
 {
     struct headers headers = { .count = 0 };
     add_cors(&headers, reply);
     add(&headers, KANAL_LIT("location"), url);
-    send_response(channel, reply, 303, kanal_str_of(NULL, 0), &headers);
-}
-
-void count_outcome(kanal_channel *channel, const char *outcome)
-{
-    const kanal_field label = { KANAL_LIT("outcome"), kanal_str_c(outcome) };
-    channel->host->metric_add(channel->host, KANAL_LIT("submissions_total"), 1, &label, 1);
+    send_response(reply, 303, kanal_str_of(NULL, 0), &headers);
 }

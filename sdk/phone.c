@@ -1,4 +1,5 @@
-#include "phone.h"
+#include "kanal/sdk/phone.h"
+#include "kanal/sdk/url.h"
 
 #define E164_DIGITS_MIN 7u
 #define E164_DIGITS_MAX 15u
@@ -66,7 +67,7 @@ static int fits(const struct plan *plan, kanal_str number)
     return number.len >= plan->shortest && number.len <= plan->longest && number.ptr[0] != '0';
 }
 
-int phone_address(kanal_str typed, kanal_str country, struct kanal_buffer *out)
+int kanal_phone_address(kanal_str typed, kanal_str country, struct kanal_buffer *out)
 {
     char digits[E164_DIGITS_MAX + 4];
     size_t count;
@@ -126,7 +127,7 @@ static int is_domain(kanal_str domain)
     return label > 0 && dots > 0 && domain.len <= 253;
 }
 
-int email_address(kanal_str typed, struct kanal_buffer *out)
+int kanal_mail_address(kanal_str typed, struct kanal_buffer *out)
 {
     size_t at = 0;
     while (at < typed.len && typed.ptr[at] != '@')
