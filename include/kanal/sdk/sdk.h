@@ -5,6 +5,7 @@
 #include "base64.h"
 #include "buffer.h"
 #include "json.h"
+#include "member.h"
 #include "str.h"
 #include "time.h"
 #include "url.h"
