@@ -54,18 +54,22 @@ static uint64_t hash(yyjson_val *value)
     return hash;
 }
 
+/* The provider's id as it is, with whatever bytes it has, else a hash; then the suffix. */
 static kanal_str write_key(struct meta_item *item, const struct meta_start *start)
 {
-    int n;
-    const char *colon = start->suffix ? ":" : "", *suffix = start->suffix ? start->suffix : "";
-    if (start->key.len > 0 && start->key.len <= META_ID_MAX)
-        n = snprintf(item->dedupe, sizeof item->dedupe, "%.*s%s%s", (int)start->key.len, start->key.ptr,
-                     colon, suffix);
+    kanal_str suffix = kanal_str_c(start->suffix);
+    char *out = item->dedupe;
+    size_t len = start->key.len;
+    if (len > 0 && len <= META_ID_MAX)
+        memcpy(out, start->key.ptr, len);
     else
-        n = snprintf(item->dedupe, sizeof item->dedupe, "#%016llx%s%s",
-                     (unsigned long long)hash(start->whole), colon, suffix);
-    size_t len = n > 0 ? (size_t)n : 0;
-    return kanal_str_of(item->dedupe, len < sizeof item->dedupe ? len : sizeof item->dedupe - 1);
+        len = (size_t)snprintf(out, 20, "#%016llx", (unsigned long long)hash(start->whole));
+    if (suffix.len > 0 && suffix.len + 1 <= sizeof item->dedupe - len) {
+        out[len++] = ':';
+        memcpy(out + len, suffix.ptr, suffix.len);
+        len += suffix.len;
+    }
+    return kanal_str_of(out, len);
 }
 
 static kanal_str copy(char *out, size_t size, kanal_str text)

@@ -12,7 +12,7 @@ struct meta_item { /* one event */
     kanal_event event;
     struct kanal_buffer data;
     int opens_window; /* the customer did something: free content may be sent for a while */
-    char address[META_ADDRESS_MAX], chat[META_ID_MAX + 1], dedupe[META_ID_MAX + 128];
+    char address[META_ADDRESS_MAX], chat[META_ID_MAX + 1], dedupe[META_ID_MAX + 256];
 };
 
 struct meta_batch {

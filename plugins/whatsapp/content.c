@@ -26,14 +26,16 @@ static yyjson_val *object_at(yyjson_val *message, const char *name)
 
 /* ---- What has no form of its own ---- */
 
-static void write_unsupported(struct kanal_json *json, kanal_str kind, yyjson_val *errors, yyjson_val *value)
+static void write_unsupported(struct kanal_json *json, kanal_str kind, kanal_str text, yyjson_val *errors,
+                              yyjson_val *value)
 {
     yyjson_val *error = yyjson_arr_get_first(errors);
     kanal_str details = kanal_json_text_at(kanal_json_at(error, "error_data"), "details");
+    if (text.len == 0)
+        text = details.len > 0 ? details : kanal_json_text_at(error, "title");
     part_start(json, "unsupported");
     kanal_json_member_str(json, "kind", kind.len > 0 ? kanal_str_cut(kind, 128) : KANAL_LIT("unknown"));
-    kanal_member_text(json, "text", details.len > 0 ? details : kanal_json_text_at(error, "title"),
-                      WA_TEXT_MAX);
+    kanal_member_text(json, "text", text, WA_TEXT_MAX);
     struct kanal_provider provider = kanal_provider_begin(json);
     kanal_member_copy(json, "errors", errors);
     kanal_member_copy(json, "value", value);
@@ -41,20 +43,22 @@ static void write_unsupported(struct kanal_json *json, kanal_str kind, yyjson_va
     kanal_json_object_end(json);
 }
 
-/* "unsupported" and "unknown" tell in a member of that name, newly, what it was. */
+/* "unsupported", "unknown" and "system" tell in a member of that name what it was. */
 static void write_other(struct kanal_json *json, yyjson_val *message, kanal_str type)
 {
+    static const char *const nameless[] = { "unsupported", "unknown", "system" };
     yyjson_val *value = NULL;
+    kanal_str kind = type;
     char name[65];
     if (type.len > 0 && type.len < sizeof name) {
         memcpy(name, type.ptr, type.len);
         name[type.len] = 0;
         value = kanal_json_at(message, name);
     }
-    kanal_str kind = kanal_json_text_at(value, "type");
-    int is_nameless = kanal_str_is(type, "unsupported") || kanal_str_is(type, "unknown");
-    write_unsupported(json, is_nameless && kind.len > 0 ? kind : type, kanal_json_at(message, "errors"),
-                      value);
+    for (size_t i = 0; i < sizeof nameless / sizeof *nameless; i++)
+        if (kanal_str_is(type, nameless[i]) && kanal_json_text_at(value, "type").len > 0)
+            kind = kanal_json_text_at(value, "type");
+    write_unsupported(json, kind, kanal_json_text_at(value, "body"), kanal_json_at(message, "errors"), value);
 }
 
 /* ---- Text and media ---- */
@@ -276,7 +280,8 @@ static int write_interactive(struct kanal_json *json, yyjson_val *message)
     else if ((reply = object_at(interactive, "nfm_reply")) != NULL)
         write_form(json, reply);
     else if (yyjson_is_obj(interactive))
-        write_unsupported(json, kanal_json_text_at(interactive, "type"), NULL, interactive);
+        write_unsupported(json, kanal_json_text_at(interactive, "type"), kanal_str_of(NULL, 0), NULL,
+                          interactive);
     else
         return 0;
     return 1;

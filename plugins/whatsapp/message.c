@@ -83,6 +83,7 @@ struct draft { /* what the events of one message have in common */
     yyjson_val *message;
     struct wa_who who;
     kanal_str group;
+    int is_system; /* WhatsApp says something of the person, who did nothing */
     char address[META_ADDRESS_MAX];
     int64_t time_ms;
 };
@@ -99,14 +100,14 @@ static struct meta_item *begin(struct draft *draft, struct kanal_json *json, con
                                 .chat = draft->group.len > 0 ? draft->group : wa_chat(&draft->who),
                                 .time_ms = draft->time_ms };
     struct meta_item *item = meta_item_begin(draft->change->batch, json, &start);
-    int opens = item && strncmp(type, "message.", 8) == 0 && strcmp(type, "message.sent") != 0;
+    int opens = strcmp(type, "message.received") == 0 || strcmp(type, "message.reacted") == 0;
     if (!item)
         return NULL;
-    item->opens_window = opens && draft->group.len == 0;
+    item->opens_window = opens && draft->group.len == 0 && !draft->is_system;
     wa_write_customer(json, &draft->who);
     wa_write_chat(json, draft->group,
                   item->opens_window && draft->time_ms > 0 ? draft->time_ms + WA_WINDOW_MS : 0);
-    if (draft->group.len > 0 && opens)
+    if (draft->group.len > 0 && strncmp(type, "message.", 8) == 0)
         wa_write_author(json, &draft->who);
     return item;
 }
@@ -261,8 +262,8 @@ void wa_read_message(const struct wa_change *change, yyjson_val *message)
             kanal_json_text_at(yyjson_arr_get_first(kanal_json_at(card, "phones")), "phone");
     }
     wa_address(draft.address, &draft.who);
-    int is_system = kanal_str_is(type, "system"); /* it may name the person inside */
-    if (!draft.address[0] && !is_system) {
+    draft.is_system = kanal_str_is(type, "system");
+    if (!draft.address[0] && !draft.is_system) { /* these may name the person inside */
         meta_ignore(change->batch, KANAL_LIT("a message of nobody"));
         return;
     }
