@@ -91,13 +91,16 @@ struct draft { /* what the events of one message have in common */
 static struct meta_item *begin(struct draft *draft, struct kanal_json *json, const char *type,
                                const char *suffix, kanal_str external_id)
 {
+    int is_profile = strcmp(type, "profile.observed") == 0; /* of the person, wherever they write */
     struct meta_start start = { .type = type,
                                 .key = kanal_json_text_at(draft->message, "id"),
                                 .suffix = suffix,
                                 .whole = draft->message,
                                 .external_id = external_id,
                                 .address = kanal_str_c(draft->address),
-                                .chat = draft->group.len > 0 ? draft->group : wa_chat(&draft->who),
+                                .chat = is_profile             ? kanal_str_of(NULL, 0)
+                                        : draft->group.len > 0 ? draft->group
+                                                               : wa_chat(&draft->who),
                                 .time_ms = draft->time_ms };
     struct meta_item *item = meta_item_begin(draft->change->batch, json, &start);
     int opens = strcmp(type, "message.received") == 0 || strcmp(type, "message.reacted") == 0;
@@ -105,8 +108,9 @@ static struct meta_item *begin(struct draft *draft, struct kanal_json *json, con
         return NULL;
     item->opens_window = opens && draft->group.len == 0 && !draft->is_system;
     wa_write_customer(json, &draft->who);
-    wa_write_chat(json, draft->group,
-                  item->opens_window && draft->time_ms > 0 ? draft->time_ms + WA_WINDOW_MS : 0);
+    if (!is_profile)
+        wa_write_chat(json, draft->group,
+                      item->opens_window && draft->time_ms > 0 ? draft->time_ms + WA_WINDOW_MS : 0);
     if (draft->group.len > 0 && strncmp(type, "message.", 8) == 0)
         wa_write_author(json, &draft->who);
     return item;
@@ -283,16 +287,17 @@ void wa_read_echo(const struct wa_change *change, yyjson_val *message)
 {
     struct draft draft = { .change = change, .message = message };
     struct kanal_json json;
+    kanal_str id = kanal_json_text_at(message, "id");
     draft.who.phone = kanal_json_text_at(message, "to");
     draft.who.bsuid = kanal_json_text_at(message, "to_user_id");
     draft.time_ms = meta_seconds(kanal_json_at(message, "timestamp")) * 1000;
     wa_find_contact(change, &draft.who);
     wa_address(draft.address, &draft.who);
-    if (!draft.address[0]) {
-        meta_ignore(change->batch, KANAL_LIT("an echo to nobody"));
+    if (!draft.address[0] || id.len == 0 || id.len > META_ID_MAX) {
+        meta_ignore(change->batch, KANAL_LIT("an echo to nobody, or without an id"));
         return;
     }
-    struct meta_item *item = begin(&draft, &json, "message.sent", NULL, kanal_json_text_at(message, "id"));
+    struct meta_item *item = begin(&draft, &json, "message.sent", NULL, id);
     if (!item)
         return;
     kanal_json_key(&json, "message");

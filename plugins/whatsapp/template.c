@@ -228,6 +228,7 @@ static void write_language(struct kanal_json *json, kanal_str locale)
     kanal_json_key(json, "language");
     kanal_json_object(json);
     kanal_json_member_str(json, "code", kanal_str_of(code, n));
+    kanal_json_member_text(json, "policy", "deterministic"); /* the only one there is */
     kanal_json_object_end(json);
 }
 

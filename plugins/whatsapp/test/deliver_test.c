@@ -264,24 +264,29 @@ Test(choice, links_and_requests)
 Test(template_, parameters_become_components)
 {
     expect_send("{\"type\":\"template\",\"name\":\"hello_world\",\"locale\":\"ru\"}", "template",
-                "{\"name\":\"hello_world\",\"language\":{\"code\":\"ru\"}}");
+                "{\"name\":\"hello_world\",\"language\":{\"code\":\"ru\",\"policy\":\"deterministic\"}}");
     expect_send(
         TEMPLATE(
             "{\"value\":\"Анна\"},{\"kind\":\"amount\",\"value\":\"100.99\",\"currency\":\"USD\"},{\"kind\":"
-            "\"time\",\"value\":\"2026-11-25T10:00:00Z\",\"name\":\"when\"}"),
+            "\"time\",\"value\":\"2026-11-25T10:00:00Z\"}"),
         "template",
-        "{\"name\":\"confirm\",\"language\":{\"code\":\"en_GB\"},\"components\":[{\"type\":\"body\","
+        "{\"name\":\"confirm\",\"language\":{\"code\":\"en_GB\",\"policy\":\"deterministic\"},\"components\":"
+        "[{\"type\":\"body\","
         "\"parameters\":[{"
         "\"type\":\"text\",\"text\":\"Анна\"},{\"type\":\"currency\",\"currency\":{\"fallback_value\":\"100."
         "99 USD\","
         "\"code\":\"USD\",\"amount_1000\":100990}},{\"type\":\"date_time\",\"date_time\":{\"fallback_value\":"
         "\"2026-"
-        "11-25T10:00:00Z\"},\"parameter_name\":\"when\"}]}]}");
+        "11-25T10:00:00Z\"}}]}]}");
+    expect_send(TEMPLATE("{\"value\":\"Анна\",\"name\":\"who\"}"),
+                "template/components/0/parameters/0/parameter_name", "who");
+    expect_send(TEMPLATE("{\"component\":\"button\",\"kind\":\"url\",\"value\":\"x\",\"button\":4}"),
+                "template/components/0/index", "4");
     expect_send(TEMPLATE("{\"component\":\"header\",\"kind\":\"image\",\"url\":\"" URL
                          "\"},{\"component\":\"button\","
                          "\"kind\":\"payload\",\"value\":\"P\"},{\"component\":\"button\",\"kind\":\"url\","
                          "\"value\":\"x\"},{"
-                         "\"component\":\"button\",\"kind\":\"code\",\"value\":\"SAVE\",\"button\":4}"),
+                         "\"component\":\"button\",\"kind\":\"code\",\"value\":\"SAVE\"}"),
                 "template/components",
                 "[{\"type\":\"header\",\"parameters\":[{\"type\":\"image\",\"image\":{\"link\":\"" URL
                 "\"}}]},{\"type\":"
@@ -289,7 +294,7 @@ Test(template_, parameters_become_components)
                 "\"payload\",\"payload\":\"P\"}"
                 "]},{\"type\":\"button\",\"sub_type\":\"url\",\"index\":\"1\",\"parameters\":[{\"type\":"
                 "\"text\",\"text\":\"x\"}]},"
-                "{\"type\":\"button\",\"sub_type\":\"copy_code\",\"index\":\"4\",\"parameters\":[{\"type\":"
+                "{\"type\":\"button\",\"sub_type\":\"copy_code\",\"index\":\"2\",\"parameters\":[{\"type\":"
                 "\"coupon_code\","
                 "\"coupon_code\":\"SAVE\"}]}]");
     expect_send(
