@@ -59,27 +59,26 @@ static void of_status(kanal_result *result, kanal_status status, const struct me
         set(result, KANAL_RETRY, KANAL_SCOPE_CHANNEL, "unavailable");
         break;
     case KANAL_E_MAYBE: /* an upload alone is no message: it can be made again */
-        set(result, ask->is_upload ? KANAL_RETRY : KANAL_UNKNOWN, KANAL_SCOPE_MESSAGE, "timeout");
+        set(result, ask->is_message ? KANAL_UNKNOWN : KANAL_RETRY, KANAL_SCOPE_MESSAGE, "timeout");
         break;
     case KANAL_E_CANCELLED:
-        set(result, KANAL_UNKNOWN, 0, ask->is_stopping ? "interrupted" : "timeout");
-        if (ask->is_upload)
-            set(result, KANAL_RETRY, KANAL_SCOPE_MESSAGE, "interrupted");
+        set(result, ask->is_message ? KANAL_UNKNOWN : KANAL_RETRY, KANAL_SCOPE_MESSAGE,
+            ask->is_stopping ? "interrupted" : "timeout");
         break;
     case KANAL_E_TOO_LARGE: /* the media; of a plain call Meta's answer, which comes after the sending */
-        if (ask->is_upload)
+        if (ask->has_source)
             set(result, KANAL_FAILED, KANAL_SCOPE_MESSAGE, "payload_too_large");
         else
             set(result, KANAL_UNKNOWN, 0, "provider_error");
         break;
     case KANAL_E_NOT_FOUND: /* the media; of a plain call the secret */
-        if (ask->is_upload)
+        if (ask->has_source)
             set(result, KANAL_FAILED, KANAL_SCOPE_MESSAGE, "media_unavailable");
         else
             set(result, KANAL_FAILED, KANAL_SCOPE_CHANNEL, "auth_failed");
         break;
     case KANAL_E_DENIED:
-        if (ask->is_upload)
+        if (ask->has_source)
             set(result, KANAL_FAILED, KANAL_SCOPE_MESSAGE, "media_unavailable");
         else
             set(result, KANAL_FAILED, KANAL_SCOPE_CHANNEL, "denied");
@@ -128,7 +127,7 @@ void meta_result_of_reply(kanal_result *result, const struct meta_reply *reply,
     result->provider_code = meta_code_text(reply->code, reply->subcode, scratch);
     if (reply->http_code >= 200 && reply->http_code < 300 && reply->code == 0) {
         /* Taken, it seems, but the answer makes no sense. */
-        set(result, ask->is_upload ? KANAL_RETRY : KANAL_UNKNOWN, 0, "provider_error");
+        set(result, ask->is_message ? KANAL_UNKNOWN : KANAL_RETRY, 0, "provider_error");
         return;
     }
     const struct meta_rule *rule = meta_rule_of(rules, reply->code, reply->subcode);

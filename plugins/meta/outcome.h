@@ -24,7 +24,8 @@ struct meta_rules { /* a plugin's own */
 const struct meta_rule *meta_rule_of(const struct meta_rules *, int64_t code, int64_t subcode);
 
 struct meta_ask {    /* what was asked */
-    int is_upload;   /* a form with a file of a source_url */
+    int has_source;  /* a form with a file of a source_url: that may be what is missing */
+    int is_message;  /* what may have been taken must not be asked for again */
     int is_stopping; /* the channel is being stopped: what was cancelled was cut off */
 };
 

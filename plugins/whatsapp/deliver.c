@@ -65,7 +65,9 @@ static void refuse(struct delivery *delivery, const char *code, const char *reas
 static void answer_not_sent(struct delivery *delivery, const struct meta_reply *reply, int is_upload)
 {
     struct meta_channel *channel = &delivery->channel->base;
-    const struct meta_ask ask = { .is_upload = is_upload, .is_stopping = channel->stopping != 0 };
+    const struct meta_ask ask = { .has_source = is_upload,
+                                  .is_message = !is_upload,
+                                  .is_stopping = channel->stopping != 0 };
     char scratch[META_CODE_MAX];
     kanal_result result;
     meta_result_of_reply(&result, reply, &wa_rules, &ask, scratch);

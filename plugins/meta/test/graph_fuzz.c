@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
                                      .body = kanal_str_of((const char *)bytes + 2 + split, len - 2 - split),
                                      .headers = headers + (bytes[0] >> 7),
                                      .header_count = 1 };
-    const struct meta_ask ask = { .is_upload = bytes[0] >> 6 & 1 };
+    const struct meta_ask ask = { .has_source = bytes[0] >> 6 & 1, .is_message = bytes[0] >> 5 & 1 };
     struct meta_reply reply;
     kanal_result result;
     char scratch[META_CODE_MAX];
