@@ -3,9 +3,12 @@
 #ifndef KANAL_SDK_SDK_H
 #define KANAL_SDK_SDK_H
 #include "base64.h"
+#include "batch.h"
 #include "buffer.h"
+#include "calls.h"
 #include "json.h"
 #include "member.h"
+#include "outcome.h"
 #include "str.h"
 #include "time.h"
 #include "url.h"

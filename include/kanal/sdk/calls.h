@@ -1,0 +1,42 @@
+/* kanal/sdk/calls.h - the HTTP requests that a channel has under way, and a stop() that waits for them. Part of the static
+ * helpers, not of the ABI.
+ *
+ * struct kanal_calls lives in the channel. Everything runs in the lane. */
+#ifndef KANAL_SDK_CALLS_H
+#define KANAL_SDK_CALLS_H
+#include "str.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define KANAL_CALLS_DRAIN_MS 5000u /* what stop() grants to what is under way */
+
+struct kanal_call;
+
+struct kanal_calls {
+    const kanal_host *host;
+    struct kanal_call *first; /* each leaves the list when its callback has run */
+    uint32_t held;            /* other things that are open */
+    uint32_t reserved;
+    kanal_op stopping; /* the op of stop(); 0 before */
+    kanal_op timer;    /* of stop(); 0: none is set */
+};
+
+/* host is borrowed. */
+void kanal_calls_init(struct kanal_calls *, const kanal_host *);
+/* Sends a request; its callback runs exactly once, later. NULL: out of memory, the callback never runs. */
+struct kanal_call *kanal_calls_send(struct kanal_calls *, kanal_op cause, const kanal_http_request *,
+                                    kanal_response_fn *, void *user);
+/* Its callback runs soon, with KANAL_E_CANCELLED. */
+void kanal_calls_cancel(struct kanal_calls *, struct kanal_call *);
+/* Something else is open (a verify(), a request to answer), until it is let go: one for one. */
+void kanal_calls_hold(struct kanal_calls *);
+void kanal_calls_let_go(struct kanal_calls *);
+/* The slot stop(): finishes the op when nothing is open any more; requests that are still under way after
+ * KANAL_CALLS_DRAIN_MS are cancelled. */
+void kanal_calls_stop(struct kanal_calls *, kanal_op);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

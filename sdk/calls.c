@@ -1,0 +1,96 @@
+#include "kanal/sdk/calls.h"
+
+#include <stdlib.h>
+
+struct kanal_call {
+    struct kanal_call *next, **link;
+    struct kanal_calls *calls;
+    kanal_op op;
+    kanal_response_fn *done;
+    void *user;
+};
+
+void kanal_calls_init(struct kanal_calls *calls, const kanal_host *host)
+{
+    memset(calls, 0, sizeof *calls);
+    calls->host = host;
+}
+
+static void settle(struct kanal_calls *calls)
+{
+    kanal_op op = calls->stopping;
+    if (op == 0 || calls->first || calls->held > 0)
+        return;
+    if (calls->timer != 0) { /* nothing is left that it would have to cut off; its callback settles */
+        calls->host->cancel(calls->host, calls->timer);
+        return;
+    }
+    calls->stopping = 0;
+    calls->host->finish(calls->host, op, KANAL_OK, kanal_str_of(NULL, 0));
+}
+
+static void on_response(void *user, kanal_status status, const kanal_http_response *response)
+{
+    struct kanal_call *call = (struct kanal_call *)user;
+    struct kanal_calls *calls = call->calls;
+    *call->link = call->next;
+    if (call->next)
+        call->next->link = call->link;
+    calls->held++; /* the callback may end others */
+    call->done(call->user, status, response);
+    free(call);
+    kanal_calls_let_go(calls);
+}
+
+struct kanal_call *kanal_calls_send(struct kanal_calls *calls, kanal_op cause,
+                                    const kanal_http_request *request, kanal_response_fn *done, void *user)
+{
+    struct kanal_call *call = (struct kanal_call *)calloc(1, sizeof *call);
+    if (!call)
+        return NULL;
+    call->calls = calls;
+    call->done = done;
+    call->user = user;
+    call->next = calls->first;
+    call->link = &calls->first;
+    if (call->next)
+        call->next->link = &call->next;
+    calls->first = call;
+    call->op = calls->host->http_send(calls->host, cause, request, on_response, call);
+    return call;
+}
+
+void kanal_calls_cancel(struct kanal_calls *calls, struct kanal_call *call)
+{
+    if (call)
+        calls->host->cancel(calls->host, call->op);
+}
+
+void kanal_calls_hold(struct kanal_calls *calls)
+{
+    calls->held++;
+}
+
+void kanal_calls_let_go(struct kanal_calls *calls)
+{
+    calls->held--;
+    settle(calls);
+}
+
+static void on_drained(void *user, kanal_status status)
+{
+    struct kanal_calls *calls = (struct kanal_calls *)user;
+    calls->timer = 0;
+    if (status == KANAL_OK)
+        for (struct kanal_call *call = calls->first; call; call = call->next)
+            kanal_calls_cancel(calls, call);
+    settle(calls);
+}
+
+void kanal_calls_stop(struct kanal_calls *calls, kanal_op op)
+{
+    calls->stopping = op;
+    if (calls->first || calls->held > 0)
+        calls->timer = calls->host->timer(calls->host, KANAL_CALLS_DRAIN_MS, on_drained, calls);
+    settle(calls);
+}

@@ -1,0 +1,130 @@
+#include "expect.h"
+#include "kanal/sdk/calls.h"
+
+#define OPS_MAX 8
+
+struct op { /* what a stand-in of the host has under way */
+    kanal_response_fn *response;
+    kanal_done_fn *timer;
+    void *user;
+    int is_cancelled;
+};
+
+struct host {
+    kanal_host table;
+    struct op ops[OPS_MAX + 1];
+    kanal_op next;
+    kanal_op finished;
+};
+
+static kanal_op on_send(const kanal_host *table, kanal_op cause, const kanal_http_request *request,
+                        kanal_response_fn *response, void *user)
+{
+    struct host *host = table->impl;
+    (void)cause, (void)request;
+    host->ops[++host->next] = (struct op){ .response = response, .user = user };
+    return host->next;
+}
+
+static kanal_op on_timer_set(const kanal_host *table, uint32_t delay_ms, kanal_done_fn *done, void *user)
+{
+    struct host *host = table->impl;
+    cr_expect_eq(delay_ms, KANAL_CALLS_DRAIN_MS);
+    host->ops[++host->next] = (struct op){ .timer = done, .user = user };
+    return host->next;
+}
+
+static void on_cancel(const kanal_host *table, kanal_op op)
+{
+    ((struct host *)table->impl)->ops[op].is_cancelled = 1;
+}
+
+static void on_finish(const kanal_host *table, kanal_op op, kanal_status status, kanal_str reason)
+{
+    (void)reason;
+    cr_expect_eq(status, KANAL_OK);
+    cr_expect_eq(((struct host *)table->impl)->finished, 0, "finished twice");
+    ((struct host *)table->impl)->finished = op;
+}
+
+static void host_init(struct host *host)
+{
+    memset(host, 0, sizeof *host);
+    host->table = (kanal_host){ .struct_size = sizeof host->table,
+                                .impl = host,
+                                .http_send = on_send,
+                                .timer = on_timer_set,
+                                .cancel = on_cancel,
+                                .finish = on_finish };
+}
+
+static void end(struct host *host, kanal_op number, kanal_status status)
+{
+    struct op op = host->ops[number];
+    memset(&host->ops[number], 0, sizeof op);
+    if (op.response)
+        op.response(op.user, status, NULL);
+    else
+        op.timer(op.user, status);
+}
+
+static void count(void *user, kanal_status status, const kanal_http_response *response)
+{
+    (void)status, (void)response;
+    ++*(int *)user;
+}
+
+Test(calls, stop_waits_for_what_is_under_way)
+{
+    struct host host;
+    struct kanal_calls calls;
+    int answered = 0;
+    host_init(&host);
+    kanal_calls_init(&calls, &host.table);
+    kanal_http_request request = { .struct_size = sizeof request };
+    for (int i = 0; i < 3; i++)
+        cr_assert_not_null(kanal_calls_send(&calls, 0, &request, count, &answered));
+    kanal_calls_hold(&calls);
+    end(&host, 2, KANAL_OK);
+    kanal_calls_stop(&calls, 99);
+    end(&host, 1, KANAL_OK);
+    end(&host, 3, KANAL_OK);
+    cr_expect_eq(answered, 3);
+    cr_expect_eq(host.finished, 0, "something is held");
+    kanal_calls_let_go(&calls);
+    cr_expect_eq(host.finished, 0, "the timer's callback is owed");
+    cr_expect(host.ops[4].is_cancelled);
+    end(&host, 4, KANAL_E_CANCELLED);
+    cr_expect_eq(host.finished, 99);
+}
+
+Test(calls, what_takes_too_long_is_cut_off)
+{
+    struct host host;
+    struct kanal_calls calls;
+    int answered = 0;
+    host_init(&host);
+    kanal_calls_init(&calls, &host.table);
+    kanal_http_request request = { .struct_size = sizeof request };
+    kanal_calls_send(&calls, 0, &request, count, &answered);
+    kanal_calls_send(&calls, 0, &request, count, &answered);
+    kanal_calls_stop(&calls, 99);
+    end(&host, 3, KANAL_OK); /* the timer */
+    cr_expect(host.ops[1].is_cancelled && host.ops[2].is_cancelled);
+    end(&host, 1, KANAL_E_CANCELLED);
+    cr_expect_eq(host.finished, 0);
+    end(&host, 2, KANAL_E_CANCELLED);
+    cr_expect_eq(host.finished, 99);
+    cr_expect_eq(answered, 2);
+}
+
+Test(calls, nothing_under_way_stops_at_once)
+{
+    struct host host;
+    struct kanal_calls calls;
+    host_init(&host);
+    kanal_calls_init(&calls, &host.table);
+    kanal_calls_stop(&calls, 99);
+    cr_expect_eq(host.finished, 99);
+    cr_expect_eq(host.next, 0, "no timer was set");
+}
