@@ -57,6 +57,8 @@ struct kanal_call *kanal_calls_send(struct kanal_calls *calls, kanal_op cause,
         call->next->link = &call->next;
     calls->first = call;
     call->op = calls->host->http_send(calls->host, cause, request, on_response, call);
+    if (calls->stopping != 0 && calls->timer == 0) /* its time is over already */
+        kanal_calls_cancel(calls, call);
     return call;
 }
 
@@ -80,10 +82,10 @@ void kanal_calls_let_go(struct kanal_calls *calls)
 static void on_drained(void *user, kanal_status status)
 {
     struct kanal_calls *calls = (struct kanal_calls *)user;
+    (void)status; /* whoever ended it: nobody would end the rest */
     calls->timer = 0;
-    if (status == KANAL_OK)
-        for (struct kanal_call *call = calls->first; call; call = call->next)
-            kanal_calls_cancel(calls, call);
+    for (struct kanal_call *call = calls->first; call; call = call->next)
+        kanal_calls_cancel(calls, call);
     settle(calls);
 }
 

@@ -113,9 +113,13 @@ Test(calls, what_takes_too_long_is_cut_off)
     cr_expect(host.ops[1].is_cancelled && host.ops[2].is_cancelled);
     end(&host, 1, KANAL_E_CANCELLED);
     cr_expect_eq(host.finished, 0);
+    kanal_calls_send(&calls, 0, &request, count, &answered);
+    cr_expect(host.ops[4].is_cancelled, "it comes too late");
     end(&host, 2, KANAL_E_CANCELLED);
+    cr_expect_eq(host.finished, 0);
+    end(&host, 4, KANAL_E_CANCELLED);
     cr_expect_eq(host.finished, 99);
-    cr_expect_eq(answered, 2);
+    cr_expect_eq(answered, 3);
 }
 
 Test(calls, nothing_under_way_stops_at_once)
