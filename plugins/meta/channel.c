@@ -3,7 +3,6 @@
 #include "graph.h"
 #include "outcome.h"
 
-#define DRAIN_MS 5000
 #define SELF_RETRY_MIN_MS 2000
 #define SELF_RETRY_MAX_MS 300000
 
@@ -35,6 +34,7 @@ int meta_channel_init(struct meta_channel *channel, const kanal_host *host, cons
     kanal_str account = account_setting ? kanal_json_text_at(settings, account_setting) : KANAL_LIT("me");
     memset(channel, 0, sizeof *channel);
     channel->host = host;
+    kanal_calls_init(&channel->calls, host);
     channel->id = kanal_str_dup(config->channel_id);
     channel->api_url = dup_url(api_url);
     channel->version = kanal_str_dup(version);
@@ -75,14 +75,15 @@ static void on_timer(void *user, kanal_status status)
     timer->op = 0;
     if (status == KANAL_OK && fired)
         fired(channel);
-    meta_channel_settle(channel);
+    kanal_calls_let_go(&channel->calls);
 }
 
 static void timer_set(struct meta_timer *timer, struct meta_channel *channel, uint32_t delay_ms,
                       void (*fired)(struct meta_channel *))
 {
-    if (channel->stopping != 0 || timer->op != 0)
+    if (channel->calls.stopping != 0 || timer->op != 0)
         return;
+    kanal_calls_hold(&channel->calls);
     timer->channel = channel;
     timer->fired = fired;
     timer->op = channel->host->timer(channel->host, delay_ms, on_timer, timer);
@@ -143,30 +144,10 @@ void meta_channel_ask_self(struct meta_channel *channel)
 
 /* ---- The end ---- */
 
-static void cut_off(struct meta_channel *channel)
-{
-    meta_graph_cancel_all(channel);
-}
-
 void meta_channel_stop(struct meta_channel *channel, kanal_op op)
 {
-    timer_set(&channel->stop_timer, channel, DRAIN_MS, cut_off);
-    channel->stopping = op;
     timer_cancel(&channel->self_timer);
-    meta_channel_settle(channel);
-}
-
-void meta_channel_settle(struct meta_channel *channel)
-{
-    kanal_op op = channel->stopping;
-    if (op == 0 || channel->calls != NULL || channel->pending > 0 || channel->self_timer.op != 0)
-        return;
-    if (channel->stop_timer.op != 0) { /* nothing is left that it would have to cut off */
-        timer_cancel(&channel->stop_timer);
-        return;
-    }
-    channel->stopping = 0;
-    meta_finish(channel, op, KANAL_OK, kanal_str_of(NULL, 0));
+    kanal_calls_stop(&channel->calls, op);
 }
 
 /* ---- Words ---- */

@@ -3,10 +3,10 @@
 #ifndef META_CHANNEL_H
 #define META_CHANNEL_H
 #include "kanal/plugin.h"
+#include "kanal/sdk/calls.h"
 #include "kanal/sdk/sdk.h"
 
 struct meta_channel;
-struct meta_call;
 
 /* A wait: at most one at a time. */
 struct meta_timer {
@@ -31,12 +31,10 @@ struct meta_channel {
     char *account; /* owned: the node that messages are sent from: a phone number id, a page id, "me" */
     enum meta_media_way media;
     const char *self_fields; /* what is asked of the account at start, to prove the token */
-    struct meta_timer self_timer, stop_timer;
+    struct meta_timer self_timer;
     uint32_t self_failures;
-    struct meta_call *calls; /* HTTP requests under way; each leaves the list when its callback has run */
-    size_t pending;          /* other operations under way that stop() has to wait for */
-    kanal_op stopping;       /* the op of stop(), 0 before */
-    uint32_t ills;           /* META_ILL_… */
+    struct kanal_calls calls; /* what is under way, and the end that waits for it */
+    uint32_t ills;            /* META_ILL_… */
 };
 
 /* The base out of the settings `api_url`, `version`, `media` and `account_setting` (NULL: "me"). 0, or a status with
@@ -49,8 +47,6 @@ void meta_channel_release(struct meta_channel *);
 void meta_channel_ask_self(struct meta_channel *);
 /* The slot stop(): what is under way gets some seconds to end. */
 void meta_channel_stop(struct meta_channel *, kanal_op);
-/* Answers stop() once nothing is open any more; called whenever something ended. */
-void meta_channel_settle(struct meta_channel *);
 /* One thing is wrong (status and why), or is not any more (KANAL_OK). The host hears of changes. */
 void meta_channel_health(struct meta_channel *, uint32_t ill, kanal_status, kanal_str reason);
 

@@ -1,38 +1,14 @@
 #include "graph.h"
 
+#include "kanal/sdk/outcome.h"
+
 #define REGAIN_MINUTES_MAX (24 * 60)
 
-struct meta_call {
-    struct meta_call *next, **link;
+struct exchange {
     struct meta_channel *channel;
-    kanal_op op;
     meta_reply_fn *done;
     void *user;
 };
-
-static kanal_str words_of(kanal_status status)
-{
-    switch (status) {
-    case KANAL_E_TIMEOUT:
-        return KANAL_LIT("no answer in time; nothing was sent");
-    case KANAL_E_NETWORK:
-        return KANAL_LIT("Meta could not be reached");
-    case KANAL_E_MAYBE:
-        return KANAL_LIT("the connection broke before Meta answered");
-    case KANAL_E_CANCELLED:
-        return KANAL_LIT("cancelled");
-    case KANAL_E_DENIED:
-        return KANAL_LIT("the host of api_url, or of the media, is not granted in `egress`");
-    case KANAL_E_BUSY:
-        return KANAL_LIT("too many requests of this channel are pending");
-    case KANAL_E_TOO_LARGE:
-        return KANAL_LIT("the answer or the media is over the size limit");
-    case KANAL_E_NOT_FOUND:
-        return KANAL_LIT("the media, or the secret, is not there");
-    default:
-        return KANAL_LIT("the request could not be made");
-    }
-}
 
 /* ---- Answers ---- */
 
@@ -85,7 +61,7 @@ yyjson_doc *meta_reply_read(struct meta_reply *reply, kanal_status status,
     memset(reply, 0, sizeof *reply);
     reply->status = status;
     if (status != KANAL_OK || !response) {
-        reply->message = words_of(status);
+        reply->message = kanal_status_words(status);
         return NULL;
     }
     yyjson_doc *document = kanal_json_parse(response->body);
@@ -103,32 +79,20 @@ yyjson_doc *meta_reply_read(struct meta_reply *reply, kanal_status status,
 
 /* ---- Calls ---- */
 
-static void call_free(struct meta_call *call)
-{
-    *call->link = call->next;
-    if (call->next)
-        call->next->link = call->link;
-    free(call);
-}
-
 static void on_response(void *user, kanal_status status, const kanal_http_response *response)
 {
-    struct meta_call *call = user;
-    struct meta_channel *channel = call->channel;
-    meta_reply_fn *done = call->done;
-    void *done_user = call->user;
+    struct exchange exchange = *(struct exchange *)user;
+    const kanal_host *host = exchange.channel->host;
     struct meta_reply reply;
-    yyjson_doc *document = meta_reply_read(&reply, status, response, channel->host->now_ms(channel->host));
-    call_free(call);
-    done(done_user, &reply);
+    free(user);
+    yyjson_doc *document = meta_reply_read(&reply, status, response, host->now_ms(host));
+    exchange.done(exchange.user, &reply);
     yyjson_doc_free(document);
-    meta_channel_settle(channel);
 }
 
-static void send_request(struct meta_call *call, kanal_op cause, const struct meta_request *wanted,
-                         kanal_str url)
+static struct kanal_call *send_request(struct exchange *exchange, kanal_op cause,
+                                       const struct meta_request *wanted, kanal_str url)
 {
-    const kanal_host *host = call->channel->host;
     const kanal_field type = { KANAL_LIT("content-type"), KANAL_LIT("application/json") };
     kanal_secret_use secrets[2] = { META_BEARER };
     if (wanted->secret)
@@ -149,32 +113,25 @@ static void send_request(struct meta_call *call, kanal_op cause, const struct me
         request.headers = &type;
         request.header_count = 1;
     }
-    call->op = host->http_send(host, cause, &request, on_response, call);
+    return kanal_calls_send(&exchange->channel->calls, cause, &request, on_response, exchange);
 }
 
-struct meta_call *meta_graph_call(struct meta_channel *channel, kanal_op cause,
-                                  const struct meta_request *request, meta_reply_fn *done, void *user)
+kanal_status meta_graph_call(struct meta_channel *channel, kanal_op cause, const struct meta_request *request,
+                             meta_reply_fn *done, void *user)
 {
     struct kanal_buffer url = { 0 };
-    struct meta_call *call = calloc(1, sizeof *call);
+    struct exchange *exchange = malloc(sizeof *exchange);
+    kanal_status status = KANAL_E_INTERNAL;
     meta_graph_url(&url, channel, request->path);
-    if (!call || url.failed) {
-        free(call);
-        call = NULL;
-        goto out;
+    if (exchange && request->path.ptr && !url.failed) {
+        *exchange = (struct exchange){ channel, done, user };
+        if (send_request(exchange, cause, request, kanal_buffer_view(&url)))
+            status = KANAL_OK;
     }
-    call->channel = channel;
-    call->done = done;
-    call->user = user;
-    call->next = channel->calls;
-    call->link = &channel->calls;
-    if (call->next)
-        call->next->link = &call->next;
-    channel->calls = call;
-    send_request(call, cause, request, kanal_buffer_view(&url));
-out:
+    if (status != KANAL_OK)
+        free(exchange);
     kanal_buffer_release(&url);
-    return call;
+    return status;
 }
 
 void meta_graph_url(struct kanal_buffer *out, const struct meta_channel *channel, kanal_str path)
@@ -184,10 +141,4 @@ void meta_graph_url(struct kanal_buffer *out, const struct meta_channel *channel
     kanal_buffer_text(out, channel->version);
     kanal_buffer_byte(out, '/');
     kanal_buffer_str(out, path);
-}
-
-void meta_graph_cancel_all(struct meta_channel *channel)
-{
-    for (struct meta_call *call = channel->calls; call; call = call->next)
-        channel->host->cancel(channel->host, call->op);
 }

@@ -36,13 +36,12 @@ struct meta_request {
     const kanal_secret_use *secret; /* one more, beside the token; or NULL */
 };
 
-/* Starts a call; its callback runs exactly once, later, in the lane; while stop() is under way the channel settles after it.
- * cause: 0 or the op it is done for. Returns the call, or NULL when out of memory (then the callback never runs). */
-struct meta_call *meta_graph_call(struct meta_channel *, kanal_op cause, const struct meta_request *,
-                                  meta_reply_fn *, void *user);
+/* Sends a request; its callback runs exactly once, later, in the lane. cause: 0 or the op it is done for. KANAL_OK, or
+ * KANAL_E_INTERNAL: out of memory, the callback never runs. */
+kanal_status meta_graph_call(struct meta_channel *, kanal_op cause, const struct meta_request *,
+                             meta_reply_fn *, void *user);
 /* Appends <api_url>/<version>/<path>. */
 void meta_graph_url(struct kanal_buffer *out, const struct meta_channel *, kanal_str path);
-void meta_graph_cancel_all(struct meta_channel *);
 
 /* Reads an answer as it came. The document that the views point into, or NULL; yyjson_doc_free() it. */
 yyjson_doc *meta_reply_read(struct meta_reply *, kanal_status, const kanal_http_response *, int64_t now_ms);

@@ -40,67 +40,19 @@ const struct meta_rule *meta_rule_of(const struct meta_rules *rules, int64_t cod
     return row || code == 0 ? row : find(&common, code, subcode);
 }
 
-static void set(kanal_result *result, int32_t outcome, int32_t scope, const char *code)
-{
-    result->outcome = outcome;
-    result->scope = scope;
-    result->code = kanal_str_c(code);
-}
-
-/* The exchange did not come to an answer. */
-static void of_status(kanal_result *result, kanal_status status, const struct meta_ask *ask)
-{
-    switch (status) {
-    case KANAL_E_NETWORK:
-    case KANAL_E_TIMEOUT: /* both: no byte of the request left */
-        set(result, KANAL_RETRY, KANAL_SCOPE_CHANNEL, "network");
-        break;
-    case KANAL_E_BUSY:
-        set(result, KANAL_RETRY, KANAL_SCOPE_CHANNEL, "unavailable");
-        break;
-    case KANAL_E_MAYBE: /* an upload alone is no message: it can be made again */
-        set(result, ask->is_message ? KANAL_UNKNOWN : KANAL_RETRY, KANAL_SCOPE_MESSAGE, "timeout");
-        break;
-    case KANAL_E_CANCELLED:
-        set(result, ask->is_message ? KANAL_UNKNOWN : KANAL_RETRY, KANAL_SCOPE_MESSAGE,
-            ask->is_stopping ? "interrupted" : "timeout");
-        break;
-    case KANAL_E_TOO_LARGE: /* the media; of a plain call Meta's answer, which comes after the sending */
-        if (ask->has_source)
-            set(result, KANAL_FAILED, KANAL_SCOPE_MESSAGE, "payload_too_large");
-        else
-            set(result, KANAL_UNKNOWN, 0, "provider_error");
-        break;
-    case KANAL_E_NOT_FOUND: /* the media; of a plain call the secret */
-        if (ask->has_source)
-            set(result, KANAL_FAILED, KANAL_SCOPE_MESSAGE, "media_unavailable");
-        else
-            set(result, KANAL_FAILED, KANAL_SCOPE_CHANNEL, "auth_failed");
-        break;
-    case KANAL_E_DENIED:
-        if (ask->has_source)
-            set(result, KANAL_FAILED, KANAL_SCOPE_MESSAGE, "media_unavailable");
-        else
-            set(result, KANAL_FAILED, KANAL_SCOPE_CHANNEL, "denied");
-        break;
-    default:
-        set(result, KANAL_FAILED, KANAL_SCOPE_MESSAGE, "internal");
-    }
-}
-
 /* An answer without a code that we know: of a proxy in front of Meta, or something new. */
 static void of_http(kanal_result *result, int http_code)
 {
     if (http_code == 429)
-        set(result, KANAL_RETRY, KANAL_SCOPE_CHANNEL, "rate_limited");
+        kanal_result_set(result, KANAL_RETRY, KANAL_SCOPE_CHANNEL, "rate_limited");
     else if (http_code >= 500)
-        set(result, KANAL_RETRY, KANAL_SCOPE_CHANNEL, "provider_error");
+        kanal_result_set(result, KANAL_RETRY, KANAL_SCOPE_CHANNEL, "provider_error");
     else if (http_code == 401)
-        set(result, KANAL_FAILED, KANAL_SCOPE_CHANNEL, "auth_failed");
+        kanal_result_set(result, KANAL_FAILED, KANAL_SCOPE_CHANNEL, "auth_failed");
     else if (http_code == 413)
-        set(result, KANAL_FAILED, KANAL_SCOPE_MESSAGE, "payload_too_large");
+        kanal_result_set(result, KANAL_FAILED, KANAL_SCOPE_MESSAGE, "payload_too_large");
     else
-        set(result, KANAL_FAILED, KANAL_SCOPE_MESSAGE, "provider_error");
+        kanal_result_set(result, KANAL_FAILED, KANAL_SCOPE_MESSAGE, "provider_error");
 }
 
 kanal_str meta_code_text(int64_t code, int64_t subcode, char scratch[META_CODE_MAX])
@@ -114,27 +66,23 @@ kanal_str meta_code_text(int64_t code, int64_t subcode, char scratch[META_CODE_M
 }
 
 void meta_result_of_reply(kanal_result *result, const struct meta_reply *reply,
-                          const struct meta_rules *rules, const struct meta_ask *ask,
-                          char scratch[META_CODE_MAX])
+                          const struct meta_rules *rules, uint32_t exchange, char scratch[META_CODE_MAX])
 {
-    memset(result, 0, sizeof *result);
-    result->struct_size = sizeof *result;
-    result->reason = reply->message;
-    if (reply->status != KANAL_OK) {
-        of_status(result, reply->status, ask);
-        return;
-    }
-    result->provider_code = meta_code_text(reply->code, reply->subcode, scratch);
-    if (reply->http_code >= 200 && reply->http_code < 300 && reply->code == 0) {
-        /* Taken, it seems, but the answer makes no sense. */
-        set(result, ask->is_message ? KANAL_UNKNOWN : KANAL_RETRY, 0, "provider_error");
-        return;
-    }
+    int is_taken = reply->http_code >= 200 && reply->http_code < 300 && reply->code == 0;
     const struct meta_rule *rule = meta_rule_of(rules, reply->code, reply->subcode);
-    if (rule)
-        set(result, rule->outcome, rule->scope, rule->error_code);
+    if (reply->status != KANAL_OK) {
+        kanal_result_of_status(result, reply->status, exchange);
+        return;
+    }
+    if (is_taken) /* it seems, but the answer makes no sense */
+        kanal_result_set(result, exchange & KANAL_EXCHANGE_PREPARES ? KANAL_RETRY : KANAL_UNKNOWN, 0,
+                         "provider_error");
+    else if (rule)
+        kanal_result_set(result, rule->outcome, rule->scope, rule->error_code);
     else
         of_http(result, reply->http_code);
+    result->reason = reply->message;
+    result->provider_code = meta_code_text(reply->code, reply->subcode, scratch);
     if (result->outcome == KANAL_RETRY)
         result->retry_after_ms = reply->retry_ms;
 }

@@ -6,6 +6,7 @@
 #ifndef META_OUTCOME_H
 #define META_OUTCOME_H
 #include "graph.h"
+#include "kanal/sdk/outcome.h"
 
 struct meta_rule {
     int32_t from, to; /* error.code */
@@ -23,19 +24,13 @@ struct meta_rules { /* a plugin's own */
 /* The rule for an error, or NULL. */
 const struct meta_rule *meta_rule_of(const struct meta_rules *, int64_t code, int64_t subcode);
 
-struct meta_ask {    /* what was asked */
-    int has_source;  /* a form with a file of a source_url: that may be what is missing */
-    int is_message;  /* what may have been taken must not be asked for again */
-    int is_stopping; /* the channel is being stopped: what was cancelled was cut off */
-};
-
 #define META_CODE_MAX 48
 /* "131026", or "10/2018278" with its subcode; absent without a code. */
 kanal_str meta_code_text(int64_t code, int64_t subcode, char scratch[META_CODE_MAX]);
 
-/* Fills a result of an answer that is not ok; its texts are static, views into the reply, or into scratch. */
+/* Fills a result of an answer that is not ok (exchange: KANAL_EXCHANGE_…); its texts are static, views into the reply, or into scratch. */
 void meta_result_of_reply(kanal_result *, const struct meta_reply *, const struct meta_rules *,
-                          const struct meta_ask *, char scratch[META_CODE_MAX]);
+                          uint32_t exchange, char scratch[META_CODE_MAX]);
 
 /* Status of a start, a registration or a look-up: DENIED: the token or its rights; REJECTED: another "no" for good. */
 kanal_status meta_status_of_reply(const struct meta_reply *);

@@ -65,12 +65,11 @@ static void refuse(struct delivery *delivery, const char *code, const char *reas
 static void answer_not_sent(struct delivery *delivery, const struct meta_reply *reply, int is_upload)
 {
     struct meta_channel *channel = &delivery->channel->base;
-    const struct meta_ask ask = { .has_source = is_upload,
-                                  .is_message = !is_upload,
-                                  .is_stopping = channel->stopping != 0 };
+    uint32_t exchange = (is_upload ? KANAL_EXCHANGE_MEDIA | KANAL_EXCHANGE_PREPARES : 0) |
+                        (channel->calls.stopping != 0 ? KANAL_EXCHANGE_STOPPING : 0);
     char scratch[META_CODE_MAX];
     kanal_result result;
-    meta_result_of_reply(&result, reply, &wa_rules, &ask, scratch);
+    meta_result_of_reply(&result, reply, &wa_rules, exchange, scratch);
     if (result.scope == KANAL_SCOPE_CHANNEL && result.outcome == KANAL_FAILED)
         meta_channel_health(channel, META_ILL_TOKEN, KANAL_E_DENIED, result.reason);
     answer(delivery, &result);
@@ -102,19 +101,18 @@ static uint32_t timeout_of(const struct delivery *delivery, int64_t limit)
     return (uint32_t)(left > limit ? limit : left < 1000 ? 1000 : left);
 }
 
-static struct meta_call *call(struct delivery *delivery, const char *edge, struct meta_request *request,
-                              meta_reply_fn *done)
+static kanal_status call(struct delivery *delivery, const char *edge, struct meta_request *request,
+                         meta_reply_fn *done)
 {
     struct kanal_buffer path = { 0 };
-    struct meta_call *call = NULL;
+    kanal_status status;
     kanal_buffer_text(&path, delivery->channel->base.account);
     kanal_buffer_text(&path, edge);
     request->method = "POST";
     request->path = kanal_buffer_view(&path);
-    if (request->path.ptr)
-        call = meta_graph_call(&delivery->channel->base, delivery->op, request, done, delivery);
+    status = meta_graph_call(&delivery->channel->base, delivery->op, request, done, delivery);
     kanal_buffer_release(&path);
-    return call;
+    return status;
 }
 
 static void on_sent(void *user, const struct meta_reply *reply)
@@ -140,7 +138,7 @@ static void on_uploaded(void *user, const struct meta_reply *reply)
         answer_not_sent(delivery, reply, 1);
 }
 
-static struct meta_call *upload(struct delivery *delivery)
+static kanal_status upload(struct delivery *delivery)
 {
     const struct wa_outgoing *outgoing = &delivery->outgoing;
     const kanal_part parts[] = {
@@ -159,7 +157,6 @@ static struct meta_call *upload(struct delivery *delivery)
 static void compose_and_send(struct delivery *delivery)
 {
     struct wa_outgoing *outgoing = &delivery->outgoing;
-    struct meta_call *started = NULL;
     wa_outgoing_release(outgoing);
     kanal_status status = wa_compose(outgoing, &delivery->wish);
     if (status == KANAL_E_REJECTED) {
@@ -169,8 +166,8 @@ static void compose_and_send(struct delivery *delivery)
     struct meta_request request = { .json = kanal_buffer_view(&outgoing->json),
                                     .timeout_ms = timeout_of(delivery, TIMEOUT_MS) };
     if (status == KANAL_OK)
-        started = outgoing->needs_upload ? upload(delivery) : call(delivery, "/messages", &request, on_sent);
-    if (!started)
+        status = outgoing->needs_upload ? upload(delivery) : call(delivery, "/messages", &request, on_sent);
+    if (status != KANAL_OK)
         refuse(delivery, "internal", "out of memory", KANAL_SCOPE_MESSAGE);
 }
 

@@ -57,18 +57,15 @@ void wa_media(struct kanal_channel *channel, kanal_op op, kanal_str reference)
 {
     struct fetch *fetch = malloc(sizeof *fetch);
     struct kanal_buffer path = { 0 };
-    struct meta_call *call = NULL;
     kanal_url_encode(&path, reference);
     kanal_buffer_text(&path, "?phone_number_id=");
     kanal_buffer_text(&path, channel->base.account);
     struct meta_request request = { .method = "GET",
                                     .path = kanal_buffer_view(&path),
                                     .timeout_ms = ASK_TIMEOUT_MS };
-    if (fetch && request.path.ptr) {
+    if (fetch)
         *fetch = (struct fetch){ channel, op };
-        call = meta_graph_call(&channel->base, op, &request, on_told, fetch);
-    }
-    if (!call) {
+    if (!fetch || meta_graph_call(&channel->base, op, &request, on_told, fetch) != KANAL_OK) {
         free(fetch);
         fail(channel, op, KANAL_E_INTERNAL);
     }

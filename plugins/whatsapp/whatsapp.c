@@ -135,7 +135,6 @@ static void provision(kanal_channel *channel, kanal_op op, kanal_str public_url,
                                       .secret = KANAL_LIT("verify_token") };
     struct kanal_buffer body = { 0 }, path = { 0 };
     struct registration *registration = NULL;
-    struct meta_call *call = NULL;
     if (!channel->waba_id) {
         meta_log(&channel->base, op, KANAL_LOG_INFO,
                  "without waba_id the webhook is registered by hand, in the App Dashboard, as", public_url);
@@ -151,11 +150,10 @@ static void provision(kanal_channel *channel, kanal_op op, kanal_str public_url,
         request.secret = &verify;
     }
     registration = malloc(sizeof *registration);
-    if (registration && request.path.ptr && !body.failed) {
+    if (registration)
         *registration = (struct registration){ &channel->base, op };
-        call = meta_graph_call(&channel->base, op, &request, on_registered, registration);
-    }
-    if (!call) {
+    if (!registration || body.failed ||
+        meta_graph_call(&channel->base, op, &request, on_registered, registration) != KANAL_OK) {
         free(registration);
         meta_finish(&channel->base, op, KANAL_E_INTERNAL, KANAL_LIT("out of memory"));
     }

@@ -57,8 +57,7 @@ static void on_stored(void *user, kanal_status status, kanal_str value, uint64_t
     if (status != KANAL_OK && status != KANAL_E_CANCELLED)
         meta_log(&channel->base, 0, KANAL_LOG_DEBUG, "the time of a customer's message could not be stored",
                  kanal_str_of(NULL, 0));
-    channel->base.pending--;
-    meta_channel_settle(&channel->base);
+    kanal_calls_let_go(&channel->base.calls);
 }
 
 static void store(struct kanal_channel *channel, kanal_str chat, struct wa_slot *slot)
@@ -71,14 +70,15 @@ static void store(struct kanal_channel *channel, kanal_str chat, struct wa_slot 
     if (host->state_put(host, state_key(key, chat), kanal_str_of(value, (size_t)n), UINT64_MAX, on_stored,
                         channel) == 0)
         return;
-    channel->base.pending++;
+    kanal_calls_hold(&channel->base.calls);
     slot->stored_ms = slot->last_ms;
 }
 
 void wa_window_note(struct kanal_channel *channel, kanal_str chat, int64_t time_ms, kanal_str message_id)
 {
     int64_t now_ms = channel->base.host->now_ms(channel->base.host);
-    struct wa_slot *slot = chat.len > 0 && channel->base.stopping == 0 ? slot_of(channel, chat, 1) : NULL;
+    struct wa_slot *slot =
+        chat.len > 0 && channel->base.calls.stopping == 0 ? slot_of(channel, chat, 1) : NULL;
     if (time_ms <= 0 || time_ms > now_ms)
         time_ms = now_ms;
     if (!slot || time_ms <= slot->last_ms) /* an older one, told late */
@@ -126,9 +126,8 @@ static void on_record(void *user, kanal_status status, kanal_str value, uint64_t
     free(user);
     if (status == KANAL_OK)
         read_record(&window, value);
-    question.channel->base.pending--;
     question.done(question.user, &window);
-    meta_channel_settle(&question.channel->base);
+    kanal_calls_let_go(&question.channel->base.calls);
 }
 
 void wa_window_ask(struct kanal_channel *channel, kanal_str chat, int needs_message, wa_window_fn *done,
@@ -149,7 +148,7 @@ void wa_window_ask(struct kanal_channel *channel, kanal_str chat, int needs_mess
     if (question) {
         *question = (struct question){ channel, done, user };
         if (host->state_get(host, state_key(key, chat), on_record, question) != 0) {
-            channel->base.pending++;
+            kanal_calls_hold(&channel->base.calls);
             return;
         }
         free(question);

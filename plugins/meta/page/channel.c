@@ -77,17 +77,15 @@ void page_provision(kanal_channel *channel, kanal_op op, kanal_str public_url, i
     struct meta_request request = { .method = wanted ? "POST" : "DELETE",
                                     .path = KANAL_LIT("me/subscribed_apps") };
     struct registration *registration = malloc(sizeof *registration);
-    struct meta_call *call = NULL;
     if (wanted)
         request.path = kanal_str_c(is_instagram ? instagram_fields : fields);
     if (wanted)
         meta_log(&channel->base, op, KANAL_LOG_INFO, "the app's callback, set in the App Dashboard, must be",
                  public_url);
-    if (registration) {
+    if (registration)
         *registration = (struct registration){ &channel->base, op };
-        call = meta_graph_call(&channel->base, op, &request, on_registered, registration);
-    }
-    if (!call) {
+    if (!registration ||
+        meta_graph_call(&channel->base, op, &request, on_registered, registration) != KANAL_OK) {
         free(registration);
         meta_finish(&channel->base, op, KANAL_E_INTERNAL, KANAL_LIT("out of memory"));
     }

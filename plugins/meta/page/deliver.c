@@ -71,16 +71,15 @@ static void on_reply(void *user, const struct meta_reply *reply)
 {
     struct delivery *delivery = user;
     struct meta_channel *channel = &delivery->channel->base;
-    const struct meta_ask ask = { .has_source = delivery->outgoing.url.len > 0,
-                                  .is_message = 1,
-                                  .is_stopping = channel->stopping != 0 };
+    uint32_t exchange = (delivery->outgoing.url.len > 0 ? KANAL_EXCHANGE_MEDIA : 0) |
+                        (channel->calls.stopping != 0 ? KANAL_EXCHANGE_STOPPING : 0);
     char scratch[META_CODE_MAX];
     kanal_result result;
     if (reply->is_ok) {
         answer_sent(delivery, reply);
         return;
     }
-    meta_result_of_reply(&result, reply, &page_rules, &ask, scratch);
+    meta_result_of_reply(&result, reply, &page_rules, exchange, scratch);
     if (result.scope == KANAL_SCOPE_CHANNEL && result.outcome == KANAL_FAILED)
         meta_channel_health(channel, META_ILL_TOKEN, KANAL_E_DENIED, result.reason);
     answer(delivery, &result);
@@ -116,7 +115,7 @@ static uint32_t timeout_of(const struct kanal_channel *channel, int64_t deadline
     return (uint32_t)(left > limit ? limit : left < 1000 ? 1000 : left);
 }
 
-static struct meta_call *send(struct delivery *delivery, int64_t deadline_ms)
+static kanal_status send(struct delivery *delivery, int64_t deadline_ms)
 {
     struct page_outgoing *outgoing = &delivery->outgoing;
     struct meta_channel *channel = &delivery->channel->base;
@@ -132,11 +131,11 @@ static struct meta_call *send(struct delivery *delivery, int64_t deadline_ms)
     request.part_count = write_fields(parts, outgoing, yyjson_doc_get_root(document), texts);
     request.parts = parts;
     request.timeout_ms = timeout_of(delivery->channel, deadline_ms, UPLOAD_TIMEOUT_MS);
-    struct meta_call *call = meta_graph_call(channel, delivery->op, &request, on_reply, delivery);
+    kanal_status status = meta_graph_call(channel, delivery->op, &request, on_reply, delivery);
     for (size_t i = 0; i < PARTS_MAX; i++)
         free(texts[i]);
     yyjson_doc_free(document);
-    return call;
+    return status;
 }
 
 /* ---- The slot ---- */
@@ -171,6 +170,6 @@ void page_deliver(struct kanal_channel *channel, kanal_op op, const kanal_delive
     if (status == KANAL_E_REJECTED)
         refuse(delivery, delivery->outgoing.refusal.error_code, delivery->outgoing.refusal.reason,
                KANAL_SCOPE_MESSAGE);
-    else if (status != KANAL_OK || !send(delivery, wanted->deadline_ms))
+    else if (status != KANAL_OK || send(delivery, wanted->deadline_ms) != KANAL_OK)
         refuse(delivery, "internal", "out of memory", KANAL_SCOPE_MESSAGE);
 }

@@ -21,13 +21,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
                                      .body = kanal_str_of((const char *)bytes + 2 + split, len - 2 - split),
                                      .headers = headers + (bytes[0] >> 7),
                                      .header_count = 1 };
-    const struct meta_ask ask = { .has_source = bytes[0] >> 6 & 1, .is_message = bytes[0] >> 5 & 1 };
+    uint32_t exchange = bytes[0] >> 5 & 7u;
     struct meta_reply reply;
     kanal_result result;
     char scratch[META_CODE_MAX];
     yyjson_doc *document = meta_reply_read(&reply, KANAL_OK, &response, INT64_C(1795300000000));
     meta_status_of_reply(&reply);
-    meta_result_of_reply(&result, &reply, NULL, &ask, scratch);
+    meta_result_of_reply(&result, &reply, NULL, exchange, scratch);
     if (!reply.is_ok && (result.outcome < KANAL_SENT || result.outcome > KANAL_UNKNOWN ||
                          result.code.len == 0 || result.scope < 0 || result.scope > KANAL_SCOPE_CHANNEL))
         __builtin_trap();

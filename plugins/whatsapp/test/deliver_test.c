@@ -140,7 +140,7 @@ Test(send, an_upload_that_fails_is_no_message)
         { KANAL_E_NOT_FOUND, KANAL_FAILED, "media_unavailable" },
         { KANAL_E_DENIED, KANAL_FAILED, "media_unavailable" },
         { KANAL_E_TOO_LARGE, KANAL_FAILED, "payload_too_large" },
-        { KANAL_E_MAYBE, KANAL_RETRY, "timeout" },
+        { KANAL_E_MAYBE, KANAL_RETRY, "network" },
         { KANAL_E_NETWORK, KANAL_RETRY, "network" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
