@@ -206,6 +206,12 @@ Test(send, text)
     fake_request_answer(host, 0, 200, sent_answer);
     expect_failed(host, send_to(host, NULL, "messenger:999/5", SEND("[" TEXT("x") "]")),
                   KANAL_SCOPE_RECIPIENT, "recipient_unknown");
+    char other[64]; /* of a page whose id is as long as ours */
+    snprintf(other, sizeof other, "%s", meta_test.address);
+    char *digit = strchr(other, ':') + 1;
+    *digit = *digit == '9' ? '8' : '9';
+    expect_failed(host, send_to(host, NULL, other, SEND("[" TEXT("x") "]")), KANAL_SCOPE_RECIPIENT,
+                  "recipient_unknown");
     expect_failed(host, send_to(host, NULL, "tel:+79161234567", SEND("[" TEXT("x") "]")),
                   KANAL_SCOPE_RECIPIENT, "recipient_unknown");
     expect_failed(host, send_to(host, "5,6", NULL, SEND("[" TEXT("x") "]")), KANAL_SCOPE_RECIPIENT,
