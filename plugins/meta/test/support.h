@@ -7,7 +7,7 @@
 #define META_TEST_SUPPORT_H
 #include <criterion/criterion.h>
 
-#include "fakehost.h"
+#include "kanal/testing/fakehost.h"
 #include "kanal/sdk/json.h"
 
 #define TOKEN "EAAGm0PX4ZCpsBAKZD"
