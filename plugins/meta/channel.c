@@ -1,0 +1,184 @@
+#include "channel.h"
+
+#include "graph.h"
+#include "outcome.h"
+
+#define SELF_RETRY_MIN_MS 2000
+#define SELF_RETRY_MAX_MS 300000
+
+/* ---- Settings ---- */
+
+static char *dup_url(kanal_str url)
+{
+    while (url.len > 0 && url.ptr[url.len - 1] == '/')
+        url.len--;
+    return kanal_str_dup(url);
+}
+
+/* An account and a version become segments of a path. */
+static int is_segment(kanal_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (!(c >= '0' && c <= '9') && !((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && c != '.' && c != '_')
+            return 0;
+    }
+    return text.len > 0 && text.ptr[0] != '.';
+}
+
+int meta_channel_init(struct meta_channel *channel, const kanal_host *host, const kanal_config *config,
+                      yyjson_val *settings, const char *account_setting, const char **ret_error)
+{
+    kanal_str api_url = kanal_json_text_at(settings, "api_url");
+    kanal_str version = kanal_json_text_at(settings, "version");
+    kanal_str account = account_setting ? kanal_json_text_at(settings, account_setting) : KANAL_LIT("me");
+    memset(channel, 0, sizeof *channel);
+    channel->host = host;
+    kanal_calls_init(&channel->calls, host);
+    channel->id = kanal_str_dup(config->channel_id);
+    channel->api_url = dup_url(api_url);
+    channel->version = kanal_str_dup(version);
+    channel->account = kanal_str_dup(account);
+    if (kanal_str_is(kanal_json_text_at(settings, "media"), "upload"))
+        channel->media = META_MEDIA_UPLOAD;
+    if (!kanal_str_starts(api_url, "http://") && !kanal_str_starts(api_url, "https://")) {
+        *ret_error = "api_url is no http or https URL";
+        return KANAL_E_INVALID;
+    }
+    if (!is_segment(version) || !is_segment(account)) {
+        *ret_error = "the version or the account's id is missing or malformed";
+        return KANAL_E_INVALID;
+    }
+    if (!channel->id || !channel->api_url || !channel->version || !channel->account) {
+        *ret_error = "out of memory";
+        return KANAL_E_INTERNAL;
+    }
+    return 0;
+}
+
+void meta_channel_release(struct meta_channel *channel)
+{
+    free(channel->id);
+    free(channel->api_url);
+    free(channel->version);
+    free(channel->account);
+    memset(channel, 0, sizeof *channel);
+}
+
+/* ---- Timers ---- */
+
+static void on_timer(void *user, kanal_status status)
+{
+    struct meta_timer *timer = user;
+    struct meta_channel *channel = timer->channel;
+    void (*fired)(struct meta_channel *) = timer->fired;
+    timer->op = 0;
+    if (status == KANAL_OK && fired)
+        fired(channel);
+    kanal_calls_let_go(&channel->calls);
+}
+
+static void timer_set(struct meta_timer *timer, struct meta_channel *channel, uint32_t delay_ms,
+                      void (*fired)(struct meta_channel *))
+{
+    if (channel->calls.stopping != 0 || timer->op != 0)
+        return;
+    kanal_calls_hold(&channel->calls);
+    timer->channel = channel;
+    timer->fired = fired;
+    timer->op = channel->host->timer(channel->host, delay_ms, on_timer, timer);
+}
+
+static void timer_cancel(struct meta_timer *timer)
+{
+    if (timer->op != 0)
+        timer->channel->host->cancel(timer->channel->host, timer->op);
+    timer->fired = NULL;
+}
+
+/* Full jitter between half of the delay and all of it; the delay doubles with each failure. */
+static uint32_t backoff_ms(struct meta_channel *channel)
+{
+    uint32_t delay = SELF_RETRY_MIN_MS, random = 0;
+    for (uint32_t i = 0; i < channel->self_failures && delay < SELF_RETRY_MAX_MS; i++)
+        delay *= 2;
+    if (delay > SELF_RETRY_MAX_MS)
+        delay = SELF_RETRY_MAX_MS;
+    channel->self_failures++;
+    channel->host->random(channel->host, &random, sizeof random);
+    return delay / 2 + random % (delay / 2 + 1);
+}
+
+/* ---- Who we are ---- */
+
+static void on_self(void *user, const struct meta_reply *reply)
+{
+    struct meta_channel *channel = user;
+    kanal_status status = meta_status_of_reply(reply);
+    if (status == KANAL_OK) {
+        channel->self_failures = 0;
+        meta_channel_health(channel, META_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
+        return;
+    }
+    if (status == KANAL_E_CANCELLED)
+        return;
+    meta_log(channel, 0, status == KANAL_E_DENIED ? KANAL_LOG_ERROR : KANAL_LOG_WARN,
+             "the account could not be read", reply->message);
+    if (status == KANAL_E_DENIED || status == KANAL_E_REJECTED)
+        meta_channel_health(channel, META_ILL_TOKEN, KANAL_E_DENIED,
+                            KANAL_LIT("Meta refuses the access token, or the account's id"));
+    timer_set(&channel->self_timer, channel, backoff_ms(channel), meta_channel_ask_self);
+}
+
+void meta_channel_ask_self(struct meta_channel *channel)
+{
+    struct kanal_buffer path = { 0 };
+    kanal_buffer_text(&path, channel->account);
+    kanal_buffer_text(&path, "?fields=");
+    kanal_buffer_text(&path, channel->self_fields);
+    struct meta_request request = { .method = "GET", .path = kanal_buffer_view(&path) };
+    if (request.path.ptr)
+        meta_graph_call(channel, 0, &request, on_self, channel);
+    kanal_buffer_release(&path);
+}
+
+/* ---- The end ---- */
+
+void meta_channel_stop(struct meta_channel *channel, kanal_op op)
+{
+    timer_cancel(&channel->self_timer);
+    kanal_calls_stop(&channel->calls, op);
+}
+
+/* ---- Words ---- */
+
+void meta_channel_health(struct meta_channel *channel, uint32_t ill, kanal_status status, kanal_str reason)
+{
+    uint32_t before = channel->ills;
+    channel->ills = status == KANAL_OK ? before & ~ill : before | ill;
+    if (channel->ills == before || (channel->ills != 0 && status == KANAL_OK))
+        return;
+    channel->host->health(channel->host, status, reason);
+}
+
+void meta_log(struct meta_channel *channel, kanal_op cause, int32_t level, const char *text, kanal_str detail)
+{
+    struct kanal_buffer line = { 0 };
+    kanal_buffer_text(&line, text);
+    if (detail.len > 0)
+        kanal_buffer_text(&line, ": ");
+    kanal_buffer_str(&line, kanal_str_of(detail.ptr, detail.len < 512 ? detail.len : 512));
+    if (!line.failed)
+        channel->host->log(channel->host, cause, level, kanal_buffer_view(&line));
+    kanal_buffer_release(&line);
+}
+
+void meta_count(struct meta_channel *channel, const char *metric)
+{
+    channel->host->metric_add(channel->host, kanal_str_c(metric), 1, NULL, 0);
+}
+
+void meta_finish(struct meta_channel *channel, kanal_op op, kanal_status status, kanal_str reason)
+{
+    channel->host->finish(channel->host, op, status, reason);
+}

@@ -1,0 +1,60 @@
+/* channel.h - what every channel of a Meta plugin has: its settings, its calls under way, its health, its end. The base of the
+ * plugins' own struct kanal_channel, as its first member. Everything runs in the channel's lane. */
+#ifndef META_CHANNEL_H
+#define META_CHANNEL_H
+#include "kanal/plugin.h"
+#include "kanal/sdk/calls.h"
+#include "kanal/sdk/sdk.h"
+
+struct meta_channel;
+
+/* A wait: at most one at a time. */
+struct meta_timer {
+    struct meta_channel *channel;
+    kanal_op op; /* 0: none is set */
+    void (*fired)(struct meta_channel *);
+};
+
+/* What may be wrong with the channel; it is well when nothing is. */
+#define META_ILL_TOKEN 1u /* Meta refuses the access token */
+
+enum meta_media_way {
+    META_MEDIA_URL,   /* Meta fetches the URL */
+    META_MEDIA_UPLOAD /* the host streams the URL into a form first */
+};
+
+struct meta_channel {
+    const kanal_host *host;
+    char *id;      /* owned: the channel's */
+    char *api_url; /* owned, without a trailing slash */
+    char *version; /* owned: of the Graph API, "v24.0" */
+    char *account; /* owned: the node that messages are sent from: a phone number id, a page id, "me" */
+    enum meta_media_way media;
+    const char *self_fields; /* what is asked of the account at start, to prove the token */
+    struct meta_timer self_timer;
+    uint32_t self_failures;
+    struct kanal_calls calls; /* what is under way, and the end that waits for it */
+    uint32_t ills;            /* META_ILL_… */
+};
+
+/* The base out of the settings `api_url`, `version`, `media` and `account_setting` (NULL: "me"). 0, or a status with
+ * *ret_error saying what is wrong. Released in either case. */
+int meta_channel_init(struct meta_channel *, const kanal_host *, const kanal_config *, yyjson_val *settings,
+                      const char *account_setting, const char **ret_error);
+void meta_channel_release(struct meta_channel *);
+
+/* Proves the token, again and again with growing pauses until it succeeds. */
+void meta_channel_ask_self(struct meta_channel *);
+/* The slot stop(): what is under way gets some seconds to end. */
+void meta_channel_stop(struct meta_channel *, kanal_op);
+/* One thing is wrong (status and why), or is not any more (KANAL_OK). The host hears of changes. */
+void meta_channel_health(struct meta_channel *, uint32_t ill, kanal_status, kanal_str reason);
+
+/* A line of the log, in pieces: text, then detail (may be absent). */
+void meta_log(struct meta_channel *, kanal_op cause, int32_t level, const char *text, kanal_str detail);
+/* Counts one. */
+void meta_count(struct meta_channel *, const char *metric);
+/* finish() of a channel that needs no registration, with a hint for the operator. */
+void meta_finish(struct meta_channel *, kanal_op, kanal_status, kanal_str reason);
+
+#endif
