@@ -481,7 +481,7 @@ static void take_mutant(void *user, kanal_str body)
     mutant->accepted += code == 200;
 }
 
-Test(events, every_value_of_another_type, .timeout = 120)
+Test(events, every_value_of_another_type)
 {
     static const char *const fixtures[][2] = { { "track.json", "/v1/track" },
                                                { "till.json", "/v1/track" },

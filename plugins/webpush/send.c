@@ -251,7 +251,7 @@ static struct job *job_new(kanal_channel *channel, kanal_op op, const kanal_deli
     *ret_code = "recipient_unknown";
     *ret_reason = "an address of this channel is visitor:ID";
     if (kanal_visitor_is_id(visitor)) {
-        memcpy(job->visitor, visitor.ptr, visitor.len);
+        kanal_batch_text(job->visitor, sizeof job->visitor, visitor);
         yyjson_doc *doc = kanal_json_parse(wanted->data);
         *ret_code = "unsupported_content";
         *ret_reason = payload_write(&job->payload, &job->options, &channel->settings, kanal_str_c(job->id),
