@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "host/lease.h"
 #include "host/services/services.h"
 #include "kanal/sdk/str.h"
+#include "mail/mail.h"
+#include "net/tls.h"
 
 #define STOP_REQUESTS_MS 5000
 
@@ -52,6 +55,7 @@ int host_new(struct host **ret_host, const struct host_options *options)
     host->broker = options->broker;
     host->http = options->http;
     host->public_url = options->public_url;
+    host->ca_file = options->ca_file;
     host->envelope = (struct envelope_context){ .ids = options->ids,
                                                 .prefix = kanal_str_c(options->prefix),
                                                 .base_url = kanal_str_c(options->base_url) };
@@ -207,5 +211,8 @@ void host_free(struct host *host)
     publisher_free(host->publisher);
     scheduler_free(host->scheduler);
     op_table_free(host->ops);
+    net_tls_free(host->tls);
+    mail_free(host->mail);
+    lease_book_free(host->leases);
     uv_close((uv_handle_t *)&host->wake, on_closed);
 }

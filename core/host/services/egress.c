@@ -2,8 +2,10 @@
 #include "host/services/egress.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 
 #include "host/host.h"
+#include "host/services/place.h"
 #include "host/services/services.h"
 #include "kanal/sdk/json.h"
 #include "kanal/sdk/url.h"
@@ -13,7 +15,12 @@
 static char *joined(kanal_str host, kanal_str port)
 {
     struct kanal_buffer text = { 0 };
+    int is_v6 = host.len > 0 && memchr(host.ptr, ':', host.len) != NULL;
+    if (is_v6)
+        kanal_buffer_byte(&text, '[');
     kanal_buffer_str(&text, host);
+    if (is_v6)
+        kanal_buffer_byte(&text, ']');
     if (port.len > 0) {
         kanal_buffer_byte(&text, ':');
         kanal_buffer_str(&text, port);
@@ -32,9 +39,15 @@ static char *expand(const char *pattern, yyjson_val *settings)
     char name[65] = { 0 };
     size_t len = text.len - 11;
     struct kanal_url url;
+    struct place place;
     if (len == 0 || len >= sizeof name)
         return NULL;
     memcpy(name, text.ptr + 10, len);
+    if (place_parse(kanal_json_text_at(settings, name), &place) == 0) {
+        char port[12];
+        snprintf(port, sizeof port, "%u", (unsigned)place.port);
+        return joined(kanal_str_c(place.host), kanal_str_c(port));
+    }
     if (kanal_url_parse(kanal_json_text_at(settings, name), &url) != 0)
         return NULL;
     return joined(url.host, url.port);
@@ -119,6 +132,21 @@ int egress_granted(const struct channel *channel, const struct kanal_url *url)
 {
     for (char **pattern = channel->egress; pattern && *pattern; pattern++)
         if (matches(*pattern, url))
+            return 1;
+    return 0;
+}
+
+static int names_port(kanal_str pattern)
+{
+    const char *colon = memrchr(pattern.ptr, ':', pattern.len),
+               *bracket = memchr(pattern.ptr, ']', pattern.len);
+    return colon && (bracket ? colon == bracket + 1 : memchr(pattern.ptr, ':', pattern.len) == colon);
+}
+
+int egress_granted_port(const struct channel *channel, const struct kanal_url *url)
+{
+    for (char **pattern = channel->egress; pattern && *pattern; pattern++)
+        if (names_port(kanal_str_c(*pattern)) && matches(*pattern, url))
             return 1;
     return 0;
 }

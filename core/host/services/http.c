@@ -291,8 +291,7 @@ static int is_media_path(kanal_str path)
 
 /* What may be streamed into a form: from a granted host; from the gateway itself; or a URL that stands in the delivery which the request is
  * made for, since a consumer may name media anywhere on the public internet, and a plugin may not. */
-static int source_granted(const struct channel *channel, kanal_op cause, kanal_str url,
-                          int *ret_may_be_private)
+int source_granted(const struct channel *channel, kanal_op cause, kanal_str url, int *ret_may_be_private)
 {
     struct kanal_url parsed, own;
     if (kanal_url_parse(url, &parsed) != 0)

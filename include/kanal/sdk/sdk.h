@@ -4,6 +4,7 @@
 #define KANAL_SDK_SDK_H
 #include "base64.h"
 #include "buffer.h"
+#include "imap.h"
 #include "json.h"
 #include "str.h"
 #include "time.h"
