@@ -108,6 +108,9 @@ export function pluginDirs() {
 // With the plugin that only tests have.
 export const probeDirs = () => [...pluginDirs(), path.join(buildDir, 'tests', 'integration', 'probe')];
 
+// With the plugins that try the extensions.
+export const extensionDirs = () => ['exts', 'mailer'].map((name) => path.join(buildDir, 'tests', 'integration', 'extensions', name));
+
 export function configText(nats, channels, more = {}) {
   return JSON.stringify({ // JSON is YAML
     ...(nats ? { broker: { url: [nats.url] } } : {}),
