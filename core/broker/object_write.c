@@ -84,6 +84,9 @@ static void on_meta_stored(void *user, kanal_status status, const struct js_ack 
 
 static void publish_meta(struct object_write *w)
 {
+    unsigned char sha256[EVP_MAX_MD_SIZE];
+    EVP_DigestFinal_ex(w->hash, sha256, NULL);
+    object_digest(sha256, w->digest);
     struct object_meta meta = { .name = kanal_str_c(w->name),
                                 .content_type = kanal_str_c(w->content_type),
                                 .filename = kanal_str_c(w->filename),
@@ -96,10 +99,7 @@ static void publish_meta(struct object_write *w)
     struct broker_out out = { .subject = kanal_buffer_view(&w->meta_subject),
                               .headers = &rollup,
                               .header_count = 1 };
-    unsigned char sha256[EVP_MAX_MD_SIZE];
     w->meta_sent = 1;
-    EVP_DigestFinal_ex(w->hash, sha256, NULL);
-    object_digest(sha256, w->digest);
     object_meta_write(&json, w->bucket, &meta);
     out.payload = kanal_buffer_view(&json);
     if (json.failed) {

@@ -75,6 +75,7 @@ int mail_session_open(struct mail *mail, const struct mail_login *login, mail_op
     s->base.done = on_done;
     s->base.gone = gone;
     curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 0L); /* or it is closed when the log-in is done */
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_line);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, s);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);

@@ -61,6 +61,14 @@ static int on_debug(CURL *easy, curl_infotype type, char *bytes, size_t len, voi
 
 /* ---- The end ---- */
 
+static int nobody_taken(const struct mail_dialogue *d)
+{
+    for (size_t i = 0; i < d->recipient_count; i++)
+        if (d->recipients[i].code < 400)
+            return 0;
+    return 1;
+}
+
 static kanal_status verdict(struct mail_submit *s, CURLcode result, const struct mail_reply **ret_reply)
 {
     const struct mail_dialogue *d = &s->dialogue;
@@ -72,8 +80,8 @@ static kanal_status verdict(struct mail_submit *s, CURLcode result, const struct
         return KANAL_E_CANCELLED;
     if (d->refusal.code)
         return KANAL_E_REJECTED;
-    if (d->phase == MAIL_RCPT && d->asked > 0 && d->recipients[d->asked - 1].code >= 400) {
-        *ret_reply = &d->recipients[d->asked - 1]; /* nobody was taken */
+    if (nobody_taken(d)) {
+        *ret_reply = &d->recipients[d->recipient_count - 1];
         return KANAL_E_REJECTED;
     }
     return s->all_read && status != KANAL_E_REJECTED ? KANAL_E_MAYBE : status;

@@ -9,6 +9,7 @@
 #define SIZE_MAX_BYTES (64u * 1024 * 1024)
 #define WAITING_FULL (2u * 1024 * 1024) /* over this a piece is not taken */
 #define WAITING_GO (1024u * 1024)       /* below this the next one is asked for */
+#define ASKED_MAX 64u
 #define IDLE_MS (10u * 60 * 1000)
 
 struct writer {
@@ -17,7 +18,8 @@ struct writer {
     struct object_write *write;
     uint64_t size;
     int lost;
-    kanal_op asked;         /* the append() whose callback waits for room; 0: none */
+    kanal_op asked[ASKED_MAX]; /* append() calls whose callbacks wait for room */
+    size_t asked_count;
     struct op_link *commit; /* the commit() */
     struct id name;
 };
@@ -51,20 +53,22 @@ static void discard(struct op *op)
     op_free(channel->host->ops, op);
 }
 
-/* The append() that waits may go on. */
+/* Who waits may go on. */
 static void answer_asked(struct writer *w, kanal_status status)
 {
-    struct op *op = w->op && w->asked ? op_find(w->op->channel->host->ops, w->op->channel, w->asked) : NULL;
-    w->asked = 0;
-    if (op && !op->completed)
-        op_complete(op, status);
+    for (size_t i = 0; w->op && i < w->asked_count; i++) {
+        struct op *op = op_find(w->op->channel->host->ops, w->op->channel, w->asked[i]);
+        if (op && !op->completed)
+            op_complete(op, status);
+    }
+    w->asked_count = 0;
 }
 
 static void on_room(void *user)
 {
     struct writer *w = user;
     kanal_status status = object_write_status(w->write);
-    if (w->asked && (status != KANAL_OK || object_write_waiting(w->write) < WAITING_GO))
+    if (w->asked_count > 0 && (status != KANAL_OK || object_write_waiting(w->write) < WAITING_GO))
         answer_asked(w, status);
 }
 
@@ -135,7 +139,7 @@ static kanal_status append(struct writer *w, kanal_str piece)
         w->lost = 1;
         return KANAL_E_TOO_LARGE;
     }
-    if (w->asked || object_write_waiting(w->write) >= WAITING_FULL)
+    if (w->asked_count == ASKED_MAX || object_write_waiting(w->write) >= WAITING_FULL)
         return KANAL_E_BUSY;
     w->size += piece.len;
     uv_timer_start(&w->idle, on_idle, IDLE_MS, 0);
@@ -157,7 +161,7 @@ static kanal_op blob_append(const kanal_host *host, kanal_op blob, kanal_str pie
                           : channel->ops > CHANNEL_OPS_MAX ? KANAL_E_BUSY
                                                            : append(w, piece);
     if (status == KANAL_OK && object_write_waiting(w->write) >= WAITING_GO)
-        w->asked = id;
+        w->asked[w->asked_count++] = id;
     else
         op_complete(op, status);
     return id;
