@@ -125,10 +125,20 @@ static void free_host(struct fake_host *host)
 {
     fake_tasks_free(host);
     fake_events_free(host);
+    fake_streams_free(host);
+    fake_mails_free(host);
     kanal_buffer_release(&host->log);
     free(host->requests);
     arena_release(&host->kept);
     free(host);
+}
+
+/* The plugin's sides of extensions. */
+static void take_tables(struct fake_host *host)
+{
+    host->websocket = host->plugin->extension(host->channel, KANAL_EXT_WEBSOCKET);
+    host->stream_plugin = host->plugin->extension(host->channel, KANAL_EXT_STREAM);
+    host->lease_plugin = host->plugin->extension(host->channel, KANAL_EXT_LEASE);
 }
 
 struct fake_host *fake_new(const kanal_plugin *plugin, const char *settings, const char *const (*secrets)[2],
@@ -156,7 +166,7 @@ struct fake_host *fake_new(const kanal_plugin *plugin, const char *settings, con
         return NULL;
     }
     if (plugin->extension != NULL)
-        host->websocket = plugin->extension(host->channel, KANAL_EXT_WEBSOCKET);
+        take_tables(host);
     struct owed *owed = fake_owe(host, CALL_START);
     host->start_op = owed->op;
     plugin->start(host->channel, owed->op);

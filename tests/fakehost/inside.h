@@ -33,10 +33,13 @@ enum task_kind {
     TASK_DONE,
     TASK_VALUE,
     TASK_RESPONSE,
+    TASK_MAIL, /* the last of those that a host call waits for */
     TASK_WAKE,
     TASK_WS_OPEN,
     TASK_WS_MESSAGE,
-    TASK_WS_CLOSE
+    TASK_WS_CLOSE,
+    TASK_STREAM, /* revision: which of enum stream_event */
+    TASK_LEASE
 };
 
 /* One completion, due now (in host->ready), at a time, or when the test answers (in host->waiting). */
@@ -48,6 +51,7 @@ struct task {
         kanal_done_fn *done;
         kanal_value_fn *value;
         kanal_response_fn *response;
+        kanal_mail_fn *mail;
     } call;
     void *user;
     int64_t due_ms;                     /* of a timer; else 0 */
@@ -94,6 +98,28 @@ struct connection {
     size_t unsent_bytes;
 };
 
+enum stream_event { STREAM_OPEN, STREAM_DATA, STREAM_END, STREAM_CLOSE };
+
+struct stream {
+    struct fake_stream seen; /* first */
+    struct stream *next;
+    struct kanal_buffer written, waiting; /* waiting: received without credit */
+    int is_login, closing;
+};
+
+struct lease {
+    struct lease *next;
+    kanal_op op;
+    kanal_str name;
+    int told;
+};
+
+struct writing {
+    struct writing *next;
+    kanal_op op;
+    uint64_t size;
+};
+
 struct metric {
     struct metric *next;
     char *name;
@@ -105,6 +131,14 @@ struct fake_host {
     const kanal_plugin *plugin;
     kanal_channel *channel;
     const struct kanal_websocket_plugin *websocket;
+    const kanal_stream_plugin *stream_plugin;
+    const kanal_lease_plugin *lease_plugin;
+    struct stream *streams;
+    struct fake_mail **mails;
+    size_t stream_count, mail_count;
+    struct lease *leases;
+    struct writing *writings;
+    int lease_elsewhere;
     struct arena kept;
     kanal_str settings;
     const char *(*secrets)[2];
@@ -193,5 +227,18 @@ extern const kanal_websocket_host fake_websocket_table;
 void fake_ws_run(struct fake_host *, struct task *);
 void fake_ws_stop(struct fake_host *);
 void fake_ws_free(struct fake_host *);
+
+/* ---- stream.c, mail.c, lease.c, blob.c: further extensions ---- */
+
+extern const kanal_stream_host fake_stream_table;
+extern const kanal_transfer_host fake_transfer_table;
+extern const kanal_lease_host fake_lease_table;
+extern const kanal_blob2_host fake_blob2_table;
+void fake_stream_run(struct fake_host *, struct task *);
+kanal_op fake_stream_begin(struct fake_host *, const kanal_stream_target *, int is_login);
+void fake_streams_free(struct fake_host *);
+void fake_mail_run(struct fake_host *, struct task *);
+void fake_mails_free(struct fake_host *);
+void fake_lease_run(struct fake_host *, struct task *);
 
 #endif

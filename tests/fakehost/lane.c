@@ -128,6 +128,15 @@ static void run_task(struct fake_host *host, struct task *task)
         if (task->call.response != NULL)
             task->call.response(task->user, task->status, task->status == KANAL_OK ? &task->response : NULL);
         break;
+    case TASK_MAIL:
+        fake_mail_run(host, task);
+        break;
+    case TASK_STREAM:
+        fake_stream_run(host, task);
+        break;
+    case TASK_LEASE:
+        fake_lease_run(host, task);
+        break;
     case TASK_WAKE:
         host->wake_queued = 0;
         if (host->plugin->on_wake != NULL)
@@ -149,7 +158,7 @@ void fake_run(struct fake_host *host)
         host->ready = task->next;
         if (host->ready == NULL)
             host->ready_end = &host->ready;
-        if (task->kind <= TASK_RESPONSE)
+        if (task->kind <= TASK_MAIL)
             host->pending--;
         if (++turns > MAX_TURNS) {
             fake_fail(host, "the plugin goes round without end");

@@ -282,6 +282,14 @@ const void *fake_extension(const kanal_host *table, const char *id)
         return &fake_blob_table;
     if (strcmp(id, KANAL_EXT_WEBSOCKET) == 0)
         return &fake_websocket_table;
+    if (strcmp(id, KANAL_EXT_BLOB_2) == 0)
+        return &fake_blob2_table;
+    if (strcmp(id, KANAL_EXT_STREAM) == 0)
+        return &fake_stream_table;
+    if (strcmp(id, KANAL_EXT_TRANSFER) == 0)
+        return &fake_transfer_table;
+    if (strcmp(id, KANAL_EXT_LEASE) == 0)
+        return &fake_lease_table;
     return NULL;
 }
 
