@@ -10,6 +10,8 @@ const DOVECOT = '/usr/sbin/dovecot', SMTPD = '/usr/sbin/smtpd';
 export function missing() {
   for (const file of [DOVECOT, '/usr/lib/dovecot/imap', '/usr/lib/dovecot/lmtp', '/usr/lib/dovecot/submission', SMTPD])
     if (!existsSync(file)) return `${file} is not installed`;
+  const version = execFileSync(DOVECOT, ['--version'], { encoding: 'utf8' });
+  if (!version.startsWith('2.3.')) return `the configuration is for dovecot 2.3, this is ${version.trim()}`;
   if (process.getuid() !== 0) return 'opensmtpd starts as root only';
   return null;
 }
