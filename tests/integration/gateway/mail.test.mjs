@@ -1,6 +1,6 @@
 // kanal.transfer/1: a mailbox read and messages submitted, against dovecot and opensmtpd; errors against a scripted server.
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import net from 'node:net';
 import tls from 'node:tls';
@@ -19,9 +19,9 @@ let nats, kanal, server, certificate, provider, scripted;
 async function script() {
   const self = { answers: {}, heard: [], body: '' };
   self.server = net.createServer((socket) => {
-    let data = false, buffer = '', secure = socket;
+    let data = false, challenged = false, buffer = '', secure = socket;
     const say = (text) => { if (text === null) secure.destroy(); else if (text !== undefined) secure.write(`${text}\r\n`); };
-    const known = { EHLO: '250-scripted\r\n250 STARTTLS', STARTTLS: '220 go', MAIL: '250 2.1.0 ok', RCPT: '250 2.1.5 ok', DATA: '354 go', END: '250 2.0.0 queued', QUIT: '221 bye', AUTH: '235 in' };
+    const known = { EHLO: '250-scripted\r\n250 STARTTLS', STARTTLS: '220 go', MAIL: '250 2.1.0 ok', RCPT: '250 2.1.5 ok', DATA: '354 go', END: '250 2.0.0 queued', QUIT: '221 bye', AUTH: '334 ' };
     const on = (chunk) => {
       buffer += chunk.toString('latin1');
       for (let at; (at = buffer.indexOf('\r\n')) >= 0;) {
@@ -29,10 +29,12 @@ async function script() {
         buffer = buffer.slice(at + 2);
         if (data) { if (line === '.') { data = false; say(self.answers.END !== undefined ? self.answers.END : known.END); } else self.body += `${line}\r\n`; continue; }
         self.heard.push(line);
+        if (challenged) { challenged = false; say('235 2.7.0 in'); continue; }
         const verb = line.split(/[ :]/)[0].toUpperCase();
         const planned = self.answers[verb];
         const reply = typeof planned === 'function' ? planned(line) : planned !== undefined ? planned : known[verb] ?? '500 what';
         say(reply);
+        challenged = verb === 'AUTH' && String(reply).startsWith('334');
         if (verb === 'DATA' && String(reply).startsWith('354')) data = true;
         if (verb === 'STARTTLS' && String(reply).startsWith('220')) {
           socket.removeListener('data', on);
@@ -107,7 +109,8 @@ test('a message of 5 MB, streamed into a blob, in bounded memory', options, asyn
   assert.equal(told.size, message.length);
   assert.equal(told.hash, fnv(message));
   assert.match(told.reference, /^blob:b_/);
-  assert.ok(memory() - from < 16 * 1024, `grew by ${memory() - from} kB`);
+  const sanitized = /libasan/.test(readFileSync(`/proc/${kanal.child.pid}/maps`, 'utf8')); // what is freed stays for a while
+  assert.ok(sanitized || memory() - from < 16 * 1024, `grew by ${memory() - from} kB`);
   // \Seen was stored.
   assert.match((await read()).flags, /\\Seen/);
   // The blob is what was read: sent on as the body of a message it comes back from a mailbox the same.
@@ -219,6 +222,17 @@ test('refusals on the way', options, async () => {
   const login = await mail({ secret: 'wrong' });
   assert.equal(login.status, REJECTED);
   assert.equal(login.code, 535, JSON.stringify(login));
+});
+
+test('an access token instead of a password', options, async () => {
+  scripted.reset({ EHLO: '250-scripted\r\n250-STARTTLS\r\n250 AUTH XOAUTH2' });
+  const told = await say({ flags: 1, user: 'ivan@x', token: 'ya29.token' });
+  assert.equal(told.status, OK, JSON.stringify(told));
+  const at = scripted.heard.indexOf('AUTH XOAUTH2');
+  assert.ok(at > 0, scripted.heard.join());
+  assert.equal(Buffer.from(scripted.heard[at + 1], 'base64').toString(), 'user=ivan@x\x01auth=Bearer ya29.token\x01\x01');
+  assert.equal((await say({ flags: 1, user: 'ivan@x', token: 'a\r\nb' })).status, INVALID);
+  assert.equal((await say({ user: 'ivan@x', token: 'a', secret: 'password' })).status, INVALID);
 });
 
 test('no TLS: refused, never plain', options, async () => {

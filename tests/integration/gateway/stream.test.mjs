@@ -211,17 +211,19 @@ test('credit: over TLS, a pause in the middle of a record loses nothing', async 
 
 test('writes: bounded; what a lost connection may have taken is told', async () => {
   const id = await opened({}, (socket) => socket.pause());
-  const answers = [];
-  for (let i = 0; i < 40; i++) answers.push(text(id, { data: { size: 500000 } }));
-  const busy = (await Promise.race([Promise.all(answers), until('some are refused', async () => { await sleep(500); return 'refused'; })]));
-  assert.equal(busy, 'refused'); // some still wait
+  const waiting = [];
+  for (let i = 0; i < 100 && waiting.length < 2; i++) { // until the system takes no more
+    const write = text(id, { data: { size: 500000 } });
+    const status = await Promise.race([write, sleep(500).then(() => 'waits')]);
+    if (status === 'waits') waiting.push(write); else assert.equal(status, OK);
+  }
+  assert.equal(waiting.length, 2);
+  assert.equal(await text(id, { data: { size: 500000 } }), BUSY); // over 1 MiB would wait
   assert.equal(await text(id, { data: { size: 1024 * 1024 + 1 } }), TOO_LARGE);
   peers.last.resetAndDestroy();
-  const statuses = await Promise.all(answers);
+  const lost = await Promise.all(waiting);
   await event('close', id);
-  assert.ok(statuses.includes(OK) && statuses.includes(BUSY), statuses.join());
-  const lost = statuses.filter((one) => one !== OK && one !== BUSY);
-  assert.ok(lost.length >= 1 && lost.every((one) => one === NETWORK || one === MAYBE), lost.join());
+  assert.ok(lost.every((one) => one === NETWORK || one === MAYBE), lost.join());
   assert.ok(lost.filter((one) => one === MAYBE).length <= 1, lost.join()); // only the one that was being sent
 });
 
