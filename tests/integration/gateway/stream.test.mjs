@@ -4,11 +4,13 @@ import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import tls from 'node:tls';
 import { after, before, test } from 'node:test';
+import smpp from 'smpp';
 import { call, certificates, events, start } from './extensions.mjs';
 import { Nats, freePort, sleep, until } from './harness.mjs';
 import { BUSY, CANCELLED, DENIED, INVALID, MAYBE, NETWORK, NOT_FOUND, OK, REJECTED, TIMEOUT, TOO_LARGE } from './probe.mjs';
 
 const TLS = 1, PASSWORD = 'geheim-8';
+let smscPort, bound;
 let nats, kanal, good, other, plain, secure, closedPort, heard = [];
 const servers = [];
 
@@ -30,11 +32,21 @@ before(async () => {
   secure = await listen(tls.createServer({ key: readFileSync(good.key), cert: readFileSync(good.cert) }, onPeer));
   other.port = await listen(tls.createServer({ key: readFileSync(other.key), cert: readFileSync(other.cert) }, onPeer));
   other.stranger = await listen(tls.createServer({ key: readFileSync(other.key), cert: readFileSync(other.cert) }, onPeer));
+  const smsc = smpp.createServer((session) => {
+    session.on('error', () => {});
+    session.on('bind_transceiver', (pdu) => {
+      bound = { system_id: pdu.system_id, password: pdu.password };
+      session.send(pdu.response({ command_status: pdu.password === PASSWORD ? smpp.ESME_ROK : smpp.ESME_RBINDFAIL, system_id: 'smsc' }));
+    });
+    session.on('enquire_link', (pdu) => session.send(pdu.response()));
+    session.on('unbind', (pdu) => { session.send(pdu.response()); session.close(); });
+  });
+  smscPort = await listen(smsc);
   closedPort = await freePort();
   // Authorities of both, so that only the name is wrong at other.port.
   const { writeFileSync } = await import('node:fs');
   writeFileSync(`${good.directory}/both.pem`, readFileSync(good.ca, 'utf8') + readFileSync(other.ca, 'utf8'));
-  const grants = [plain, secure, other.port, closedPort].flatMap((port) => [`127.0.0.1:${port}`, `localhost:${port}`]);
+  const grants = [smscPort, plain, secure, other.port, closedPort].flatMap((port) => [`127.0.0.1:${port}`, `localhost:${port}`]);
   kanal = await start(nats, [
     { id: 'exts', plugin: 'exts', egress: [...grants, '127.0.0.2'], secrets: { password: PASSWORD, odd: 'a\nb' } },
     { id: 'timid', plugin: 'exts' },
@@ -272,6 +284,21 @@ test('a secret in SMPP\'s bind: the PDU is the right one, and its length', async
   await call(kanal, 'close', { id });
   await event('close', id);
   assert.ok(!kanal.child.lines.some((line) => line.includes(PASSWORD)), 'no secret in the log');
+});
+
+test('an SMSC that others wrote is bound to, with the secret', async () => {
+  const id = await connect({ port: smscPort });
+  await event('open', id);
+  const header = (pdu) => ({ command: pdu.readUInt32BE(4), status: pdu.readUInt32BE(8), sequence: pdu.readUInt32BE(12) });
+  assert.equal(await text(id, { data: { base64: bind().toString('base64') }, secrets: [{ position: 22, length_bytes: 4, secret: 'password' }] }), OK);
+  assert.deepEqual(header(await bytes(id, 21)), { command: 0x80000009, status: 0, sequence: 1 });
+  assert.deepEqual(bound, { system_id: 'kanal', password: PASSWORD });
+  const enquire = Buffer.alloc(16);
+  enquire.writeUInt32BE(16, 0); enquire.writeUInt32BE(0x15, 4); enquire.writeUInt32BE(2, 12);
+  assert.equal(await text(id, { data: { base64: enquire.toString('base64') } }), OK);
+  assert.deepEqual(header(await bytes(id, 16)), { command: 0x80000015, status: 0, sequence: 2 });
+  await call(kanal, 'close', { id });
+  await event('close', id);
 });
 
 test('64 streams of a channel, the next is refused', async () => {
