@@ -19,6 +19,8 @@ struct write {
     void *user;
 };
 
+STAILQ_HEAD(write_queue, write);
+
 struct net_stream {
     uv_poll_t poll;
     uv_timer_t idle, kick;
@@ -27,7 +29,7 @@ struct net_stream {
     void *impl;
     const struct net_stream_events *events;
     void *user;
-    STAILQ_HEAD(, write) writes;
+    struct write_queue writes;
     size_t write_count, queued_bytes;
     uint32_t idle_ms;
     uint64_t heard_ms;

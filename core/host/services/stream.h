@@ -2,6 +2,7 @@
 #ifndef KANAL_HOST_SERVICES_STREAM_H
 #define KANAL_HOST_SERVICES_STREAM_H
 #include "host/channel.h"
+#include "kanal/sdk/buffer.h"
 #include "net/stream.h"
 
 struct connection; /* a stream, from connect() to on_close() */
@@ -21,6 +22,9 @@ void stream_restrict(struct connection *);
 /* stream_end() was called. */
 int stream_is_over(const struct connection *);
 
+/* stream_secret.c: data with its secrets in place, into out; the caller wipes it. The statuses are those of write(). */
+kanal_status stream_compose(const struct channel *, kanal_str data, const kanal_stream_secret *secrets,
+                            size_t count, struct kanal_buffer *out);
 /* 1: the operator's or the plugin's list names this host with this port; reason says what is missing. */
 int place_granted(const struct channel *, const char *host, uint32_t port, char reason[NET_REASON_MAX]);
 /* allow() of net/dial.h and mail/mail.h; user: the channel. */

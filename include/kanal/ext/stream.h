@@ -49,7 +49,8 @@ typedef struct kanal_stream_host {
     uint64_t struct_size;
     /* [lane] The stream's number. on_open() follows, or on_close() alone: KANAL_E_INVALID, KANAL_E_DENIED (not granted, or the
      * name leads to a private address), KANAL_E_BUSY (over 64 streams), KANAL_E_NETWORK, KANAL_E_TIMEOUT, KANAL_E_REJECTED
-     * (the peer's certificate). After finish() of stop(): 0, and nothing follows. */
+     * (the peer's certificate). 0, and nothing follows: the plugin has no table,
+     * or after finish() of stop(). */
     kanal_op (*connect)(const kanal_host *, const kanal_stream_target *);
     /* [lane] TLS over a stream that began without it, after the peer agreed to it (STARTTLS). KANAL_OK: what is written from
      * now on is encrypted. Anything else closes the stream. What came unencrypted and was not yet handed over makes it
@@ -58,7 +59,8 @@ typedef struct kanal_stream_host {
     /* [lane] Queues data, in the order of the calls. KANAL_OK: the system took it all (not: the peer has it). KANAL_E_NOT_FOUND: no
      * open stream, or no such secret. KANAL_E_BUSY: over 1 MiB or 256 writes would wait; KANAL_E_DENIED, KANAL_E_INVALID,
      * KANAL_E_TOO_LARGE, KANAL_E_REJECTED (the secret, see there): none of it was or will be sent. KANAL_E_NETWORK: the stream
-     * ended before a byte of it left; KANAL_E_MAYBE: it ended, and some or all of it had left. Cannot be cancelled. */
+     * ended before a byte of it left; KANAL_E_MAYBE: it ended, and some or all of it had left. cancel()
+     * ends the waiting, not the writing. */
     kanal_op (*write)(const kanal_host *, kanal_op stream, kanal_str data, const kanal_stream_secret *secrets,
                       size_t secret_count, kanal_done_fn *, void *user);
     /* [lane] So many bytes more may be handed over. */
