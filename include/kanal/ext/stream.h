@@ -9,7 +9,7 @@
  * Credit     on_data() brings at most as many bytes as the plugin has given credit for: at first those of connect(), then more
  *            by credit(). Without credit the host stops reading, and so the peer stops sending.
  * Secrets    A protocol whose log-in carries the password as it is (SMPP's bind) names it in write(): the host inserts it on
- *            the way out and corrects the length fields around it, so that the plugin learns neither it nor its length. That
+ *            the way out and corrects the length fields around it, so that the plugin never holds it and need not know its length. That
  *            is for such protocols only: it needs the operator's own `egress` list, not the plugin's default one. */
 #ifndef KANAL_EXT_STREAM_H
 #define KANAL_EXT_STREAM_H
