@@ -480,7 +480,7 @@ int broker_link_open(struct broker_link **ret_link, uv_loop_t *loop, struct brok
     link->async.data = link->timer.data = link;
     link->handles = 2;
     if (pthread_create(&link->thread, NULL, connect_main, link) != 0) {
-        release(link); /* the thread's */
+        atomic_fetch_sub(&link->references, 1); /* the thread's, which is not there; never the last */
         link->joined = link->closed = 1;
         uv_close((uv_handle_t *)&link->timer, handle_closed);
         uv_close((uv_handle_t *)&link->async, handle_closed);

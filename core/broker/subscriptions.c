@@ -149,9 +149,8 @@ int broker_subscriptions_init(struct broker *b)
 void broker_subscriptions_free(struct broker *b)
 {
     broker_give_back(b);
-    while (b->subscriptions) {
-        struct broker_subscription *s = b->subscriptions;
-
+    for (struct broker_subscription *s = b->subscriptions, *next; s; s = next) {
+        next = s->next;
         unlink_subscription(s);
         free_subscription(s);
     }

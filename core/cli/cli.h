@@ -18,8 +18,8 @@ struct cli_command {
     int (*run)(const struct cli_command *, int argc, char **argv); /* argv[0] is the name */
 };
 
-extern const struct cli_command command_run, command_check, command_plugins, command_tail, command_send,
-    command_consumer, command_health, command_version;
+extern const struct cli_command command_run, command_check, command_plugin, command_plugins, command_tail,
+    command_send, command_channel, command_consumer, command_health, command_version;
 
 /* To stdout. */
 void cli_help(const struct cli_command *);

@@ -3,42 +3,9 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
-#include "host/loader.h"
+#include "host/worker/describe.h"
 #include "kanal/sdk/json.h"
-
-static const struct {
-    kanal_caps cap;
-    const char *name;
-} cap_names[] = {
-    { KANAL_CAP_TEXT, "text" },
-    { KANAL_CAP_IMAGE, "image" },
-    { KANAL_CAP_VIDEO, "video" },
-    { KANAL_CAP_AUDIO, "audio" },
-    { KANAL_CAP_VOICE, "voice" },
-    { KANAL_CAP_FILE, "file" },
-    { KANAL_CAP_STICKER, "sticker" },
-    { KANAL_CAP_LOCATION, "location" },
-    { KANAL_CAP_CONTACT, "contact" },
-    { KANAL_CAP_BUTTONS, "buttons" },
-    { KANAL_CAP_QUICK_REPLIES, "quick_replies" },
-    { KANAL_CAP_LIST, "list" },
-    { KANAL_CAP_CARD, "card" },
-    { KANAL_CAP_CAROUSEL, "carousel" },
-    { KANAL_CAP_TEMPLATE, "template" },
-    { KANAL_CAP_CAPTION, "caption" },
-    { KANAL_CAP_MARKUP_HTML, "html" },
-    { KANAL_CAP_MARKUP_MARKDOWN, "markdown" },
-    { KANAL_CAP_CHOICE_ON_MEDIA, "choice_on_media" },
-    { KANAL_CAP_EDIT, "edit" },
-    { KANAL_CAP_DELETE, "delete" },
-    { KANAL_CAP_REACT, "react" },
-    { KANAL_CAP_REPLY, "reply" },
-    { KANAL_CAP_TYPING, "typing" },
-    { KANAL_CAP_READ, "read" },
-    { KANAL_CAP_DELIVERED_RECEIPT, "delivered_receipt" },
-    { KANAL_CAP_READ_RECEIPT, "read_receipt" },
-    { KANAL_CAP_IDEMPOTENT, "idempotent" },
-};
+#include "kit/caps.h"
 
 static void on_error(void *user, const char *path, kanal_str error)
 {
@@ -51,7 +18,7 @@ static void print_text(const struct plugin *plugin)
 {
     const kanal_plugin *p = &plugin->descriptor;
     printf("%-12s %-8s %s\n  file      %s\n  can      ", p->id, p->version, p->name, plugin->path);
-    for (size_t i = 0; i < sizeof cap_names / sizeof *cap_names; i++)
+    for (size_t i = 0; i < cap_name_count; i++)
         if (p->caps & cap_names[i].cap)
             printf(" %s", cap_names[i].name);
     printf("\n");
@@ -77,7 +44,7 @@ static void write_json(const struct plugin *plugin, struct kanal_json *json)
     kanal_json_member_int(json, "abi_minor", p->abi_minor);
     kanal_json_key(json, "caps");
     kanal_json_array(json);
-    for (size_t i = 0; i < sizeof cap_names / sizeof *cap_names; i++)
+    for (size_t i = 0; i < cap_name_count; i++)
         if (p->caps & cap_names[i].cap)
             kanal_json_str(json, kanal_str_c(cap_names[i].name));
     kanal_json_array_end(json);
@@ -128,7 +95,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     }
     const char *const otherwise[] = { KANAL_PLUGIN_DIR, NULL };
     const char *const *directories = optind < argc ? (const char *const *)(argv + optind) : otherwise;
-    struct plugin *list = plugins_load(directories, on_error, &failed);
+    struct plugin *list = plugins_describe(directories, 0, on_error, &failed);
     if (json)
         print_json(list);
     for (const struct plugin *plugin = list; !json && plugin; plugin = plugin->next)

@@ -7,187 +7,18 @@
 #include <unistd.h>
 
 #include "broker/embedded.h"
-#include "broker/kv.h"
-#include "broker/topology.h"
 #include "cli/cli.h"
-#include "cli/setup.h"
-#include "contract.h"
-#include "host/host.h"
-#include "inbound/front.h"
+#include "cli/run_inside.h"
 #include "kanal/sdk/str.h"
-#include "ops/admin.h"
-#include "outbound/outbound.h"
 
 #define DRAIN_MS 10000u /* for deliveries, and for requests whose events are not stored yet */
-#define SETUP_AGAIN_MS 2000u
 #define ANSWER_MS 3000u /* for requests that a plugin has not answered */
 #define LINGER_MS 1500u /* for answers that are on their way out */
 
-struct gateway {
-    struct setup setup;
-    uv_loop_t loop;
-    uv_signal_t sigterm, sigint;
-    uv_timer_t timer;
-    struct log *log;
-    struct metrics *metrics;
-    struct ids *ids;
-    struct json_schema *contract;
-    struct broker_embedded *embedded;
-    struct broker *broker;
-    struct http_client *http;
-    struct host *host;
-    struct front *front;
-    struct admin *admin;
-    struct outbound *outbound;
-    char base_url[300];
-    int topology_under_way, ready_broker, stopping, code;
-    uint64_t drain_until_ms, linger_until_ms;
-};
-
-static void stop(struct gateway *g);
-
-static int fail(struct gateway *g, int code, const char *what, const char *why)
+int gateway_fail(struct gateway *g, int code, const char *what, const char *why)
 {
     log_write(g->log, KANAL_LOG_ERROR, "run", NULL, "%s: %s", what, why);
     return code;
-}
-
-/* ---- The broker's side: streams, buckets, the salt ---- */
-
-static void try_again(uv_timer_t *timer);
-
-static void again_later(struct gateway *g)
-{
-    g->topology_under_way = 0;
-    if (!g->stopping)
-        uv_timer_start(&g->timer, try_again, SETUP_AGAIN_MS, 0);
-}
-
-static void wrong_salt(struct gateway *g)
-{
-    fail(g, 0, "identity.salt",
-         "the cluster was made with another salt; with this one every customer would be a stranger. "
-         "Configure the cluster's salt");
-    g->code = CLI_CONFIG;
-    stop(g);
-}
-
-static void on_salt_put(void *user, kanal_status status, kanal_str value, uint64_t revision);
-
-static void tell_health(struct gateway *g)
-{
-    for (struct channel *channel = g->host->first_channel; channel; channel = channel->next)
-        channel_tell_health(channel);
-}
-
-/* The contract is compiled only now: it takes a third of the time from exec to ready, and only commands are checked by it. */
-static void take_commands(struct gateway *g)
-{
-    struct kanal_buffer error = { 0 };
-    if (!g->contract &&
-        json_schema_new(&g->contract, kanal_str_of((const char *)contract_schema, contract_schema_len),
-                        &error) != 0) {
-        g->code = fail(g, CLI_FAILED, "the contract", error.data ? error.data : "");
-        stop(g);
-    } else {
-        outbound_start(g->outbound, g->contract);
-    }
-    kanal_buffer_release(&error);
-}
-
-static void on_salt(void *user, kanal_status status, kanal_str value, uint64_t revision)
-{
-    struct gateway *g = user;
-    char print[33];
-    (void)revision;
-    ids_fingerprint(g->ids, print);
-    if (g->stopping)
-        return;
-    if (status == KANAL_E_NOT_FOUND) {
-        kv_put(g->broker, g->host->names.channels, KANAL_LIT("salt"), kanal_str_c(print), 0, on_salt_put, g);
-    } else if (status != KANAL_OK) {
-        again_later(g);
-    } else if (!kanal_str_is(value, print)) {
-        wrong_salt(g);
-    } else {
-        g->ready_broker = 1;
-        log_write(g->log, KANAL_LOG_INFO, "run", NULL, "streams and buckets are there; commands are taken");
-        take_commands(g);
-        tell_health(g);
-    }
-}
-
-static void look_for_salt(struct gateway *g)
-{
-    kv_get(g->broker, g->host->names.channels, KANAL_LIT("salt"), on_salt, g);
-}
-
-static void on_salt_put(void *user, kanal_status status, kanal_str value, uint64_t revision)
-{
-    (void)value;
-    (void)revision;
-    (void)status; /* whoever was first, ours or another's, is what counts */
-    look_for_salt(user);
-}
-
-static void on_different(void *user, const char *name, kanal_str reason)
-{
-    struct gateway *g = user;
-    log_write(g->log, KANAL_LOG_ERROR, "broker", NULL, "%s is not as configured and was left as it is: %.*s",
-              name, (int)reason.len, reason.ptr ? reason.ptr : "");
-}
-
-static void on_topology(void *user, kanal_status status, const char *name, kanal_str reason)
-{
-    struct gateway *g = user;
-    if (status == KANAL_OK) {
-        look_for_salt(g);
-        return;
-    }
-    log_write(g->log, KANAL_LOG_ERROR, "broker", NULL, "%s cannot be made: %.*s (status %d; tried again)",
-              name, (int)reason.len, reason.ptr ? reason.ptr : "", status);
-    again_later(g);
-}
-
-static void ensure_topology(struct gateway *g)
-{
-    const struct config *c = g->setup.config;
-    if (g->topology_under_way || g->ready_broker || g->stopping)
-        return;
-    g->topology_under_way = 1;
-    struct topology_options options = { .prefix = c->broker.prefix,
-                                        .replicas = c->broker.replicas,
-                                        .events_ms = c->retention.events_ms,
-                                        .activity_ms = c->retention.activity_ms,
-                                        .raw_ms = c->retention.raw_ms,
-                                        .dead_ms = c->retention.dead_ms,
-                                        .media_ms = c->retention.media_ms };
-    topology_ensure(g->broker, &options, on_different, on_topology, g);
-}
-
-static void try_again(uv_timer_t *timer)
-{
-    ensure_topology(timer->data);
-}
-
-static void on_broker_state(void *user, enum broker_state state, const char *reason)
-{
-    struct gateway *g = user;
-    static const char *const words[] = { "connecting", "connected", "stalled: it does not answer",
-                                         "away: reconnecting", "closed" };
-    if (g->stopping)
-        return;
-    log_write(g->log, state == BROKER_UP ? KANAL_LOG_INFO : KANAL_LOG_WARN, "broker", NULL, "%s %s%s%s",
-              words[state], state == BROKER_UP && g->broker ? broker_server(g->broker) : "",
-              reason && *reason ? ": " : "", reason ? reason : "");
-    if (state == BROKER_UP && g->outbound)
-        ensure_topology(g);
-    if (state == BROKER_UP && g->ready_broker)
-        tell_health(g);
-    if (state == BROKER_CLOSED) {
-        g->code = CLI_BROKER;
-        stop(g);
-    }
 }
 
 /* ---- Starting ---- */
@@ -217,7 +48,7 @@ static int start_broker(struct gateway *g)
                                       .name = "kanal" };
     if (c->broker.url_count == 0) {
         if (broker_embedded_start(&g->embedded, &g->loop, c->data_dir, on_embedded_exit, g, reason) != 0)
-            return fail(g, CLI_BROKER, "the embedded broker", reason);
+            return gateway_fail(g, CLI_BROKER, "the embedded broker", reason);
         url = broker_embedded_url(g->embedded);
         options.urls = &url;
         options.url_count = 1;
@@ -226,8 +57,8 @@ static int start_broker(struct gateway *g)
         log_write(g->log, KANAL_LOG_INFO, "broker", NULL, "embedded nats-server on %s, data under %s/nats",
                   url, c->data_dir);
     }
-    if (broker_new(&g->broker, &g->loop, &options, on_broker_state, g, reason) != 0)
-        return fail(g, CLI_CONFIG, "broker", reason);
+    if (broker_new(&g->broker, &g->loop, &options, cluster_broker_state, g, reason) != 0)
+        return gateway_fail(g, CLI_CONFIG, "broker", reason);
     return CLI_OK;
 }
 
@@ -264,15 +95,15 @@ static int start_host(struct gateway *g)
                                     .public_url = c->http.public_url,
                                     .ca_file = c->outgoing.ca };
     if (http_client_new(&g->http, &g->loop, &client) != 0)
-        return fail(g, CLI_FAILED, "the HTTP client", "out of memory");
+        return gateway_fail(g, CLI_FAILED, "the HTTP client", "out of memory");
     options.http = g->http;
     if (c->outgoing.ca && access(c->outgoing.ca, R_OK) != 0)
-        return fail(g, CLI_CONFIG, c->outgoing.ca, "outgoing.ca cannot be read");
+        return gateway_fail(g, CLI_CONFIG, c->outgoing.ca, "outgoing.ca cannot be read");
     if (host_new(&g->host, &options) != 0)
-        return fail(g, CLI_FAILED, "the host", "out of memory");
+        return gateway_fail(g, CLI_FAILED, "the host", "out of memory");
     for (size_t i = 0; i < c->channel_count; i++)
         if (!host_add(g->host, &c->channels[i], g->setup.of_channel[i]))
-            return fail(g, CLI_FAILED, c->channels[i].id, "out of memory");
+            return gateway_fail(g, CLI_FAILED, c->channels[i].id, "out of memory");
     return CLI_OK;
 }
 
@@ -286,11 +117,11 @@ static int start_listeners(struct gateway *g)
                                                .trusted_proxies = c->http.trusted_proxies,
                                                .trusted_proxy_count = c->http.trusted_proxy_count } };
     if (front_new(&g->front, &front) != 0)
-        return fail(g, CLI_FAILED, c->http.listen, strerror(errno));
+        return gateway_fail(g, CLI_FAILED, c->http.listen, strerror(errno));
     make_base_url(g);
     g->host->envelope.base_url = kanal_str_c(g->base_url);
     if (admin_new(&g->admin, g->host, c->admin.listen) != 0)
-        return fail(g, CLI_FAILED, c->admin.listen, strerror(errno));
+        return gateway_fail(g, CLI_FAILED, c->admin.listen, strerror(errno));
     return CLI_OK;
 }
 
@@ -299,20 +130,21 @@ static int start(struct gateway *g)
     const struct config *c = g->setup.config;
     int code = start_broker(g);
     if (code == CLI_OK && ids_new(&g->ids, c->identity.salt) != 0)
-        code = fail(g, CLI_CONFIG, "identity.salt", "at least 16 bytes are needed");
+        code = gateway_fail(g, CLI_CONFIG, "identity.salt", "at least 16 bytes are needed");
     if (code == CLI_OK)
         code = start_host(g);
     struct outbound_options outbound = { .host = g->host, .prefix = c->broker.prefix };
     if (code == CLI_OK && outbound_new(&g->outbound, &outbound) != 0)
-        code = fail(g, CLI_FAILED, "outbound", "out of memory");
+        code = gateway_fail(g, CLI_FAILED, "outbound", "out of memory");
+    if (code == CLI_OK)
+        code = gateway_control_new(g);
     if (code == CLI_OK)
         code = start_listeners(g);
     if (code != CLI_OK)
         return code;
-    for (struct channel *channel = g->host->first_channel; channel; channel = channel->next)
-        channel_start(channel);
+    host_start(g->host);
     if (broker_get_state(g->broker) == BROKER_UP)
-        ensure_topology(g);
+        cluster_ensure(g);
     admin_set_ready(g->admin, 1);
     log_write(g->log, KANAL_LOG_INFO, "run", NULL,
               "kanal " KANAL_VERSION " with %zu channels on %s, admin on port %u", c->channel_count,
@@ -364,7 +196,7 @@ static void on_drained(void *user)
     uv_timer_start(&g->timer, on_answering, 0, 20);
 }
 
-static void stop(struct gateway *g)
+void gateway_stop(struct gateway *g)
 {
     if (g->stopping)
         return;
@@ -391,11 +223,20 @@ static void on_signal(uv_signal_t *signal, int number)
         uv_stop(&g->loop);
         return;
     }
-    stop(g);
+    gateway_stop(g);
+}
+
+static void on_hangup(uv_signal_t *signal, int number)
+{
+    struct gateway *g = signal->data;
+    (void)number;
+    if (!g->stopping)
+        gateway_reload(g);
 }
 
 static void close_handles(struct gateway *g)
 {
+    uv_close((uv_handle_t *)&g->sighup, NULL);
     uv_close((uv_handle_t *)&g->sigterm, NULL);
     uv_close((uv_handle_t *)&g->sigint, NULL);
     uv_close((uv_handle_t *)&g->timer, NULL);
@@ -407,6 +248,7 @@ static void gateway_release(struct gateway *g)
     /* First whatever may still call back is told that it is over, while those it calls are all there. */
     http_client_free(g->http);
     broker_shut(g->broker);
+    gateway_control_free(g);
     admin_free(g->admin);
     front_free(g->front);
     outbound_free(g->outbound);
@@ -460,15 +302,17 @@ static void init_loop(struct gateway *g)
     uv_loop_init(&g->loop);
     uv_signal_init(&g->loop, &g->sigterm);
     uv_signal_init(&g->loop, &g->sigint);
+    uv_signal_init(&g->loop, &g->sighup);
     uv_timer_init(&g->loop, &g->timer);
-    g->sigterm.data = g->sigint.data = g->timer.data = g;
+    g->sigterm.data = g->sigint.data = g->sighup.data = g->timer.data = g;
     uv_signal_start(&g->sigterm, on_signal, SIGTERM);
     uv_signal_start(&g->sigint, on_signal, SIGINT);
+    uv_signal_start(&g->sighup, on_hangup, SIGHUP);
 }
 
 static int gateway_run(const char *path, const char *plugins)
 {
-    struct gateway g = { 0 };
+    struct gateway g = { .config_path = path, .plugin_path = { plugins, NULL } };
     int code = setup_load(&g.setup, path, plugins);
     if (code != CLI_OK) {
         fprintf(stderr, "%s: %zu error%s; nothing was started\n", path, g.setup.errors,
@@ -528,6 +372,8 @@ const struct cli_command command_run = {
             "Without a configured broker it starts a nats-server of its own on loopback, with its data under "
             "data_dir.\n"
             "Logs go to stderr as JSON lines (log.format: text for people).\n"
+            "SIGHUP: reads the configuration again; channels that were added, changed or removed are, the "
+            "others go on.\n"
             "Exit code 0: stopped; 1: failed; 3: the configuration is wrong; 4: the broker refused.\n",
     .run = run,
 };

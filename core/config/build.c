@@ -66,6 +66,7 @@ static const struct field fields[] = {
     { "/retention/dead", DURATION_64, MEMBER(retention.dead_ms), HOUR, 100 * YEAR, "1h to 100 years", NULL },
     { "/retention/media", DURATION_64, MEMBER(retention.media_ms), HOUR, 100 * YEAR, "1h to 100 years",
       NULL },
+    { "/runtime/seal_key", TEXT, MEMBER(runtime.seal_key), 0, 0, NULL, NULL },
     { "/log/level", TEXT, MEMBER(log.level), 0, 0, NULL, NULL },
     { "/log/format", TEXT, MEMBER(log.format), 0, 0, NULL, NULL },
 };
@@ -322,25 +323,31 @@ static void build_identity(struct config *config, struct config_errors *errors)
 static void build_plugins(struct config *config, struct config_errors *errors)
 {
     static const char *const isolations[] = { "worker", "none", NULL };
+    static const char *const sandboxes[] = { "best_effort", "required", NULL };
     static const char *const installed[] = { KANAL_PLUGIN_DIR, NULL };
     yyjson_mut_val *plugins = yyjson_mut_obj_get(yyjson_mut_doc_get_root(config->impl->tree), "plugins");
     yyjson_mut_obj_iter iter = yyjson_mut_obj_iter_with(plugins);
     struct config_plugin *list =
         json_arena_alloc(&config->impl->arena, (yyjson_mut_obj_size(plugins) + 1) * sizeof *list);
     static const struct field memory = { NULL, SIZE_32, 0, 8 * MIB, 1024 * 1024 * MIB, "8M to 1T", NULL };
+    static const struct field deadline = { NULL, DURATION_64, 0, 100, HOUR, "100ms to 1h", NULL };
     yyjson_mut_val *key;
 
     config->plugin_path = yyjson_mut_obj_get(plugins, "path")
                               ? config_texts(config, yyjson_mut_obj_get(plugins, "path"), NULL, errors, NULL)
                               : installed;
+    config->sandbox_required = config_choice(yyjson_mut_obj_get(plugins, "sandbox"), sandboxes) == 1;
     while (list && (key = yyjson_mut_obj_iter_next(&iter))) {
-        yyjson_mut_val *value = yyjson_mut_obj_iter_get_val(key), *size = yyjson_mut_obj_get(value, "memory");
+        yyjson_mut_val *value = yyjson_mut_obj_iter_get_val(key), *size = yyjson_mut_obj_get(value, "memory"),
+                       *patience = yyjson_mut_obj_get(value, "deadline");
         struct config_plugin *plugin = &list[config->plugin_count];
-        if (kanal_str_is(config_str(key), "path"))
+        if (kanal_str_is(config_str(key), "path") || kanal_str_is(config_str(key), "sandbox"))
             continue;
         plugin->id = json_arena_dup(&config->impl->arena, config_str(key));
         plugin->in_process = config_choice(yyjson_mut_obj_get(value, "isolation"), isolations);
+        plugin->threads = yyjson_mut_is_true(yyjson_mut_obj_get(value, "threads"));
         plugin->memory_bytes = size ? ranged(size, &memory, 1, errors) : 0;
+        plugin->deadline_ms = patience ? ranged(patience, &deadline, 0, errors) : 0;
         config->plugin_count++;
     }
     config->plugins = list;
@@ -356,5 +363,7 @@ int config_build(struct config *config, struct config_errors *errors)
     build_http(config, errors);
     build_identity(config, errors);
     build_plugins(config, errors);
+    config->runtime.old_seal_keys =
+        config_texts(config, yyjson_mut_ptr_get(root, "/runtime/old_seal_keys"), NULL, errors, NULL);
     return config_build_channels(config, yyjson_mut_obj_get(root, "channels"), errors);
 }

@@ -42,7 +42,9 @@ struct config_channel {
 struct config_plugin {
     const char *id;
     int in_process;       /* isolation: none */
+    int threads;          /* its worker may start threads */
     int64_t memory_bytes; /* 0: default */
+    int64_t deadline_ms;  /* of a callback in a worker, then it is killed; 0: default */
 };
 
 struct config {
@@ -79,7 +81,12 @@ struct config {
     struct {
         const char *level, *format; /* "info", "json" */
     } log;
+    struct {
+        const char *seal_key;              /* a file, or NULL: channels with secrets cannot be added at run time */
+        const char *const *old_seal_keys; /* NULL-ended files: what was sealed with these is still read */
+    } runtime;
     const char *const *plugin_path; /* NULL-ended directories */
+    int sandbox_required;           /* plugins.sandbox: required; else what the kernel has */
     const struct config_plugin *plugins;
     size_t plugin_count;
     struct config_channel *channels;
@@ -96,7 +103,24 @@ int config_load(struct config **ret_config, const char *path, config_error_fn *,
 /* The same for other processes that look for the gateway's broker (`kanal tail`): only `broker` and `data_dir` are looked at, so the
  * channels' secrets, which are perhaps not there for this user, are neither read nor missed. Nothing else of the struct counts. */
 int config_load_broker(struct config **ret_config, const char *path, config_error_fn *, void *user);
+/* One channel that came at run time: a JSON object like an item of `channels`. Nothing is expanded: whoever may add a channel may not
+ * read this machine's files and environment. base: whose salt the fingerprint is made with. The result's only channel is
+ * channels[0]; errors carry no positions. 0 or KANAL_E_INVALID. */
+int config_load_channel(struct config **ret_config, const struct config *base, kanal_str channel,
+                        config_error_fn *, void *user);
+/* A file with one channel, like an item of `channels`, for a process that hands it to a gateway: expanded here, with this user's rights.
+ * As config_load(). */
+int config_load_channel_file(struct config **ret_config, const char *path, config_error_fn *, void *user);
+/* Appends the channel as JSON, with its secrets and all defaults. KANAL_E_INTERNAL: no memory. */
+int config_channel_json(const struct config *, const struct config_channel *, struct kanal_buffer *out);
 void config_free(struct config *); /* wipes secrets */
+
+/* 1: both are configured alike, to the last member. Each with the configuration that it is of. */
+int config_channel_same(const struct config *, const struct config_channel *, const struct config *other,
+                        const struct config_channel *of_other);
+/* Tells every section but `channels` that differs. */
+typedef void config_section_fn(void *user, kanal_str section);
+void config_differences(const struct config *, const struct config *other, config_section_fn *, void *user);
 
 /* Says something of a channel in the same form, with its place: "kanal.yaml:12:5: channels[0].plugin: there is no plugin 'x'". key: a
  * member of the channel, or NULL. */

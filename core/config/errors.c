@@ -79,7 +79,7 @@ static void tell_one(const struct config_errors *errors, const struct config_err
     kanal_str text;
 
     kanal_buffer_text(&line, errors->file);
-    if (error->line > 0) {
+    if (error->line > 0 && !errors->placeless) {
         kanal_buffer_byte(&line, ':');
         kanal_buffer_uint(&line, error->line);
         kanal_buffer_byte(&line, ':');

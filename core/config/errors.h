@@ -15,6 +15,7 @@ struct config_error {
 struct config_errors {
     const char *file; /* shown */
     const struct config_positions *positions;
+    int placeless; /* it was no file: lines and columns would mean nothing */
     struct config_error list[CONFIG_ERRORS];
     struct kanal_buffer surplus; /* a place to write what is not kept */
     size_t count;                /* all of them */

@@ -9,6 +9,7 @@
 struct config_impl {
     struct json_arena arena; /* all strings and lists of the structs; wiped at the end */
     const char *file;        /* shown in messages */
+    int placeless;           /* it is no file: messages name no lines */
     yyjson_mut_doc *tree;    /* the file with defaults, expanded; wiped too */
     struct config_positions positions;
     struct config_expansions expansions;

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "file.h"
 #include "impl.h"
-#include "kanal/sdk/str.h"
+#include "kanal/sdk/json.h"
 #include "memory.h"
 #include "yaml.h"
 
@@ -67,10 +67,23 @@ static int check_schema(const struct json_schema *schema, yyjson_mut_doc *tree, 
 
 /* ---- Steps ---- */
 
-static int read_tree(struct config *config, const char *path, struct config_errors *errors, int *ret_whole)
+/* What is loaded: a file, of which perhaps only the broker is looked at; or one channel's text, which belongs to another configuration. */
+struct source {
+    const char *path; /* or what the text is called */
+    int broker_only;
+    int channel_only;          /* the file is one channel */
+    kanal_str channel;         /* absent: a file */
+    const struct config *base; /* of a channel */
+};
+
+static int read_tree(struct config *config, const struct source *source, struct config_errors *errors,
+                     int *ret_whole)
 {
     struct config_file file = { 0 };
-    int status = config_file_read(&file, path, FILE_BYTES);
+    if (source->base)
+        return config_yaml_read(config->impl->tree, source->channel, &config->impl->positions, errors,
+                                ret_whole);
+    int status = config_file_read(&file, source->path, FILE_BYTES);
 
     if (status == KANAL_E_NOT_FOUND)
         kanal_buffer_text(config_error_at(errors, 0, 0), strerror(errno));
@@ -83,7 +96,7 @@ static int read_tree(struct config *config, const char *path, struct config_erro
     return status;
 }
 
-static int check_tree(struct config *config, struct config_errors *errors)
+static int check_tree(struct config *config, int expand, struct config_errors *errors)
 {
     struct config_impl *impl = config->impl;
     struct kanal_buffer error = { 0 };
@@ -98,7 +111,7 @@ static int check_tree(struct config *config, struct config_errors *errors)
         status = check_schema(schema, impl->tree, errors);
     if (status == 0)
         status = json_schema_defaults(schema, impl->tree, root);
-    if (status == 0)
+    if (status == 0 && expand)
         status = config_expand(&impl->expansions, schema, root, &impl->arena, errors);
     if (status == 0)
         status = config_build(config, errors);
@@ -155,14 +168,35 @@ static int keep_broker(struct config *config)
     return 0;
 }
 
-static int load(struct config *config, const char *path, int broker_only, struct config_errors *errors)
+/* A configuration around the file's one channel. */
+static int wrap_channel(struct config *config)
 {
-    int whole = 0, status = read_tree(config, path, errors, &whole);
+    yyjson_mut_doc *tree = config->impl->tree;
+    yyjson_mut_val *root = yyjson_mut_obj(tree), *identity = yyjson_mut_obj(tree);
+    yyjson_mut_val *channels = yyjson_mut_arr(tree);
+    int ok = yyjson_mut_obj_add_str(tree, identity, "salt", "(not looked at)  ") &&
+             yyjson_mut_obj_add_val(tree, root, "identity", identity) &&
+             yyjson_mut_arr_append(channels, yyjson_mut_doc_get_root(tree)) &&
+             yyjson_mut_obj_add_val(tree, root, "channels", channels);
 
-    if (status == 0 && whole && broker_only)
+    yyjson_mut_doc_set_root(tree, root);
+    return ok ? 0 : KANAL_E_INTERNAL;
+}
+
+static int load(struct config *config, const struct source *source, struct config_errors *errors)
+{
+    int whole = 0, status = read_tree(config, source, errors, &whole);
+
+    if (status == 0 && whole && source->broker_only)
         status = keep_broker(config);
+    if (status == 0 && whole && source->channel_only)
+        status = wrap_channel(config);
     if (status == 0 && whole)
-        status = check_tree(config, errors);
+        status = check_tree(config, source->base == NULL, errors);
+    if (status == 0 && source->base) /* fingerprints are made with the cluster's salt */
+        config->identity.salt =
+            kanal_str_of(json_arena_dup(&config->impl->arena, source->base->identity.salt),
+                         source->base->identity.salt.len);
     for (size_t i = 0; status == 0 && errors->count == 0 && i < config->channel_count; i++)
         status = config_fingerprint(config, &config->channels[i]);
     if (status == 0 && config->impl->arena.failed)
@@ -192,17 +226,18 @@ static struct config *new_config(const char *path)
     return NULL;
 }
 
-static int load_and_tell(struct config **ret_config, const char *path, int broker_only,
-                         config_error_fn *error, void *user)
+static int load_and_tell(struct config **ret_config, const struct source *source, config_error_fn *error,
+                         void *user)
 {
-    struct config *config = new_config(path);
+    struct config *config = new_config(source->path);
     struct config_errors *errors = calloc(1, sizeof *errors);
     int status = KANAL_E_INTERNAL;
 
     if (config && errors) {
         errors->file = config->impl->file;
         errors->positions = &config->impl->positions;
-        status = load(config, path, broker_only, errors);
+        errors->placeless = config->impl->placeless = source->base != NULL;
+        status = load(config, source, errors);
         if (config_errors_tell(errors, error, user) > 0 && status != KANAL_E_NOT_FOUND)
             status = KANAL_E_INVALID;
     } else {
@@ -218,12 +253,53 @@ static int load_and_tell(struct config **ret_config, const char *path, int broke
 
 int config_load(struct config **ret_config, const char *path, config_error_fn *error, void *user)
 {
-    return load_and_tell(ret_config, path, 0, error, user);
+    return load_and_tell(ret_config, &(struct source){ .path = path }, error, user);
 }
 
 int config_load_broker(struct config **ret_config, const char *path, config_error_fn *error, void *user)
 {
-    return load_and_tell(ret_config, path, 1, error, user);
+    return load_and_tell(ret_config, &(struct source){ .path = path, .broker_only = 1 }, error, user);
+}
+
+int config_load_channel_file(struct config **ret_config, const char *path, config_error_fn *error, void *user)
+{
+    return load_and_tell(ret_config, &(struct source){ .path = path, .channel_only = 1 }, error, user);
+}
+
+int config_load_channel(struct config **ret_config, const struct config *base, kanal_str channel,
+                        config_error_fn *error, void *user)
+{
+    struct kanal_buffer text = { 0 };
+    yyjson_doc *document =
+        yyjson_read_opts((char *)channel.ptr, channel.len, 0, &config_wiping_allocator, NULL);
+    struct kanal_json json;
+    int status = KANAL_E_INVALID;
+
+    /* Written anew: YAML takes our writer's JSON, but not every JSON. All the room at once: growing would leave copies of secrets behind. */
+    kanal_buffer_reserve(&text, channel.len * 6 + 256);
+    kanal_json_init(&json, &text);
+    kanal_json_object(&json);
+    kanal_json_key(&json, "identity");
+    kanal_json_object(&json);
+    kanal_json_member_text(&json, "salt", "(the one of the base)");
+    kanal_json_object_end(&json);
+    kanal_json_key(&json, "channels");
+    kanal_json_array(&json);
+    kanal_json_value(&json, yyjson_doc_get_root(document));
+    kanal_json_array_end(&json);
+    kanal_json_object_end(&json);
+    if (!document)
+        error(user, KANAL_LIT("the channel is no JSON"));
+    else if (text.failed)
+        error(user, KANAL_LIT("the channel is nested too deep"));
+    else
+        status = load_and_tell(
+            ret_config,
+            &(struct source){ .path = "channel", .channel = kanal_buffer_view(&text), .base = base }, error,
+            user);
+    yyjson_doc_free(document);
+    config_wipe_free(text.data, text.capacity);
+    return status;
 }
 
 void config_free(struct config *config)

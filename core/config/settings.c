@@ -222,6 +222,7 @@ int config_check_settings(struct config *config, struct config_channel *channel,
     }
     errors->file = config->impl->file;
     errors->positions = &config->impl->positions;
+    errors->placeless = config->impl->placeless;
     check_settings(&s, plugin);
     check_secrets(&s, plugin);
     count = config_errors_tell(errors, error, user);
@@ -242,6 +243,7 @@ void config_tell(const struct config *config, const struct config_channel *chann
     }
     errors->file = config->impl->file;
     errors->positions = &config->impl->positions;
+    errors->placeless = config->impl->placeless;
     kanal_buffer_str(config_error_of(errors, member ? member : value), words);
     config_errors_tell(errors, error, user);
     free(errors);

@@ -4,7 +4,7 @@
 #include <yaml.h>
 #include "json/quote.h"
 #include "kanal/sdk/str.h"
-#include "yaml.h"
+#include "yaml.h" /* NOLINT(readability-duplicate-include): ours, not libyaml's */
 
 #define SLOTS_AT_FIRST 256u
 

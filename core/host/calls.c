@@ -1,5 +1,6 @@
 /* Calls into the plugin, its answers, and the completions of its own calls. */
 #include "host/channel.h"
+#include "host/handover.h"
 #include "host/host.h"
 #include "host/services/services.h"
 #include "kanal/sdk/str.h"
@@ -189,8 +190,10 @@ struct op *channel_http(struct channel *channel, const kanal_http_request *reque
                         struct http_exchange *exchange, void (*answered)(struct op *, const void *),
                         void *owner)
 {
+    while (channel->successor)
+        channel = channel->successor;
     if (channel->http >= CHANNEL_HTTP_MAX ||
-        (channel->state != CHANNEL_UP && channel->state != CHANNEL_STARTING))
+        (channel->state != CHANNEL_UP && channel->state != CHANNEL_STARTING && !channel->handover))
         return NULL;
     struct op *op = op_new(channel->host->ops, channel, OP_HTTP);
     if (!op)
@@ -201,14 +204,17 @@ struct op *channel_http(struct channel *channel, const kanal_http_request *reque
     op->answered = answered;
     op->item.run = run_http;
     channel->http++;
-    lane_push(&channel->lane, &op->item);
+    if (!channel->handover || !handover_hold(channel->handover, op))
+        lane_push(&channel->lane, &op->item);
     return op;
 }
 
 void channel_http_forget(struct op *op)
 {
     struct channel *channel = op->channel;
-    if (op->item.run)
+    if (op->is_held)
+        handover_drop(channel->handover, op);
+    else if (op->item.run)
         lane_remove(&channel->lane, &op->item);
     channel->http--;
     op_free(channel->host->ops, op);
@@ -299,7 +305,7 @@ static void run_deliver(struct lane_item *item)
 static struct op *call(struct channel *channel, enum op_kind kind, void (*run)(struct lane_item *),
                        const void *argument, void (*answered)(struct op *, const void *), void *owner)
 {
-    if (channel->state != CHANNEL_UP)
+    if (channel->state != CHANNEL_UP || channel->handover)
         return NULL;
     struct op *op = op_new(channel->host->ops, channel, kind);
     if (!op)
@@ -417,6 +423,8 @@ struct op *channel_ask(struct channel *channel, void (*run)(struct lane_item *),
 static void drop_op(void *user, struct op *op)
 {
     struct channel *channel = user;
+    if (op->is_held)
+        return; /* the next instance's */
     if (op->completed || op->item.run)
         lane_remove(&channel->lane, &op->item);
     if (op->cancel)
@@ -445,6 +453,39 @@ static void drop_op(void *user, struct op *op)
         break;
     }
     op_free(channel->host->ops, op);
+}
+
+struct loss {
+    struct channel *channel;
+    uint64_t loose_sends;
+};
+
+static void lose_op(void *user, struct op *op)
+{
+    const struct loss *loss = user;
+    int may_have_left = op->sent > 0 || op->loose_before != loss->loose_sends;
+    int is_called = !op->item.run; /* else it still waits in the lane */
+    kanal_result result = { .struct_size = sizeof result,
+                            .outcome = is_called && may_have_left ? KANAL_UNKNOWN : KANAL_RETRY,
+                            .scope = KANAL_SCOPE_MESSAGE,
+                            .code = KANAL_LIT("interrupted"),
+                            .reason = KANAL_LIT("the channel's worker died") };
+    if (op->is_held || (op->kind == OP_HTTP && op->responded))
+        return;
+    if (op->kind != OP_DELIVER) {
+        drop_op(loss->channel, op);
+        return;
+    }
+    if (!is_called)
+        lane_remove(&loss->channel->lane, &op->item);
+    op->answered(op, &result);
+    op_free(loss->channel->host->ops, op);
+}
+
+void channel_lose_ops(struct channel *channel, uint64_t loose_sends)
+{
+    struct loss loss = { channel, loose_sends };
+    op_each(channel->host->ops, channel, lose_op, &loss);
 }
 
 void channel_drop_ops(struct channel *channel)

@@ -7,24 +7,29 @@
 #include "host/services/egress.h"
 #include "host/services/services.h"
 #include "host/table.h"
+#include "host/worker/worker.h"
 #include "kanal/sdk/json.h"
 
 #define START_MS 30000u
 #define STOP_MS 10000u
 #define RETRY_MS_MIN 1000u
 #define RETRY_MS_MAX 60000u
+#define TELL_MS 1000u /* a channel.up or channel.down at most so often */
 
 static void stopped(struct channel *channel);
 static void destroy(struct channel *channel);
 
 const char *channel_state_name(enum channel_state state)
 {
-    static const char *const names[] = { "new", "starting", "up", "stopping", "stopped", "failed" };
+    static const char *const names[] = { "new",    "starting", "up",     "stopping", "stopped",
+                                         "failed", "down",     "paused", "retired" };
     return names[state];
 }
 
 static void set_state(struct channel *channel, enum channel_state state)
 {
+    channel->host->starting -= channel->state == CHANNEL_STARTING;
+    channel->host->starting += state == CHANNEL_STARTING;
     channel->state = state;
     channel->since_ms = host_now_ms();
 }
@@ -59,10 +64,11 @@ static void on_timer_closed(uv_handle_t *handle)
 struct channel *channel_new(struct host *host, const struct config_channel *config, struct plugin *plugin)
 {
     struct channel *channel = calloc(1, sizeof *channel);
-    uv_timer_t *timer = calloc(1, sizeof *timer);
-    if (!channel || !timer) {
+    uv_timer_t *timer = calloc(1, sizeof *timer), *tell_timer = calloc(1, sizeof *tell_timer);
+    if (!channel || !timer || !tell_timer) {
         free(channel);
         free(timer);
+        free(tell_timer);
         return NULL;
     }
     channel->host = host;
@@ -75,7 +81,11 @@ struct channel *channel_new(struct host *host, const struct config_channel *conf
     uv_timer_init(host->loop, timer);
     timer->data = channel;
     channel->timer = timer;
+    uv_timer_init(host->loop, tell_timer);
+    tell_timer->data = channel;
+    channel->tell_timer = tell_timer;
     lane_init(&channel->lane, host->scheduler);
+    channel->lane.may_run = plugin->worker ? worker_may_run : NULL;
     if (egress_init(channel) != 0) {
         channel_free(channel);
         return NULL;
@@ -96,6 +106,7 @@ void channel_free(struct channel *channel)
         free(*pattern);
     free(channel->egress);
     uv_close((uv_handle_t *)channel->timer, on_timer_closed);
+    uv_close((uv_handle_t *)channel->tell_timer, on_timer_closed);
     free(channel);
 }
 
@@ -173,7 +184,11 @@ static void on_health_told(void *user, kanal_status status)
 
 static void publish_health(struct channel *channel, int is_up)
 {
+    if (channel->is_quiet)
+        return;
     channel->told = is_up ? 1 : -1;
+    channel->told_ms = uv_now(channel->host->loop);
+    uv_timer_stop(channel->tell_timer);
     struct kanal_buffer data = { 0 }, dedupe = { 0 };
     write_health(channel, is_up, &data);
     /* The start of this process's watch over the channel makes the count unique. */
@@ -199,19 +214,46 @@ void channel_tell_health(struct channel *channel)
         publish_health(channel, is_healthy(channel));
 }
 
-/* After every change of state or health: the metric, and the event if it turned. */
-static void health_changed(struct channel *channel, int was_healthy)
+/* What holds now, if that is not what was told last. */
+static void announce(struct channel *channel)
 {
     int healthy = is_healthy(channel);
-    kanal_str values[] = { channel->id, channel->source.plugin };
-    metric_series(channel->host->channel_up, values)->value = healthy;
-    if (healthy == was_healthy)
+    uv_timer_stop(channel->tell_timer);
+    if (channel->is_quiet || channel->told == (healthy ? 1 : -1))
         return;
-    channel->since_ms = host_now_ms();
     log_write(channel->host->log, healthy ? KANAL_LOG_INFO : KANAL_LOG_WARN, "channel", channel->id.ptr,
               "%s%s%s", healthy ? "up" : "down", healthy || !channel->reason[0] ? "" : ": ",
               healthy ? "" : channel->reason);
     publish_health(channel, healthy);
+}
+
+static void on_tell(uv_timer_t *timer)
+{
+    announce(timer->data);
+}
+
+/* The plugin may change its mind each millisecond: the state is seen at once, the log and the consumers hear the latest once a second. */
+static void tell_in_time(struct channel *channel)
+{
+    uint64_t now = uv_now(channel->host->loop), next = channel->told ? channel->told_ms + TELL_MS : 0;
+    if (now >= next)
+        announce(channel);
+    else if (!uv_is_active((uv_handle_t *)channel->tell_timer))
+        uv_timer_start(channel->tell_timer, on_tell, next - now, 0);
+}
+
+/* After every change of state or health. Returns 1 if it turned. */
+static int health_changed(struct channel *channel, int was_healthy)
+{
+    int healthy = is_healthy(channel);
+    kanal_str values[] = { channel->id, channel->source.plugin };
+    if (channel->is_quiet)
+        return 0;
+    metric_series(channel->host->channel_up, values)->value = healthy;
+    if (healthy == was_healthy)
+        return 0;
+    channel->since_ms = host_now_ms();
+    return 1;
 }
 
 void channel_set_health(struct channel *channel, kanal_status status, kanal_str reason)
@@ -220,15 +262,26 @@ void channel_set_health(struct channel *channel, kanal_status status, kanal_str 
     channel->health = status;
     snprintf(channel->reason, sizeof channel->reason, "%.*s", (int)(reason.len < 255 ? reason.len : 255),
              reason.ptr ? reason.ptr : "");
-    if (channel->state == CHANNEL_UP)
-        health_changed(channel, was);
+    if (channel->state == CHANNEL_UP && health_changed(channel, was))
+        tell_in_time(channel);
 }
 
+void channel_unquiet(struct channel *channel, int told)
+{
+    kanal_str values[] = { channel->id, channel->source.plugin };
+    channel->is_quiet = 0;
+    channel->told = told;
+    metric_series(channel->host->channel_up, values)->value = is_healthy(channel);
+    announce(channel);
+}
+
+/* Its states are the host's, and few: each is told at once, and so is what a plugin's change still waits for. */
 static void move_to(struct channel *channel, enum channel_state state)
 {
-    int was = is_healthy(channel);
+    int was = is_healthy(channel), waits = uv_is_active((uv_handle_t *)channel->tell_timer);
     set_state(channel, state);
-    health_changed(channel, was);
+    if (health_changed(channel, was) || waits)
+        announce(channel);
 }
 
 /* ---- Start ---- */
@@ -258,7 +311,7 @@ static void destroy(struct channel *channel)
 static void restart(struct channel *channel, void *user)
 {
     (void)user;
-    set_state(channel, CHANNEL_NEW);
+    set_state(channel, CHANNEL_DOWN);
     start_later(channel);
 }
 
@@ -365,28 +418,117 @@ static const kanal_lease_plugin *leases_of(struct channel *channel)
     return NULL;
 }
 
-void channel_start(struct channel *channel)
+void channel_refused(struct channel *channel)
 {
-    table_init(&channel->table, channel);
-    channel->closed = 0;
-    set_state(channel, CHANNEL_STARTING);
-    channel->instance = create(channel);
-    if (!channel->instance) {
-        channel->health = KANAL_E_INVALID;
-        snprintf(channel->reason, sizeof channel->reason,
-                 "the plugin refused its settings; its log line above says why");
-        set_state(channel, CHANNEL_FAILED);
-        log_write(channel->host->log, KANAL_LOG_ERROR, "channel", channel->id.ptr, "create failed: %s",
-                  channel->reason);
-        publish_health(channel, 0);
-        destroy(channel); /* it may have asked for more than it may in create() */
+    int is_stopping = channel->state == CHANNEL_STOPPING;
+    if (channel->finishing)
+        channel_forget(channel->finishing);
+    channel->finishing = NULL;
+    if (is_stopping) { /* nobody is there to stop */
+        channel_timer(channel, 0, stopped);
         return;
     }
-    channel->sockets = sockets_of(channel);
-    channel->streams = streams_of(channel);
-    channel->leases = leases_of(channel);
+    channel_timer(channel, 0, NULL);
+    channel->health = KANAL_E_INVALID;
+    snprintf(channel->reason, sizeof channel->reason,
+             "the plugin refused its settings; its log line above says why");
+    set_state(channel, CHANNEL_FAILED);
+    log_write(channel->host->log, KANAL_LOG_ERROR, "channel", channel->id.ptr, "create failed: %s",
+              channel->reason);
+    publish_health(channel, 0);
+    destroy(channel); /* it may have asked for more than it may in create() */
+}
+
+int channel_prepare(struct channel *channel)
+{
+    if (channel->plugin->worker && !worker_takes(channel)) {
+        set_state(channel, CHANNEL_DOWN);
+        return 0;
+    }
+    table_init(&channel->table, channel);
+    channel->closed = 0;
+    channel->instance = create(channel);
+    if (channel->instance) {
+        channel->sockets = sockets_of(channel);
+        channel->streams = streams_of(channel);
+        channel->leases = leases_of(channel);
+    } else {
+        channel_refused(channel);
+    }
+    return channel->instance != NULL;
+}
+
+int channel_is_idle(const struct channel *channel)
+{
+    return channel->instance && (!channel->plugin->worker || worker_is_done(channel->instance));
+}
+
+void channel_start(struct channel *channel)
+{
+    if (!channel->instance && !channel_prepare(channel))
+        return;
+    set_state(channel, CHANNEL_STARTING);
     channel->finishing = channel_ask(channel, run_start, on_started);
     channel_timer(channel, START_MS, on_start_deadline);
+}
+
+/* ---- A worker that died ---- */
+
+void channel_lost(struct channel *channel, kanal_status status, kanal_str reason)
+{
+    uint64_t loose_sends = channel->instance->loose_sends;
+    int was_provisioning = channel->state == CHANNEL_UP && channel->finishing;
+    if (channel->finishing)
+        channel_forget(channel->finishing);
+    channel->finishing = NULL;
+    channel_timer(channel, 0, NULL);
+    table_close(&channel->table);
+    channel->closed = 1;
+    websocket_lose_all(channel);
+    channel_lose_ops(channel, loose_sends);
+    channel->instance = NULL;
+    channel->sockets = NULL;
+    channel->streams = NULL;
+    channel->leases = NULL;
+    if (channel->state == CHANNEL_STOPPING) {
+        channel_timer(channel, 0, stopped);
+        return;
+    }
+    if (was_provisioning) /* so the record that says "doing" is our own, and not waited for */
+        channel->provision_attempts = 1;
+    snprintf(channel->reason, sizeof channel->reason, "%.*s", (int)(reason.len < 255 ? reason.len : 255),
+             reason.ptr ? reason.ptr : "");
+    move_to(channel, CHANNEL_DOWN);
+    channel->health = status;
+    announce(channel); /* also if it never was up: once */
+}
+
+/* ---- Pause ---- */
+
+struct pause {
+    void (*paused)(struct channel *, void *user);
+    void *user;
+};
+
+static void on_pause_stopped(struct channel *channel, void *user)
+{
+    struct pause *pause = user;
+    set_state(channel, CHANNEL_PAUSED);
+    pause->paused(channel, pause->user);
+    free(pause);
+}
+
+void channel_pause(struct channel *channel, void (*paused)(struct channel *, void *), void *user)
+{
+    struct pause *pause = malloc(sizeof *pause);
+    channel->health = KANAL_E_CANCELLED;
+    snprintf(channel->reason, sizeof channel->reason, "paused by the operator");
+    if (!pause) {
+        paused(channel, user);
+        return;
+    }
+    *pause = (struct pause){ paused, user };
+    channel_stop(channel, on_pause_stopped, pause);
 }
 
 /* ---- Stop ---- */
@@ -434,7 +576,8 @@ void channel_stop(struct channel *channel, void (*tell)(struct channel *, void *
         return; /* a start that failed is being given up: stop() is called once, and has its deadline */
     /* A start() that still waits in the lane never happens, and then stop() must not either. */
     int never_started =
-        channel->finishing && channel->finishing->item.run && channel->state == CHANNEL_STARTING;
+        channel->state == CHANNEL_NEW ||
+        (channel->finishing && channel->finishing->item.run && channel->state == CHANNEL_STARTING);
     if (channel->finishing)
         channel_forget(channel->finishing);
     channel->finishing = NULL;

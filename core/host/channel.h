@@ -1,6 +1,6 @@
 /* host/channel.h - one configured channel: its plugin's instance, its lane, its life and health. [loop]
  *
- * new → starting → up ⇄ down → stopping → stopped. `up` means that start() succeeded: requests and deliveries are let in. `failed`:
+ * new → starting → up → stopping → stopped; from starting and up also → down → starting. `up` means that start() succeeded: requests and deliveries are let in. `failed`:
  * create() refused; nothing will come until the configuration changes. Health is a view on top: an `up` channel whose
  * provider refuses its token is unhealthy, with the reason. */
 #ifndef KANAL_HOST_CHANNEL_H
@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "event/envelope.h"
 #include "host/lane.h"
+#include "host/services/egress.h"
 #include "host/loader.h"
 #include "host/op.h"
 #include "kanal/ext/blob.h"
@@ -17,9 +18,11 @@
 #include "kanal/ext/websocket.h"
 #include "ops/metrics.h"
 
+struct handover;
 struct host;
 struct http_exchange;
 struct outlet;
+struct worker;
 
 enum channel_state {
     CHANNEL_NEW,
@@ -27,7 +30,10 @@ enum channel_state {
     CHANNEL_UP,
     CHANNEL_STOPPING,
     CHANNEL_STOPPED,
-    CHANNEL_FAILED
+    CHANNEL_FAILED,
+    CHANNEL_DOWN,   /* its worker died, or its start failed: it is tried again */
+    CHANNEL_PAUSED, /* by the operator: it has no instance until it is resumed */
+    CHANNEL_RETIRED /* another has taken its place, or it was removed: only what still points to it keeps it */
 };
 
 #define CHANNEL_OPS_MAX 1024u  /* host calls of a channel under way */
@@ -50,26 +56,37 @@ struct channel {
     int closed;             /* no instance: extensions' slots that return an op return 0 */
     char **egress;          /* NULL-ended patterns that apply */
     int egress_by_operator; /* they may name private addresses */
+    struct egress_gate gates[EGRESS_REACHES];
     enum channel_state state;
     kanal_status health; /* KANAL_OK, or why not */
     char reason[256];
     int64_t since_ms; /* of state or health, wall clock */
     int64_t last_in_ms, last_out_ms;
     size_t ops, http;        /* under way */
+    size_t calls;            /* deliver() and media() that are not answered */
+    struct handover *handover; /* another instance is about to take its place: requests are held */
+    struct channel *successor; /* of a retired one: who took its place; NULL: it was removed */
+    int is_quiet;              /* its health is not told: part of a handover */
     int64_t paused_until_ms; /* loop time: the provider wants no deliveries until then */
-    struct outlet *outlet;   /* outbound/lanes.c's: what waits for its turn; or NULL */
+    struct worker *worker;   /* host/worker/: where it runs; NULL: in this process, or nowhere yet */
+    uint32_t blames;         /* deaths of a worker that it was running in, within some minutes */
+    int64_t blamed_ms;
+    struct outlet *outlet; /* outbound/lanes.c's: what waits for its turn; or NULL */
     uint32_t start_attempts, provision_attempts;
     uint64_t health_changes; /* for dedupe keys of channel.up and .down */
     int told;                /* the last that was published: 1 up, -1 down, 0 nothing yet */
     int health_untold;       /* the last change could not be stored: the broker was away */
+    uint64_t told_ms;        /* loop time of that */
+    uv_timer_t *tell_timer;  /* the next may be told when it fires */
     struct op *finishing;    /* start, provision or stop that is not answered yet */
     uv_timer_t *timer;       /* for deadlines of these and for trying again */
     void (*on_timer)(struct channel *);
     void (*stopped)(struct channel *, void *user); /* not NULL while it is being stopped */
     void *stopped_user;
     struct lane_item wake;
-    int wake_pending;   /* atomic */
-    uint32_t log_lines; /* of this second; atomic, as the next */
+    int wake_pending;     /* atomic */
+    uint32_t log_lines;   /* of this second; atomic, as the next two */
+    uint32_t log_dropped; /* that its worker did not send */
     int64_t log_refill_ms;
     size_t metric_series;
 };
@@ -81,12 +98,29 @@ void channel_free(struct channel *);
 
 /* create() and start(); failures of start are tried again with backoff. */
 void channel_start(struct channel *);
+/* Only create(): the instance stands beside another one of the same id, and channel_start() goes on with it. 0: it could not be made, the
+ * state says why; of a plugin in a worker, a refusal comes later (channel_refused()). */
+int channel_prepare(struct channel *);
+/* 1: it has an instance, and whatever was asked of it has run. */
+int channel_is_idle(const struct channel *);
 /* stop() with its deadline, cancel what is pending, destroy(); then stopped() once. */
 void channel_stop(struct channel *, void (*stopped)(struct channel *, void *user), void *user);
 
+/* Its worker died: what is under way is answered, what the plugin was owed is cancelled, and the channel is down until channel_start(). The
+ * instance is gone; its memory is the caller's. Deliveries end as unknown if something may have left for them, else they are to be
+ * tried again. */
+void channel_lost(struct channel *, kanal_status, kanal_str reason);
+/* Stops it until channel_start(); paused() runs once. */
+void channel_pause(struct channel *, void (*paused)(struct channel *, void *user), void *user);
+
+/* create() refused, told later: there will be no instance until the configuration changes. */
+void channel_refused(struct channel *);
+
 const char *channel_state_name(enum channel_state);
-/* Records the health and publishes channel.up or channel.down when it changed. */
+/* Records the health, and publishes channel.up or channel.down when it changed: at most once a second, then the latest. */
 void channel_set_health(struct channel *, kanal_status, kanal_str reason);
+/* It spoke for itself no longer, or not yet; now it does: tells what the last one who spoke did not. */
+void channel_unquiet(struct channel *, int told);
 /* The broker is back: says the last change of health that could not be stored. */
 void channel_tell_health(struct channel *);
 /* The value of a secret; absent: not configured. */
@@ -141,5 +175,8 @@ void channel_leave(struct channel *, uint64_t entered_ns, const char *slot);
 kanal_http_response *response_copy(const kanal_http_response *);
 /* Answers every op that the plugin still owes, and drops what it is owed: the channel has stopped. */
 void channel_drop_ops(struct channel *);
+/* The same for one that was lost: requests that the plugin has answered still wait for their events. loose_sends: things that it sent for
+ * no delivery in particular. */
+void channel_lose_ops(struct channel *, uint64_t loose_sends);
 
 #endif

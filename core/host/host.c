@@ -3,13 +3,18 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "host/handover.h"
 #include "host/lease.h"
 #include "host/services/services.h"
+#include "host/worker/worker.h"
 #include "kanal/sdk/str.h"
 #include "mail/mail.h"
 #include "net/tls.h"
 
 #define STOP_REQUESTS_MS 5000
+#define START_AT_ONCE 256u
+#define START_ANYWAY 8u
+#define START_TICK_MS 4u
 
 static const char *const by_channel[] = { "channel", NULL };
 static const char *const by_channel_plugin[] = { "channel", "plugin", NULL };
@@ -76,10 +81,12 @@ int host_new(struct host **ret_host, const struct host_options *options)
     uv_unref((uv_handle_t *)&host->wake);
     host->wake.data = host;
     if (op_table_new(&host->ops) != 0 || scheduler_new(&host->scheduler, host->loop) != 0 ||
+        workers_new(&host->workers, host) != 0 ||
         publisher_new(&host->publisher, host->broker, &host->envelope, host->log, host->metrics) != 0) {
         host_free(host);
         return KANAL_E_INTERNAL;
     }
+    scheduler_after(host->scheduler, workers_flush, host->workers);
     *ret_host = host;
     return 0;
 }
@@ -138,26 +145,135 @@ struct channel *host_find(const struct host *host, kanal_str id)
     return NULL;
 }
 
-/* ---- Stopping ---- */
+/* ---- Changes ---- */
+
+void host_replace(struct host *host, struct channel *channel, struct channel *next)
+{
+    struct channel **link = &host->first_channel;
+    size_t slot = slot_of(host, channel->id);
+    while (*link != channel)
+        link = &(*link)->next;
+    next->next = channel->next;
+    *link = next;
+    if (host->start.next == channel)
+        host->start.next = next;
+    if (host->last_channel == &channel->next)
+        host->last_channel = &next->next;
+    while (host->by_id[slot] != channel)
+        slot = (slot + 1) & (host->by_id_size - 1);
+    host->by_id[slot] = next;
+    channel->next = NULL;
+    if (host->moved)
+        host->moved(host->moved_user, channel, next);
+}
+
+static void take_out(struct host *host, struct channel *channel)
+{
+    struct channel **link = &host->first_channel;
+    while (*link && *link != channel)
+        link = &(*link)->next;
+    if (!*link)
+        return; /* replaced, or never in it */
+    *link = channel->next;
+    if (host->start.next == channel)
+        host->start.next = channel->next;
+    if (host->last_channel == &channel->next)
+        host->last_channel = link;
+    host->channel_count--;
+    memset(host->by_id, 0, host->by_id_size * sizeof(struct channel *));
+    for (struct channel *other = host->first_channel; other; other = other->next)
+        index_channel(host, other);
+    metrics_forget(host->metrics, channel->id);
+    if (host->moved)
+        host->moved(host->moved_user, channel, NULL);
+}
+
+void host_retire(struct host *host, struct channel *channel, struct channel *successor)
+{
+    take_out(host, channel);
+    channel_timer(channel, 0, NULL);
+    channel->state = CHANNEL_RETIRED;
+    channel->successor = successor;
+    if (channel->plugin->worker)
+        worker_leave(channel);
+    channel->next = host->retired;
+    host->retired = channel;
+}
+
+/* ---- Starting ---- */
 
 static void on_timer_closed(uv_handle_t *handle)
 {
     free(handle);
 }
 
+static void end_start(struct host *host)
+{
+    host->start.next = NULL;
+    if (host->start.timer)
+        uv_close((uv_handle_t *)host->start.timer, on_timer_closed);
+    host->start.timer = NULL;
+}
+
+/* Some more, even if none of those that were started has come up: providers that do not answer keep nobody else waiting. */
+static void start_some(uv_timer_t *timer)
+{
+    struct host *host = timer->data;
+    size_t some = host->starting < START_AT_ONCE ? START_AT_ONCE - host->starting : START_ANYWAY;
+    for (; some > 0 && host->start.next; some--) {
+        struct channel *channel = host->start.next;
+        host->start.next = channel->next;
+        if (channel->state == CHANNEL_NEW) /* else it came, or was changed, meanwhile */
+            channel_start(channel);
+    }
+    if (!host->start.next)
+        end_start(host);
+}
+
+void host_start(struct host *host)
+{
+    host->start.next = host->first_channel;
+    host->start.timer = malloc(sizeof *host->start.timer);
+    if (!host->start.timer) {
+        for (struct channel *channel = host->first_channel; channel; channel = channel->next)
+            channel_start(channel);
+        return;
+    }
+    uv_timer_init(host->loop, host->start.timer);
+    host->start.timer->data = host;
+    uv_timer_start(host->start.timer, start_some, START_TICK_MS, START_TICK_MS);
+    start_some(host->start.timer);
+}
+
+/* ---- Stopping ---- */
+
 static void on_channel_stopped(struct channel *channel, void *user)
 {
     struct host *host = user;
     (void)channel;
     if (--host->stopping.left == 0)
-        host->stopping.done(host->stopping.user);
+        workers_stop(host->workers, host->stopping.done, host->stopping.user);
+}
+
+/* Two of one id may be there for the moment: both stop. */
+static void abort_handover(struct host *host, struct channel *channel)
+{
+    struct channel *next = channel->handover ? handover_abort(channel->handover) : NULL;
+    if (!next)
+        return;
+    next->next = host->retired;
+    host->retired = next;
+    host->stopping.left++;
+    channel_stop(next, on_channel_stopped, host);
 }
 
 static void stop_channels(struct host *host)
 {
     host->stopping.left = host->channel_count;
+    for (struct channel *channel = host->first_channel; channel; channel = channel->next)
+        abort_handover(host, channel);
     if (host->channel_count == 0)
-        host->stopping.done(host->stopping.user);
+        workers_stop(host->workers, host->stopping.done, host->stopping.user);
     for (struct channel *channel = host->first_channel; channel; channel = channel->next)
         channel_stop(channel, on_channel_stopped, host);
 }
@@ -178,6 +294,7 @@ static void on_stop_tick(uv_timer_t *timer)
 
 void host_stop(struct host *host, void (*done)(void *user), void *user)
 {
+    end_start(host);
     host->stopping.done = done;
     host->stopping.user = user;
     host->stopping.until_ms = (int64_t)uv_now(host->loop) + STOP_REQUESTS_MS;
@@ -196,17 +313,26 @@ static void on_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
+static void free_channels(struct channel *channel)
+{
+    while (channel) {
+        struct channel *next = channel->next;
+        handover_free(channel->handover);
+        channel_free(channel);
+        channel = next;
+    }
+}
+
 void host_free(struct host *host)
 {
     if (!host)
         return;
+    end_start(host);
     if (host->stopping.timer)
         uv_close((uv_handle_t *)host->stopping.timer, on_timer_closed);
-    while (host->first_channel) {
-        struct channel *next = host->first_channel->next;
-        channel_free(host->first_channel);
-        host->first_channel = next;
-    }
+    free_channels(host->first_channel);
+    free_channels(host->retired);
+    workers_free(host->workers);
     free(host->by_id);
     publisher_free(host->publisher);
     scheduler_free(host->scheduler);

@@ -19,6 +19,8 @@ struct host_names {
     char state[64], channels[64], sent[64], leases[64], media[64];
 };
 
+struct workers;
+
 struct host {
     uv_loop_t *loop;
     struct log *log;
@@ -35,9 +37,15 @@ struct host {
     const char *public_url; /* or NULL: the providers cannot reach us */
     struct scheduler *scheduler;
     struct op_table *ops;
-    uv_async_t wake; /* a channel's wake_pending was set */
+    struct workers *workers; /* host/worker/ */
+    uv_async_t wake;         /* a channel's wake_pending was set */
     struct channel *first_channel, **last_channel;
     size_t channel_count;
+    size_t starting; /* channels in that state */
+    struct {         /* host_start() */
+        uv_timer_t *timer;
+        struct channel *next;
+    } start;
     struct { /* host_stop() */
         uv_timer_t *timer;
         size_t left;
@@ -45,6 +53,10 @@ struct host {
         void (*done)(void *user);
         void *user;
     } stopping;
+    struct channel *retired; /* kept to the end: callbacks of other modules may still name them */
+    /* outbound's: what waits for the first channel waits for the second from now on; NULL: for none, it was removed. */
+    void (*moved)(void *user, struct channel *from, struct channel *to);
+    void *moved_user;
     struct channel **by_id; /* open-addressed, a power of two */
     size_t by_id_size;
     struct metric_family *plugin_counters; /* kanal_plugin_total{channel,name,labels} */
@@ -70,6 +82,12 @@ int host_new(struct host **ret_host, const struct host_options *);
 /* Adds a configured channel in the state new; config and plugin are borrowed. NULL: no memory. */
 struct channel *host_add(struct host *, const struct config_channel *, struct plugin *);
 struct channel *host_find(const struct host *, kanal_str channel_id);
+/* Starts every channel, so many at once that thousands of them fill neither queues nor memory. */
+void host_start(struct host *);
+/* next takes the place of one with the same id. */
+void host_replace(struct host *, struct channel *, struct channel *next);
+/* A stopped channel serves no more; one of the list has been replaced, or is taken out of it. successor: who has its place, or NULL. */
+void host_retire(struct host *, struct channel *, struct channel *successor);
 /* Requests under way have 5 s to end; then every channel stops (each at most 10 s); then done(). */
 void host_stop(struct host *, void (*done)(void *user), void *user);
 /* After host_stop(). The loop must run once more. */

@@ -13,7 +13,17 @@ struct scheduler {
     uv_idle_t idle;       /* keeps the loop from sleeping while lanes are ready */
     struct lane *first, **last;
     int idling, open_handles;
+    void (*after)(void *user);
+    void *after_user;
 };
+
+static void make_ready(struct scheduler *s, struct lane *lane)
+{
+    lane->ready = 1;
+    lane->next_ready = NULL;
+    *s->last = lane;
+    s->last = &lane->next_ready;
+}
 
 static void run_turn(struct scheduler *s)
 {
@@ -27,6 +37,10 @@ static void run_turn(struct scheduler *s)
         lane->ready = 0;
         for (size_t n = 0; lane->first && n < LANE_BATCH && left > 0; n++, left--) {
             struct lane_item *item = lane->first;
+            if (lane->may_run && !lane->may_run(lane)) {
+                lane->parked = 1;
+                break;
+            }
             lane->first = item->next;
             if (!lane->first)
                 lane->last = &lane->first;
@@ -36,11 +50,8 @@ static void run_turn(struct scheduler *s)
             if (!lane->scheduler)
                 break; /* released by the item itself */
         }
-        if (lane->scheduler && lane->first && !lane->ready) {
-            lane->ready = 1;
-            *s->last = lane;
-            s->last = &lane->next_ready;
-        }
+        if (lane->scheduler && lane->first && !lane->ready && !lane->parked)
+            make_ready(s, lane);
     }
 }
 
@@ -57,6 +68,8 @@ static void turn(struct scheduler *s)
     else if (!s->first && s->idling)
         uv_idle_stop(&s->idle);
     s->idling = s->first != NULL;
+    if (s->after)
+        s->after(s->after_user);
 }
 
 static void on_prepare(uv_prepare_t *handle)
@@ -104,6 +117,12 @@ void scheduler_free(struct scheduler *s)
     uv_close((uv_handle_t *)&s->idle, on_closed);
 }
 
+void scheduler_after(struct scheduler *s, void (*after)(void *user), void *user)
+{
+    s->after = after;
+    s->after_user = user;
+}
+
 void lane_init(struct lane *lane, struct scheduler *scheduler)
 {
     *lane = (struct lane){ .scheduler = scheduler };
@@ -132,12 +151,15 @@ void lane_push(struct lane *lane, struct lane_item *item)
     *lane->last = item;
     lane->last = &item->next;
     lane->queued++;
-    if (lane->ready)
-        return;
-    lane->ready = 1;
-    lane->next_ready = NULL;
-    *s->last = lane;
-    s->last = &lane->next_ready;
+    if (!lane->ready && !lane->parked)
+        make_ready(s, lane);
+}
+
+void lane_resume(struct lane *lane)
+{
+    lane->parked = 0;
+    if (lane->first && !lane->ready && lane->scheduler)
+        make_ready(lane->scheduler, lane);
 }
 
 int lane_remove(struct lane *lane, struct lane_item *item)

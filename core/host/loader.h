@@ -1,30 +1,38 @@
-/* host/loader.h - plugins: found in directories, opened, checked, never closed.
- *
- * RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE: a plugin that lacks something says so here and not at night, its symbols stay its own, and code
- * that a callback may still be in is never unmapped. */
+/* host/loader.h - the plugins of this process: found in directories, opened here or described by a worker, checked. */
 #ifndef KANAL_HOST_LOADER_H
 #define KANAL_HOST_LOADER_H
 #include "kanal/plugin.h"
 #include "kanal/sdk/buffer.h"
 
+struct worker_plugin;
+
 struct plugin {
     struct plugin *next;
     char *path;
-    kanal_plugin
-        descriptor; /* a copy that is zero beyond the plugin's struct_size: newer members read as absent */
+    /* A copy that is zero beyond the plugin's struct_size: newer members read as absent. Of a plugin in workers its slots make frames. */
+    kanal_plugin descriptor;
     struct json_schema *schema;
+    struct worker_plugin *worker; /* host/worker/describe.h; NULL: it runs in this process */
 };
 
-/* Opens and checks one file. KANAL_E_INVALID, and error says what is wrong with the file and what to do: no ELF, symbol absent, wrong
- * major, short struct, a NULL where something is required, a broken schema, a constructor that crashes is beyond it. */
+/* Opens and checks one file in this process. KANAL_E_INVALID, and error says what is wrong with the file and what to do
+ * (host/plugin_file.h), or with its settings' schema. */
 int plugin_load(struct plugin **ret_plugin, const char *path, struct kanal_buffer *error);
 void plugin_free(struct plugin *);
+/* The schema of its settings: the last step of making a plugin. */
+int plugin_compile(struct plugin *, struct kanal_buffer *error);
 
-/* Loads every *.so of the directories (NULL-ended), in name order; of two with one id the first stays. error() tells each refusal, and
- * a directory that cannot be read. Returns the list. */
+/* Loads every *.so of the directories (NULL-ended) into this process, in name order; of two with one id the first stays. error() tells
+ * each refusal, and a directory that cannot be read. Returns the list. host/worker/describe.h has the same with workers. */
 typedef void plugin_error_fn(void *user, const char *path, kanal_str error);
 struct plugin *plugins_load(const char *const *directories, plugin_error_fn *, void *user);
 void plugins_free(struct plugin *);
 struct plugin *plugins_find(struct plugin *, const char *id);
+
+/* For those who make the list otherwise: the files; and one more at its end, or freed if there is one of its id. */
+typedef void plugin_file_fn(void *user, const char *path);
+void plugin_files(const char *const *directories, plugin_file_fn *, void *found_user, plugin_error_fn *,
+                  void *user);
+void plugins_add(struct plugin **list, struct plugin *, plugin_error_fn *, void *user);
 
 #endif

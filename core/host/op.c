@@ -1,5 +1,7 @@
 #include "host/op.h"
 
+#include "host/channel.h"
+
 #include <stdlib.h>
 
 #define CHUNK_OPS 256u
@@ -73,6 +75,8 @@ struct op *op_new(struct op_table *table, struct channel *channel, enum op_kind 
     struct slot *slot = table->free;
     table->free = slot->next_free;
     struct op *op = &slot->op;
+    if (kind == OP_DELIVER || kind == OP_MEDIA)
+        channel->calls++;
     *op = (struct op){ .id = ++table->uses << PLACE_BITS | slot->place, .channel = channel, .kind = kind };
     return op;
 }
@@ -82,6 +86,8 @@ void op_free(struct op_table *table, struct op *op)
     if (!op || op->id == 0)
         return;
     struct slot *slot = (struct slot *)op;
+    if (op->kind == OP_DELIVER || op->kind == OP_MEDIA)
+        op->channel->calls--;
     op_clear(op);
     slot->next_free = table->free;
     table->free = slot;

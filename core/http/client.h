@@ -1,6 +1,6 @@
 /* http/client.h - outgoing HTTP: libcurl's multi interface in the event loop.
  *
- * Keep-alive, HTTP/1.1, no redirects, no proxy from the environment, no cookies, TLS verified, no Expect header. Everything
+ * Keep-alive, HTTP/1.1, redirects only where they are asked for, no proxy from the environment, no cookies, TLS verified, no Expect header. Everything
  * is [loop]; callbacks never run inside the call that starts a request. */
 #ifndef KANAL_HTTP_CLIENT_H
 #define KANAL_HTTP_CLIENT_H
@@ -34,6 +34,12 @@ struct http_out {
      * it calls nothing of the client. */
     int (*allow)(void *user, const struct sockaddr *);
     void *allow_user;
+    /* Of a GET by http_client_stream(): how many redirects may be followed, one after the other; 0: none, and the answer is the
+     * 3xx. redirect() is asked about each with its absolute URL: 1, and by whom allow() is asked then, or 0 (→
+     * KANAL_E_DENIED, as for too many, or from https to http). To another origin no header of the request goes along. Runs
+     * inside of libcurl. A part's source_url is asked about with the part's allow_user. */
+    uint32_t redirects;
+    int (*redirect)(void *user, kanal_str url, void **ret_allow_user);
 };
 
 struct http_out_part {

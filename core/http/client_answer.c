@@ -25,7 +25,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *user)
         http_call_fail(call, KANAL_E_MAYBE, "out of memory");
     if (status != 0)
         return CURL_WRITEFUNC_ERROR;
-    if (call->head.complete && !was_complete)
+    if (call->head.complete && !was_complete && !http_redirect_due(call))
         http_call_head_complete(call);
     return len;
 }
@@ -71,6 +71,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *user)
         return CURL_WRITEFUNC_ERROR;
     if (piece.len == 0)
         return 0;
+    if (call->location.len > 0)
+        return http_redirect_swallow(call, piece.len);
     if (!call->is_stream)
         return keep(call, piece);
     if (call->paused) {

@@ -57,6 +57,7 @@ void http_call_free(struct http_call *call)
     curl_easy_cleanup(call->easy);
     kanal_buffer_release(&call->text);
     kanal_buffer_release(&call->body);
+    kanal_buffer_release(&call->location);
     http_head_release(&call->head);
     free(call->lines);
     uv_close((uv_handle_t *)&call->deadline, on_call_closed);
@@ -109,6 +110,7 @@ struct http_call *http_call_take(struct http_client *client, struct http_pool *p
     call->paused = call->receive_paused = call->send_paused = 0;
     call->verdict = KANAL_OK;
     call->error[0] = call->message[0] = '\0';
+    kanal_buffer_clear(&call->location);
     return call;
 }
 
@@ -361,6 +363,11 @@ void http_call_end(struct http_call *call, CURLcode result)
     if (call->phase == HTTP_ENDED || call->phase == HTTP_SPARE)
         return;
     assert(!call->in_multi || client->in_curl == 0);
+    if (call->location.len > 0 && call->verdict == KANAL_OK &&
+        call->done) { /* no done: nobody waits any more */
+        http_redirect_follow(call);
+        return;
+    }
     call->phase = HTTP_ENDED;
     if (call->in_multi)
         curl_multi_remove_handle(call->pool->multi, call->easy);
@@ -409,7 +416,7 @@ static void on_deadline(uv_timer_t *timer)
 {
     struct http_call *call = timer->data;
 
-    if (call->is_stream && call->head.complete) {
+    if (call->is_stream && call->head.complete && call->location.len == 0) {
         on_quiet(call);
         return;
     }

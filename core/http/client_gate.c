@@ -50,6 +50,8 @@ static curl_socket_t on_open_socket(void *user, curlsocktype purpose, struct cur
     if (purpose != CURLSOCKTYPE_IPCXN || (address->family != AF_INET && address->family != AF_INET6))
         return CURL_SOCKET_BAD;
     call->connecting = 1;
+    if (call->verdict != KANAL_OK) /* it is over, and whom to ask may be gone */
+        return CURL_SOCKET_BAD;
     if (!may_attempt(call) || !is_allowed(call, &address->addr))
         return CURL_SOCKET_BAD;
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
@@ -92,7 +94,7 @@ static int on_ready(void *user, char *ip, char *local_ip, int port, int local_po
 
     (void)local_ip;
     (void)local_port;
-    if (!may_attempt(call))
+    if (call->verdict != KANAL_OK || !may_attempt(call))
         return CURL_PREREQFUNC_ABORT;
     if (call->allow) {
         if (parse_address(ip, port, &address) != 0) {

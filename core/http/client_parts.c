@@ -246,7 +246,9 @@ static int open_source(struct http_source *source, const struct http_out *parent
                             .timeout_ms = source->parent->timeout_ms,
                             .max_response = UINT32_MAX,
                             .allow = parent->allow,
-                            .allow_user = part->allow_user };
+                            .allow_user = part->allow_user,
+                            .redirects = parent->redirects,
+                            .redirect = parent->redirect };
 
     if (out.timeout_ms < UINT32_MAX - SOURCE_GRACE_MS)
         out.timeout_ms += SOURCE_GRACE_MS;

@@ -6,6 +6,7 @@
  *   client_call.c     the life of a call: taken, started, ended, answered, recycled
  *   client_request.c  the caller's request, checked, copied and set on the easy handle
  *   client_answer.c   what comes back
+ *   client_redirect.c where it sends us
  *   client_parts.c    multipart bodies, and the sources that are streamed into them
  *   client_head.c     header lines
  *
@@ -107,6 +108,7 @@ struct http_call {
     int is_source; /* not counted as pending */
     int (*allow)(void *user, const struct sockaddr *);
     void *allow_user;
+    int (*redirect)(void *user, kanal_str url, void **ret_allow_user);
 
     /* The request: one block, the lines of the header point into it. */
     struct kanal_buffer text;
@@ -123,6 +125,8 @@ struct http_call {
     size_t source_count;
 
     /* How far it came. */
+    struct kanal_buffer location; /* not empty: the answer redirects, and this URL follows it */
+    unsigned redirects_left;
     unsigned attempts; /* how often a connection was ready for it */
     int connecting;    /* no connection of its own yet */
     unsigned denied, opened;
@@ -192,6 +196,20 @@ int http_call_todo_init(struct http_client *);
 int http_request_build(struct http_call *, const struct http_out *);
 /* Sets it on the easy handle. 0 or KANAL_E_BUSY. */
 int http_request_apply(struct http_call *);
+
+/* Whether the client would send to it; sets is_tls. 0, or KANAL_E_INVALID with the message set. */
+int http_request_check_url(struct http_call *, kanal_str url);
+/* Threads the list of header lines through the text. 0 or KANAL_E_BUSY. */
+int http_request_link_lines(struct http_call *);
+
+/* ---- client_redirect.c ---- */
+
+/* The header of an answer is complete: 1 if it redirects and that is followed, or has failed the call; 0: it is for the caller. */
+int http_redirect_due(struct http_call *);
+/* Of a redirect's body; as a write callback of libcurl. */
+size_t http_redirect_swallow(struct http_call *, size_t len);
+/* Starts the call anew at its location. Not from a callback of libcurl. */
+void http_redirect_follow(struct http_call *);
 
 /* ---- client_answer.c ---- */
 

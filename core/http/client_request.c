@@ -71,7 +71,7 @@ static int is_authority(kanal_str rest)
     return len > 0;
 }
 
-static int check_url(struct http_call *call, kanal_str url)
+int http_request_check_url(struct http_call *call, kanal_str url)
 {
     if (url.len > URL_BYTES_MAX)
         return invalid(call, "the URL is longer than 8 KiB");
@@ -117,7 +117,7 @@ static int check_header(struct http_call *call, const kanal_field *field, const 
 
 static int check(struct http_call *call, const struct http_out *out)
 {
-    int status = check_url(call, out->url);
+    int status = http_request_check_url(call, out->url);
 
     if (status == 0)
         status = check_method(call, out);
@@ -199,7 +199,7 @@ static void add_lines(struct http_call *call, const struct http_out *out)
 }
 
 /* The list of lines, threaded through one array: libcurl reads it and frees nothing. */
-static int link_lines(struct http_call *call)
+int http_request_link_lines(struct http_call *call)
 {
     char *line = call->text.data + call->lines_at;
 
@@ -234,7 +234,7 @@ static int copy(struct http_call *call, const struct http_out *out)
     call->body_len = out->body.len;
     kanal_buffer_reserve(text, out->body.len + 1);
     kanal_buffer_str(text, out->body);
-    return text->failed ? KANAL_E_BUSY : link_lines(call);
+    return text->failed ? KANAL_E_BUSY : http_request_link_lines(call);
 }
 
 int http_request_build(struct http_call *call, const struct http_out *out)
@@ -243,6 +243,8 @@ int http_request_build(struct http_call *call, const struct http_out *out)
 
     call->allow = out->allow;
     call->allow_user = out->allow_user;
+    call->redirect = call->is_stream && out->redirects > 0 ? out->redirect : NULL;
+    call->redirects_left = out->redirects;
     call->timeout_ms = out->timeout_ms ? out->timeout_ms : HTTP_DEFAULT_TIMEOUT_MS;
     call->max_response = out->max_response;
     if (!call->is_stream && call->max_response == 0)

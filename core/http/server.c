@@ -264,14 +264,17 @@ static int parse_listen(const char *listen, struct sockaddr_storage *ret_address
 
 static uint16_t bound_port(int fd)
 {
-    struct sockaddr_storage bound;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } bound;
     socklen_t len = sizeof bound;
 
-    if (getsockname(fd, (struct sockaddr *)&bound, &len) != 0)
+    memset(&bound, 0, sizeof bound);
+    if (getsockname(fd, &bound.any, &len) != 0)
         return 0;
-    if (bound.ss_family == AF_INET6)
-        return ntohs(((struct sockaddr_in6 *)&bound)->sin6_port);
-    return ntohs(((struct sockaddr_in *)&bound)->sin_port);
+    return ntohs(bound.any.sa_family == AF_INET6 ? bound.v6.sin6_port : bound.v4.sin_port);
 }
 
 static int listen_on(struct http_server *s, const char *listen_text, int *ret_fd)

@@ -1,5 +1,7 @@
 #include "inbound/front.h"
 
+#include <stddef.h>
+
 #include "host/services/services.h"
 #include "inbound/internal.h"
 #include "kanal/sdk/base64.h"
@@ -7,12 +9,15 @@
 #include "kanal/sdk/url.h"
 
 #define BODY_DEFAULT (1024u * 1024)
+#define ANSWER_MS 30000u        /* a plugin's time for on_http() and media(), as plugin.h says */
+#define SERVER_ANSWER_MS 35000u /* the server's default, which has the last word */
 
 static const char *const by_code[] = { "channel", "code", NULL };
 
 /* A request of a channel, from its headers to its answer; kept as the exchange's user. */
 struct inbound {
     enum inbound_kind kind; /* first, as of every user of an exchange */
+    struct waiter waiter;   /* for the plugin's answer */
     struct front *front;
     struct http_exchange *exchange;
     struct channel *channel;
@@ -62,6 +67,7 @@ static void inbound_link(struct inbound *in)
 
 static void inbound_unlink(struct inbound *in)
 {
+    overdue_unwatch(&in->waiter);
     if (in->prev)
         in->prev->next = in->next;
     else
@@ -249,6 +255,19 @@ static void on_answered(struct op *op, const void *answer)
     }
 }
 
+/* What it has answered, but is not stored yet, has the broker's deadlines. */
+static void on_late(struct waiter *waiter)
+{
+    struct inbound *in = (struct inbound *)((char *)waiter - offsetof(struct inbound, waiter));
+    if (in->op->responded)
+        return;
+    http_exchange_set_user(in->exchange, NULL);
+    front_refuse(in->front, in->exchange, in->channel, 504, "no_answer",
+                 "the channel did not answer in time; it may have taken the request all the same", NULL);
+    channel_http_forget(in->op);
+    inbound_free(in);
+}
+
 static void public_url(struct inbound *in, const struct http_request *request)
 {
     const struct host *host = in->front->host;
@@ -287,8 +306,10 @@ static void run_channel(struct inbound *in, const struct http_request *request)
                                         .headers = request->headers,
                                         .header_count = request->header_count };
     in->op = channel_http(channel, &in->request, in->exchange, on_answered, in);
-    if (in->op)
+    if (in->op) {
+        overdue_watch(front->overdue, &in->waiter, on_late);
         return;
+    }
     front_refuse(front, in->exchange, channel, 503, channel->state == CHANNEL_UP ? "busy" : "channel_down",
                  channel->state == CHANNEL_UP ? "too many requests of this channel are under way"
                                               : "the channel is not up",
@@ -322,6 +343,14 @@ static void on_gone(void *user, struct http_exchange *exchange)
     inbound_free(in);
 }
 
+/* The plugin's time ends before the server's, so that the client reads a clear refusal. */
+static uint32_t patience_ms(const struct http_limits *limits)
+{
+    uint64_t server_ms = limits->answer_timeout_ms ? limits->answer_timeout_ms : SERVER_ANSWER_MS;
+    uint64_t ms = server_ms * ANSWER_MS / SERVER_ANSWER_MS;
+    return ms < ANSWER_MS ? (uint32_t)ms : ANSWER_MS;
+}
+
 int front_new(struct front **ret_front, const struct front_options *options)
 {
     static const struct http_handler handler = { .begin = on_begin, .run = on_run, .gone = on_gone };
@@ -332,8 +361,11 @@ int front_new(struct front **ret_front, const struct front_options *options)
     front->body_bytes = options->body_bytes;
     front->requests = metrics_family(front->host->metrics, METRIC_COUNTER, "kanal_http_requests_total",
                                      "Requests by channel and answer.", by_code);
-    int status = http_server_new(&front->server, front->host->loop, &options->server, &handler, front);
+    int status = overdue_new(&front->overdue, front->host->loop, patience_ms(&options->server.limits));
+    if (status == 0)
+        status = http_server_new(&front->server, front->host->loop, &options->server, &handler, front);
     if (status != 0) {
+        overdue_free(front->overdue);
         free(front);
         return status;
     }
@@ -368,13 +400,15 @@ void front_free(struct front *front)
     if (!front)
         return;
     op_each(front->host->ops, NULL, drop_media, NULL);
-    while (front->inbounds) { /* the gateway was told to end at once */
-        struct inbound *in = front->inbounds;
+    for (struct inbound *in = front->inbounds, *next; in;
+         in = next) { /* the gateway was told to end at once */
+        next = in->next;
         if (in->op)
             channel_http_forget(in->op);
         inbound_free(in);
     }
     free_answered(front);
     http_server_free(front->server);
+    overdue_free(front->overdue);
     free(front);
 }

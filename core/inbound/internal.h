@@ -2,6 +2,7 @@
 #ifndef KANAL_INBOUND_INTERNAL_H
 #define KANAL_INBOUND_INTERNAL_H
 #include "inbound/front.h"
+#include "inbound/overdue.h"
 
 /* Whose request the user of an exchange is. */
 enum inbound_kind { INBOUND_CHANNEL, INBOUND_MEDIA };
@@ -13,6 +14,7 @@ struct front {
     struct inbound *inbounds; /* from their headers to their answer */
     struct inbound *answered; /* the plugin may still read them; freed with the next request */
     struct http_server *server;
+    struct overdue *overdue; /* who waits for a plugin's answer */
     uint32_t body_bytes;
     struct metric_family *requests;
 };

@@ -1,5 +1,7 @@
 #include "ops/admin.h"
 
+#include "host/channel_status.h"
+#include "host/worker/worker.h"
 #include "kanal/sdk/json.h"
 
 struct admin {
@@ -22,31 +24,6 @@ static const char *broker_state_name(enum broker_state state)
     return names[state];
 }
 
-static void write_time_if(struct kanal_json *json, const char *key, int64_t ms)
-{
-    if (ms > 0)
-        kanal_json_member_time(json, key, ms);
-}
-
-static void write_channel(struct kanal_json *json, const struct channel *channel)
-{
-    int healthy = channel->state == CHANNEL_UP && channel->health == KANAL_OK;
-    kanal_json_object(json);
-    kanal_json_member_str(json, "id", channel->id);
-    kanal_json_member_str(json, "plugin", channel->source.plugin);
-    kanal_json_member_text(json, "version", channel->plugin->descriptor.version);
-    kanal_json_member_text(json, "state", channel_state_name(channel->state));
-    kanal_json_member_bool(json, "healthy", healthy);
-    if (!healthy && channel->reason[0])
-        kanal_json_member_text(json, "reason", channel->reason);
-    kanal_json_member_time(json, "since", channel->since_ms);
-    write_time_if(json, "last_in", channel->last_in_ms);
-    write_time_if(json, "last_out", channel->last_out_ms);
-    kanal_json_member_int(json, "requests_under_way", (int64_t)channel->http);
-    kanal_json_member_int(json, "host_calls_under_way", (int64_t)channel->ops);
-    kanal_json_object_end(json);
-}
-
 static void respond_channels(struct admin *admin, struct http_exchange *exchange)
 {
     const struct host *host = admin->host;
@@ -62,7 +39,7 @@ static void respond_channels(struct admin *admin, struct http_exchange *exchange
     kanal_json_key(&json, "channels");
     kanal_json_array(&json);
     for (const struct channel *channel = host->first_channel; channel; channel = channel->next)
-        write_channel(&json, channel);
+        channel_write(&json, channel, NULL);
     kanal_json_array_end(&json);
     kanal_json_object_end(&json);
     kanal_buffer_byte(&body, '\n');

@@ -6,15 +6,17 @@
 #include "kanal/sdk/str.h"
 
 #define METRIC_LABELS_MAX 4
-#define METRIC_SERIES_MAX 10000
+#define METRIC_SERIES_MAX 100000
 
 static const double bucket_bounds[] = { 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
                                         0.25,   0.5,   1,      2.5,   5,    10,    30,   60 };
 #define BUCKETS (sizeof bucket_bounds / sizeof *bucket_bounds)
 
 struct series {
-    struct metric metric; /* first: a metric is its series. Of a histogram: the sum */
-    struct series *next;
+    struct metric metric;        /* first: a metric is its series. Of a histogram: the sum */
+    struct series *next;         /* of the family, in the order that they came */
+    struct series *next_in_slot; /* of the family's hash table */
+    uint64_t hash;
     char *values[METRIC_LABELS_MAX];
     size_t lens[METRIC_LABELS_MAX];
     uint64_t count;
@@ -28,7 +30,9 @@ struct metric_family {
     const char *name, *help;
     const char *const *labels;
     size_t label_count;
-    struct series *first;
+    struct series *first, *last;
+    struct series **slots; /* a power of two */
+    size_t slot_count, series_count;
     struct series *recent; /* the last one asked for: on the hot path it is the one as a rule */
 };
 
@@ -68,6 +72,7 @@ void metrics_free(struct metrics *metrics)
             series = next;
         }
         struct metric_family *next = family->next;
+        free(family->slots);
         free(family);
         family = next;
     }
@@ -125,31 +130,77 @@ fail:
     return NULL;
 }
 
+static uint64_t hash_of(const struct metric_family *family, const kanal_str *values)
+{
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
+    for (size_t i = 0; i < family->label_count; i++) {
+        for (size_t at = 0; at < values[i].len; at++)
+            hash = (hash ^ (unsigned char)values[i].ptr[at]) * 1099511628211u;
+        hash = (hash ^ 0xff) * 1099511628211u; /* where one ends and the next begins */
+    }
+    return hash;
+}
+
+static void put_in_slot(struct metric_family *family, struct series *series)
+{
+    struct series **slot = &family->slots[series->hash & (family->slot_count - 1)];
+    series->next_in_slot = *slot;
+    *slot = series;
+}
+
+static int grow_slots(struct metric_family *family)
+{
+    if (family->series_count < family->slot_count)
+        return 0;
+    size_t count = family->slot_count ? family->slot_count * 2 : 4;
+    struct series **slots = calloc(count, sizeof(struct series *));
+    if (!slots)
+        return -1;
+    free(family->slots);
+    family->slots = slots;
+    family->slot_count = count;
+    for (struct series *series = family->first; series; series = series->next)
+        put_in_slot(family, series);
+    return 0;
+}
+
+static struct series *find_series(const struct metric_family *family, const kanal_str *values, uint64_t hash)
+{
+    struct series *series = family->slot_count > 0 ? family->slots[hash & (family->slot_count - 1)] : NULL;
+    while (series && (series->hash != hash || !same_values(family, series, values)))
+        series = series->next_in_slot;
+    return series;
+}
+
 struct metric *metric_series(struct metric_family *family, const kanal_str *values)
 {
     if (family->recent && same_values(family, family->recent, values))
         return &family->recent->metric;
-    struct series **link = &family->first;
-    for (; *link; link = &(*link)->next)
-        if (same_values(family, *link, values)) {
-            family->recent = *link;
-            return &(*link)->metric;
-        }
+    uint64_t hash = hash_of(family, values);
+    struct series *series = find_series(family, values, hash);
     struct metrics *metrics = family->owner;
-    struct series *series = metrics->series_count < METRIC_SERIES_MAX ? series_new(family, values) : NULL;
-    if (!series)
+    if (series) {
+        family->recent = series;
+        return &series->metric;
+    }
+    if (metrics->series_count >= METRIC_SERIES_MAX || grow_slots(family) != 0 ||
+        !(series = series_new(family, values)))
         return &metrics->spill.metric;
+    series->hash = hash;
+    put_in_slot(family, series);
+    if (family->last)
+        family->last->next = series;
+    else
+        family->first = series;
+    family->last = series;
+    family->series_count++;
     metrics->series_count++;
-    *link = series;
     return &series->metric;
 }
 
 int metric_known(const struct metric_family *family, const kanal_str *values)
 {
-    for (const struct series *series = family->first; series; series = series->next)
-        if (same_values(family, series, values))
-            return 1;
-    return 0;
+    return find_series(family, values, hash_of(family, values)) != NULL;
 }
 
 void metric_observe(struct metric_family *family, struct metric *metric, double seconds)
@@ -166,18 +217,29 @@ void metric_observe(struct metric_family *family, struct metric *metric, double 
         }
 }
 
+static void take_from_slot(struct metric_family *family, const struct series *series)
+{
+    struct series **link = &family->slots[series->hash & (family->slot_count - 1)];
+    while (*link != series)
+        link = &(*link)->next_in_slot;
+    *link = series->next_in_slot;
+}
+
 void metrics_forget(struct metrics *metrics, kanal_str first_label_value)
 {
     for (struct metric_family *family = metrics->first; family; family = family->next) {
         struct series **link = &family->first;
-        family->recent = NULL;
+        family->recent = family->last = NULL;
         while (*link) {
             struct series *series = *link;
             if (family->label_count > 0 && kanal_str_is(first_label_value, series->values[0])) {
                 *link = series->next;
+                take_from_slot(family, series);
                 series_free(series);
+                family->series_count--;
                 metrics->series_count--;
             } else {
+                family->last = series;
                 link = &series->next;
             }
         }

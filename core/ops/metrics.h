@@ -24,7 +24,7 @@ void metrics_free(struct metrics *);
  * The same name again gives the same family. */
 struct metric_family *metrics_family(struct metrics *, enum metric_kind, const char *name, const char *help,
                                      const char *const *labels);
-/* values: as many as labels; copied. Never NULL: out of memory or over 10,000 series gives a common spill series. */
+/* values: as many as labels; copied. Never NULL: out of memory or over 100,000 series gives a common spill series. */
 struct metric *metric_series(struct metric_family *, const kanal_str *values);
 /* 1: there is such a series. */
 int metric_known(const struct metric_family *, const kanal_str *values);

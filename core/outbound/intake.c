@@ -97,10 +97,11 @@ static void on_retry_closed(uv_handle_t *handle)
 
 void intake_free_all(struct outbound *o)
 {
-    while (o->intakes) {
-        if (o->intakes->retry)
-            uv_close((uv_handle_t *)o->intakes->retry, on_retry_closed);
-        intake_free(o->intakes);
+    for (struct intake *in = o->intakes, *next; in; in = next) {
+        next = in->next;
+        if (in->retry)
+            uv_close((uv_handle_t *)in->retry, on_retry_closed);
+        intake_free(in);
     }
     for (struct intake *in = o->spare_intakes, *next; in; in = next) {
         next = in->next;

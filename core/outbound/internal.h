@@ -102,7 +102,10 @@ void lanes_start(struct outbound *);
 /* Makes the consumers that could not be made. */
 void lanes_start_again(struct outbound *);
 void lanes_tick(struct outbound *);
+uint32_t lane_hash(kanal_str channel);
 uint32_t lane_shard(kanal_str channel);
+/* host.moved: jobs go to the channel's next instance; of a removed one they go back to the broker. */
+void lanes_move(void *outbound, struct channel *from, struct channel *to);
 
 /* strays.c: settles a message that cannot be delivered here. channel and command may be NULL. */
 void stray_end(struct shard *, const struct channel *, yyjson_val *command, const struct js_delivered *);

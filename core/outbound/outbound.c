@@ -44,6 +44,8 @@ int outbound_new(struct outbound **ret_outbound, const struct outbound_options *
                              "Commands that ended as dead letters.", by_code);
     uv_timer_init(o->host->loop, o->clock);
     o->clock->data = o;
+    o->host->moved = lanes_move;
+    o->host->moved_user = o;
     *ret_outbound = o;
     return 0;
 }
@@ -83,6 +85,7 @@ void outbound_free(struct outbound *o)
 {
     if (!o)
         return;
+    o->host->moved = NULL;
     lanes_free(o);
     intake_free_all(o);
     js_pull_stop(o->intake);

@@ -220,7 +220,8 @@ typedef struct kanal_result {
 
 /* ---- HTTP ------------------------------------------------------------------------------------------------------- */
 
-/* The only way a secret enters a request. Frozen. */
+/* The only way a secret enters a request. Several in the path do not move each other: a position is one of the URL as given, before anything
+ * is inserted; at equal positions they stand in the order of the array. Frozen. */
 typedef struct kanal_secret_use {
     uint32_t where;    /* KANAL_IN_… */
     uint32_t position; /* of KANAL_IN_PATH: byte offset in url where "/" prefix secret is inserted; else 0 */
@@ -290,7 +291,8 @@ struct kanal_host {
     /* [lane] Answered at once. */
     int64_t (*now_ms)(const kanal_host *);                     /* wall clock; virtual under test */
     void (*random)(const kanal_host *, void *out, size_t len); /* cryptographic; deterministic under test */
-    /* Adds to the counter kanal_plugin_<name>{channel,…}; at most 64 series a channel, more are dropped and counted. */
+    /* Adds to the counter kanal_plugin_total{channel,name,labels}, where labels is "kind=a,code=b"; at most 64 series a channel, more are
+     * dropped and counted. */
     void (*metric_add)(const kanal_host *, kanal_str name, double by, const kanal_field *labels,
                        size_t count);
     /* The channel's own view of whether it works, shown in /channels and metrics and published as channel.up or channel.down when
@@ -377,12 +379,12 @@ typedef struct kanal_plugin {
     /* Registers (wanted 1) or unregisters (0) the webhook at the provider: by one replica, once a configuration.
      * finish(). KANAL_E_NETWORK, _TIMEOUT, _BUSY, _MAYBE: tried again later; others: reported, the channel is unhealthy. */
     void (*provision)(kanal_channel *, kanal_op, kanal_str public_url, int32_t wanted);
-    /* A request on one of the routes, authentic where declared. respond(); 30 s. */
+    /* A request on one of the routes, authentic where declared. respond(); 30 s, then the client gets 504. */
     void (*on_http)(kanal_channel *, kanal_op, const kanal_http_request *);
     /* delivered(); until the delivery's deadline. */
     void (*deliver)(kanal_channel *, kanal_op, const kanal_delivery *);
     /* Somebody fetches media that an event referred to: locate() tells the request that fetches it, which the host sends
-     * and streams; 30 s. */
+     * and streams; 30 s, then the client gets 504. A client's Range is added to a GET that has none of its own. */
     void (*media)(kanal_channel *, kanal_op, kanal_str reference);
     void (*on_wake)(kanal_channel *);
     /* finish() when nothing is open any more; 10 s, then it is destroyed as it is. */

@@ -1,7 +1,7 @@
 /* Bytes as a posted body, as a query and as a delivery's data: the fake host sees to it that every op is answered once and that
  * every event is well-formed. */
 #include <stdio.h>
-#include "fakehost.h"
+#include "kanal/testing/fakehost.h"
 #include "kanal/sdk/url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

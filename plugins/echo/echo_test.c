@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include "fakehost.h"
+#include "kanal/testing/fakehost.h"
 
 static kanal_str read_fixture(const char *name, char *buffer, size_t size)
 {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include "channel.h"
 #include "content.h"
-#include "fakehost.h"
+#include "kanal/testing/fakehost.h"
 #include "filetype.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

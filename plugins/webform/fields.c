@@ -121,11 +121,13 @@ static int is_web_url(kanal_str text)
 
 static int is_option(yyjson_val *options, kanal_str text)
 {
+    if (!options)
+        return 1;
     for (size_t i = 0; i < yyjson_arr_size(options); i++) {
         if (kanal_str_equal(kanal_json_text(yyjson_arr_get(options, i)), text))
             return 1;
     }
-    return options == NULL;
+    return 0;
 }
 
 /* What is wrong with a value by its type; NULL: nothing. address: of a phone or an e-mail. */

@@ -2,7 +2,7 @@
  * fake host sees to it that every request is answered once and that every event is well-formed. */
 #include <stdio.h>
 #include "event.h"
-#include "fakehost.h"
+#include "kanal/testing/fakehost.h"
 #include "kanal/sdk/sdk.h"
 #include "phone.h"
 #include "token.h"

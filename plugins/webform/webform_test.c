@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include "fakehost.h"
+#include "kanal/testing/fakehost.h"
 #include "kanal/sdk/sdk.h"
 
 #define ORIGIN "https://shop.example.com"

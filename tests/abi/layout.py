@@ -1,14 +1,35 @@
 #!/usr/bin/env python3
-"""layout.py INCLUDE_DIR HEADER... - prints _Static_asserts for every type, offset, size and constant of the headers.
+"""layout.py [--missing-from FILE]... [--file NAME.c] INCLUDE_DIR HEADER... - prints _Static_asserts for every type, offset, size and
+constant of the headers.
 
-Used once for each minor of the ABI: layout_1_0.c holds its output for 1.0 and is never edited. For 1.1, print again, and put
-into layout_1_1.c the lines that layout_1_0.c does not have. A struct that may grow (its first member is struct_size) is
-held to its least size, so that a later minor does not break an older one's file."""
+Used once for each minor of the ABI, and for each new extension: layout_1_0.c holds its output for 1.0 and is never edited. For 1.1 the
+lines that are missing from all files before it go into layout_1_1.c. A struct that may grow (its first member is struct_size) is
+held to its least size, so that a later minor does not break an older one's file.
+
+  --missing-from FILE   print only lines that no such file has; exit code 1 if there are any
+  --file NAME.c         print a whole file, with the macros at its head"""
+import argparse
 import os
 import re
 import subprocess
 import sys
 import tempfile
+
+
+HEAD = r"""/* %(name)s - printed by layout.py, never edited. If this file does not compile, plugins that are already built would break. 64-bit
+ * platforms. */
+/* clang-format off */
+%(includes)s
+
+#define CONSTANT(name, value) _Static_assert((name) == (value), #name " was renumbered")
+#define SAME_TEXT(name, text) _Static_assert(sizeof(name) == sizeof(text) && __builtin_strcmp(name, text) == 0, #name " was renamed")
+#define SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " is frozen")
+#define LEAST_SIZE(type, size) _Static_assert(sizeof(type) >= (size), #type " shrank")
+#define SAME_TYPE(a, ...) _Static_assert(__builtin_types_compatible_p(a, __VA_ARGS__), #a " has another type")
+#define MEMBER(type, member, offset, ...)                                                                              \
+    _Static_assert(offsetof(type, member) == (offset), #type "." #member " moved");                                    \
+    _Static_assert(__builtin_types_compatible_p(__typeof__(((type *)0)->member), __VA_ARGS__),                         \
+                   #type "." #member " has another type")"""
 
 
 def strip_comments(text):
@@ -71,9 +92,8 @@ def evaluate(include, headers, expressions):
         return subprocess.run([program], check=True, capture_output=True, text=True).stdout.split()
 
 
-def main():
-    include, headers = sys.argv[1], sys.argv[2:]
-    numbers, lines = [], []  # lines: (text with {} for the number, expression or None)
+def assertions(include, headers):
+    lines = []  # (text with {} for the number, expression or None)
     for header in headers:
         text = strip_comments(open(os.path.join(include, header)).read())
         lines.append((f"\n/* {header} */", None))
@@ -93,8 +113,24 @@ def main():
             for member, kind in parts:
                 lines.append((f"MEMBER(struct {name}, {member}, {{}}, {kind});", f"offsetof(struct {name}, {member})"))
     numbers = evaluate(include, headers, [expression for _, expression in lines if expression])
-    for text, expression in lines:
-        print(text.format(numbers.pop(0)) if expression else text)
+    return [text.format(numbers.pop(0)) if expression else text for text, expression in lines]
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--missing-from", action="append", default=[])
+    arguments.add_argument("--file")
+    arguments.add_argument("include")
+    arguments.add_argument("headers", nargs="+")
+    given = arguments.parse_args()
+    known = {line.strip() for path in given.missing_from for line in open(path)}
+    lines = [line for line in assertions(given.include, given.headers) if line.strip() not in known]
+    missing = [line for line in lines if not line.startswith("\n/*")]
+    if given.file:
+        print(HEAD % {"name": given.file, "includes": "\n".join(f'#include "{header}"' for header in given.headers)})
+    if missing or not given.missing_from:
+        print("\n".join(lines))
+    sys.exit(1 if given.missing_from and missing else 0)
 
 
 main()

@@ -7,6 +7,8 @@
  *            very event that Kanal stored, without HTTP and JSON (raw), and with a Node service that does the same job (node/service.mjs).
  *   way out  commands that lie ready in the stream; each becomes a POST to a local sink, two status events and two acknowledgements. The
  *            clock runs from the first POST until every stream of work is empty. Compared with libcurl alone, POSTing to the same sink.
+ *   workers  the way in once more, with the plugin in a worker and in the gateway's own process, as in all the other parts; the memory of an idle
+ *            worker; one channel and 5,000 of one plugin: memory, time from exec until each is up, and the way in of one of them.
  *   start    exec to GET /readyz 200, against a running broker; compared with nats-server's exec to its first accepted connection.
  *
  * Everything is on loopback, in a scratch folder, and is ended with the bench. */
@@ -22,9 +24,10 @@
 #include "load.h"
 #include "process.h"
 #include "raw_publish.h"
+#include "report.h"
 #include "sink.h"
+#include "worker_part.h"
 
-#define ROUNDS_MAX 21
 #define STARTS ROUNDS_MAX
 #define MANY 64 /* connections of the way in, requests at once of the way out */
 #define ROUND_SECONDS 3.0
@@ -33,36 +36,22 @@
 #define COMMANDS 30000
 #define RECIPIENTS 2048
 #define PATIENCE_SECONDS 30
-#define RUN_SECONDS_MAX 290u
+#define RUN_SECONDS_MAX 420u
 
 static const char curl_body[] = "{\"chat_id\":3527065,\"text\":\"Your order 12345 is on its way; it will be "
                                 "with you tomorrow before noon.\"}";
 
-/* What was measured of one thing, a number a round. */
-struct samples {
-    double values[ROUNDS_MAX];
-    int count;
-};
-
-struct service_samples {
-    struct samples rate, p50_ms, p99_ms, cpu_us, broker_us;
-};
-
 struct bench {
     const char *kanal, *plugins, *directory;
-    const char *node, *node_reason; /* the folder of the service, or NULL and why */
-    const char *only; /* start, in or out: only this part, for whoever makes it faster; or NULL */
-    int rounds, with_json;
+    const char *node; /* the folder of the service, or NULL */
+    const char *only; /* start, in, out or worker: only this part, for whoever makes it faster; or NULL */
+    int with_json;
     uint16_t broker_port, http_port, admin_port, node_port;
     pid_t broker_pid, kanal_pid, node_pid;
     struct raw *raw, *raw_asap;
     struct raw_event *event;
-    size_t node_event_bytes;
     struct sink *sink;
-    struct samples raw_rate, raw_asap_rate, out_rate, out_cpu_us, out_broker_us, curl_rate;
-    struct service_samples kanal_many, kanal_one, node_many, node_one;
-    struct samples kanal_start_ms, broker_start_ms;
-    double rss_mb, node_rss_mb;
+    struct results results;
 };
 
 static void progress(const char *what)
@@ -80,41 +69,6 @@ static const char *in_directory(const struct bench *b, const char *name, char pa
 {
     snprintf(path, 512, "%s/%s", b->directory, name);
     return path;
-}
-
-/* ---- Statistics ---- */
-
-static void add(struct samples *s, double value)
-{
-    s->values[s->count++] = value;
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-struct spread {
-    double median, min, max;
-};
-
-static struct spread spread_of(const struct samples *s)
-{
-    struct samples sorted = *s;
-    if (s->count == 0)
-        return (struct spread){ 0 };
-    qsort(sorted.values, (size_t)s->count, sizeof(double), compare);
-    return (struct spread){ sorted.values[s->count / 2], sorted.values[0], sorted.values[s->count - 1] };
-}
-
-/* Round by round. */
-static struct samples ratio_of(const struct samples *a, const struct samples *b)
-{
-    struct samples ratios = { 0 };
-    for (int i = 0; i < a->count && i < b->count; i++)
-        add(&ratios, a->values[i] / b->values[i]);
-    return ratios;
 }
 
 /* ---- The programs ---- */
@@ -148,7 +102,7 @@ static void write_kanal_config(const struct bench *b)
             "admin: { listen: \"127.0.0.1:%u\" }\n"
             "data_dir: \"%s\"\n"
             "identity: { salt: \"sixteen bytes and more for the bench\" }\n"
-            "plugins: { path: [\"%s\"] }\n"
+            "plugins: { path: [\"%s\"], telegram: { isolation: none } }\n"
             "channels:\n"
             "  - id: " LOAD_CHANNEL "\n"
             "    plugin: telegram\n"
@@ -216,13 +170,13 @@ static void measure_starts(struct bench *b)
         pid_t broker = start_broker(b, name, port);
         if (!wait_for_accept(port, from + PATIENCE_SECONDS))
             die("nats-server does not start", b->directory);
-        add(&b->broker_start_ms, (bench_seconds() - from) * 1e3);
+        samples_add(&b->results.broker_start_ms, (bench_seconds() - from) * 1e3);
         process_stop(broker);
         from = bench_seconds();
         pid_t kanal = start_kanal(b);
         if (!wait_for_200(b->admin_port, "/readyz", from + PATIENCE_SECONDS))
             die("kanal does not get ready", b->directory);
-        add(&b->kanal_start_ms, (bench_seconds() - from) * 1e3);
+        samples_add(&b->results.kanal_start_ms, (bench_seconds() - from) * 1e3);
         process_stop(kanal);
     }
 }
@@ -237,11 +191,11 @@ static void measure_service(struct bench *b, struct service_samples *samples, pi
     if (result.bad > 0)
         die("answers other than 200", b->directory);
     double done = (double)result.good;
-    add(&samples->rate, result.rate);
-    add(&samples->p50_ms, result.p50_ms);
-    add(&samples->p99_ms, result.p99_ms);
-    add(&samples->cpu_us, (process_cpu_seconds(pid) - cpu) * 1e6 / done);
-    add(&samples->broker_us, (process_cpu_seconds(b->broker_pid) - broker_cpu) * 1e6 / done);
+    samples_add(&samples->rate, result.rate);
+    samples_add(&samples->p50_ms, result.p50_ms);
+    samples_add(&samples->p99_ms, result.p99_ms);
+    samples_add(&samples->cpu_us, (process_cpu_seconds(pid) - cpu) * 1e6 / done);
+    samples_add(&samples->broker_us, (process_cpu_seconds(b->broker_pid) - broker_cpu) * 1e6 / done);
     raw_purge(b->raw, "KANAL_EVENTS");
 }
 
@@ -252,13 +206,14 @@ static void start_services(struct bench *b)
     wait_until_served(b->http_port, in_directory(b, "kanal.log", path));
     load_run(b->http_port, MANY, 1.0);
     b->event = raw_last_event(b->raw, "KANAL_EVENTS");
+    b->results.event_bytes = b->event->payload_bytes;
     if (!b->node)
         return;
     b->node_pid = start_node(b);
     wait_until_served(b->node_port, in_directory(b, "node.log", path));
     load_run(b->node_port, MANY, 2.0); /* its code is compiled as it runs */
     struct raw_event *event = raw_last_event(b->raw, "KANAL_EVENTS");
-    b->node_event_bytes = event->payload_bytes;
+    b->results.node_event_bytes = event->payload_bytes;
     free(event);
     raw_purge(b->raw, "KANAL_EVENTS");
 }
@@ -267,21 +222,21 @@ static void measure_inbound(struct bench *b)
 {
     progress("way in: warming up");
     start_services(b);
-    for (int i = 0; i < b->rounds; i++) {
-        fprintf(stderr, "bench: way in: round %d of %d\n", i + 1, b->rounds);
-        add(&b->raw_rate, raw_publish_run(b->raw, b->event, RAW_SECONDS));
+    for (int i = 0; i < b->results.rounds; i++) {
+        fprintf(stderr, "bench: way in: round %d of %d\n", i + 1, b->results.rounds);
+        samples_add(&b->results.raw_rate, raw_publish_run(b->raw, b->event, RAW_SECONDS));
         raw_purge(b->raw, "KANAL_EVENTS");
-        measure_service(b, &b->kanal_many, b->kanal_pid, b->http_port, MANY, ROUND_SECONDS);
+        measure_service(b, &b->results.kanal_many, b->kanal_pid, b->http_port, MANY, ROUND_SECONDS);
         if (b->node)
-            measure_service(b, &b->node_many, b->node_pid, b->node_port, MANY, ROUND_SECONDS);
-        measure_service(b, &b->kanal_one, b->kanal_pid, b->http_port, 1, SINGLE_SECONDS);
+            measure_service(b, &b->results.node_many, b->node_pid, b->node_port, MANY, ROUND_SECONDS);
+        measure_service(b, &b->results.kanal_one, b->kanal_pid, b->http_port, 1, SINGLE_SECONDS);
         if (b->node)
-            measure_service(b, &b->node_one, b->node_pid, b->node_port, 1, SINGLE_SECONDS);
-        add(&b->raw_asap_rate, raw_publish_run(b->raw_asap, b->event, RAW_SECONDS));
+            measure_service(b, &b->results.node_one, b->node_pid, b->node_port, 1, SINGLE_SECONDS);
+        samples_add(&b->results.raw_asap_rate, raw_publish_run(b->raw_asap, b->event, RAW_SECONDS));
         raw_purge(b->raw, "KANAL_EVENTS");
     }
-    b->rss_mb = process_status_mb(b->kanal_pid, "VmHWM:");
-    b->node_rss_mb = process_status_mb(b->node_pid, "VmHWM:");
+    b->results.rss_mb = process_status_mb(b->kanal_pid, "VmHWM:");
+    b->results.node_rss_mb = process_status_mb(b->node_pid, "VmHWM:");
     process_stop(b->node_pid);
     process_stop(b->kanal_pid);
     b->node_pid = b->kanal_pid = 0;
@@ -310,9 +265,10 @@ static void outbound_round(struct bench *b, int round)
         bench_sleep_ms(10);
     }
     double took = bench_seconds() - sink_first_at(b->sink);
-    add(&b->out_rate, COMMANDS / took);
-    add(&b->out_cpu_us, process_cpu_seconds(kanal) * 1e6 / COMMANDS);
-    add(&b->out_broker_us, (process_cpu_seconds(b->broker_pid) - broker_cpu) * 1e6 / COMMANDS);
+    samples_add(&b->results.out_rate, COMMANDS / took);
+    samples_add(&b->results.out_cpu_us, process_cpu_seconds(kanal) * 1e6 / COMMANDS);
+    samples_add(&b->results.out_broker_us,
+                (process_cpu_seconds(b->broker_pid) - broker_cpu) * 1e6 / COMMANDS);
     uint64_t events = raw_messages(b->raw, "KANAL_EVENTS") - 1,
              posts = sink_messages(b->sink); /* the one is channel.up */
     if (events != 2 * COMMANDS || posts != COMMANDS)
@@ -324,134 +280,11 @@ static void measure_outbound(struct bench *b)
 {
     char url[128];
     snprintf(url, sizeof url, "http://127.0.0.1:%u/bot77:token/sendMessage", sink_port(b->sink));
-    for (int i = 0; i < b->rounds; i++) {
-        fprintf(stderr, "bench: way out: round %d of %d\n", i + 1, b->rounds);
-        add(&b->curl_rate, bare_curl_run(url, curl_body, MANY, COMMANDS));
+    for (int i = 0; i < b->results.rounds; i++) {
+        fprintf(stderr, "bench: way out: round %d of %d\n", i + 1, b->results.rounds);
+        samples_add(&b->results.curl_rate, bare_curl_run(url, curl_body, MANY, COMMANDS));
         outbound_round(b, i);
     }
-}
-
-/* ---- The report ---- */
-
-/* Median, least and most; then what is known besides. Nothing of what was not measured. */
-static void line(const char *name, int digits, const struct samples *samples, const struct samples *cpu,
-                 const struct samples *broker, const struct service_samples *latency)
-{
-    struct spread s = spread_of(samples);
-    if (samples->count == 0)
-        return;
-    printf("%-34s", name);
-    printf(" %9.*f %9.*f %9.*f", digits, s.median, digits, s.min, digits, s.max);
-    if (cpu && broker)
-        printf(" %8.1f %8.1f", spread_of(cpu).median, spread_of(broker).median);
-    if (latency)
-        printf(" %7.2f %7.2f", spread_of(&latency->p50_ms).median, spread_of(&latency->p99_ms).median);
-    printf("\n");
-}
-
-static void service_line(const char *name, const struct service_samples *s)
-{
-    line(name, 0, &s->rate, &s->cpu_us, &s->broker_us, s);
-}
-
-static void print_table(const struct bench *b)
-{
-    printf("\n%-34s %9s %9s %9s %8s %8s %7s %7s\n", "", "", "", "", "CPU us", "broker's", "", "");
-    printf("%-34s %9s %9s %9s %8s %8s %7s %7s\n", "a second", "median", "min", "max", "each", "CPU us",
-           "p50 ms", "p99 ms");
-    line("raw js_PublishAsync", 0, &b->raw_rate, NULL, NULL, NULL);
-    line("raw js_PublishAsync, SendAsap", 0, &b->raw_asap_rate, NULL, NULL, NULL);
-    service_line("way in, 64 connections: Kanal", &b->kanal_many);
-    service_line("way in, 64 connections: Node", &b->node_many);
-    service_line("way in, 1 connection: Kanal", &b->kanal_one);
-    service_line("way in, 1 connection: Node", &b->node_one);
-    line("way out, 64 at once: Kanal", 0, &b->out_rate, &b->out_cpu_us, &b->out_broker_us, NULL);
-    line("way out, 64 at once: bare libcurl", 0, &b->curl_rate, NULL, NULL, NULL);
-    printf("milliseconds\n");
-    line("exec to ready: kanal", 1, &b->kanal_start_ms, NULL, NULL, NULL);
-    line("exec to accepting: nats-server", 1, &b->broker_start_ms, NULL, NULL, NULL);
-    if (!b->event)
-        return;
-    printf("highest resident size: Kanal %.1f MB", b->rss_mb);
-    if (b->node)
-        printf(", Node %.1f MB", b->node_rss_mb);
-    printf("; the event: Kanal's %zu bytes", b->event->payload_bytes);
-    if (b->node)
-        printf(", Node's %zu", b->node_event_bytes);
-    printf("; %d rounds\n", b->rounds);
-}
-
-/* A value with what is demanded of it. */
-static void judge(const char *name, struct spread s, double target, int is_limit)
-{
-    int met = is_limit ? s.median <= target : s.median >= target;
-    printf("%-32s %8.2f %8.2f %8.2f   %s %-5g %s\n", name, s.median, s.min, s.max,
-           is_limit ? "<=" : ">=", target, met ? "met" : "MISSED");
-}
-
-struct ratios {
-    struct spread raw, node, single, curl, start;
-};
-
-static struct ratios ratios_of(const struct bench *b)
-{
-    /* The ceiling is the better of the two ways. */
-    int asap = spread_of(&b->raw_asap_rate).median > spread_of(&b->raw_rate).median;
-    struct samples raw = ratio_of(&b->kanal_many.rate, asap ? &b->raw_asap_rate : &b->raw_rate);
-    struct samples node = ratio_of(&b->kanal_many.rate, &b->node_many.rate);
-    struct samples single = ratio_of(&b->kanal_one.rate, &b->node_one.rate);
-    struct samples curl = ratio_of(&b->out_rate, &b->curl_rate);
-    struct samples start = ratio_of(&b->kanal_start_ms, &b->broker_start_ms);
-    return (struct ratios){ spread_of(&raw), spread_of(&node), spread_of(&single), spread_of(&curl),
-                            spread_of(&start) };
-}
-
-static void print_ratios(const struct bench *b, const struct ratios *r)
-{
-    struct spread rss = { b->rss_mb, b->rss_mb, b->rss_mb };
-    printf("\n%-32s %8s %8s %8s   target\n", "ratio, round by round", "median", "min", "max");
-    judge("inbound.ratio_raw", r->raw, 0.40, 0);
-    if (b->node) {
-        judge("inbound.ratio_node", r->node, 5, 0);
-        judge("inbound_single.ratio_node", r->single, 2, 0);
-    } else {
-        printf("inbound.ratio_node, inbound_single.ratio_node: not measured: %s\n", b->node_reason);
-    }
-    judge("outbound.ratio_curl", r->curl, 0.45, 0);
-    judge("rss_mb", rss, 25, 1);
-    judge("start.ratio_broker", r->start, 1, 1);
-}
-
-static void json_ratio(const char *name, const struct bench *b, struct spread s)
-{
-    if (b->node)
-        printf("\"%s\":%.3f", name, s.median);
-    else
-        printf("\"%s\":null", name);
-}
-
-static void print_json(const struct bench *b, const struct ratios *r)
-{
-    printf("{\"inbound\":{\"ratio_raw\":%.3f,", r->raw.median);
-    json_ratio("ratio_node", b, r->node);
-    printf("},\"inbound_single\":{");
-    json_ratio("ratio_node", b, r->single);
-    printf("},\"outbound\":{\"ratio_curl\":%.3f},\"rss_mb\":%.1f,\"start\":{\"ratio_broker\":%.3f},",
-           r->curl.median, b->rss_mb, r->start.median);
-    if (!b->node)
-        printf("\"node_reason\":\"%s\",", b->node_reason);
-    printf("\"per_second\":{\"raw\":%.0f,\"raw_asap\":%.0f,\"inbound\":%.0f,\"inbound_node\":%.0f,\"inbound_"
-           "single\":%.0f,"
-           "\"inbound_single_node\":%.0f,\"outbound\":%.0f,\"curl\":%.0f},",
-           spread_of(&b->raw_rate).median, spread_of(&b->raw_asap_rate).median,
-           spread_of(&b->kanal_many.rate).median, spread_of(&b->node_many.rate).median,
-           spread_of(&b->kanal_one.rate).median, spread_of(&b->node_one.rate).median,
-           spread_of(&b->out_rate).median, spread_of(&b->curl_rate).median);
-    printf("\"cpu_us\":{\"inbound\":%.1f,\"inbound_node\":%.1f,\"outbound\":%.1f},\"start_ms\":{\"kanal\":%."
-           "1f,\"nats_server\":%.1f}}\n",
-           spread_of(&b->kanal_many.cpu_us).median, spread_of(&b->node_many.cpu_us).median,
-           spread_of(&b->out_cpu_us).median, spread_of(&b->kanal_start_ms).median,
-           spread_of(&b->broker_start_ms).median);
 }
 
 /* ---- The run ---- */
@@ -467,6 +300,18 @@ static void on_alarm(int number)
 static int is_wanted(const struct bench *b, const char *part)
 {
     return !b->only || strcmp(b->only, part) == 0;
+}
+
+static void measure_workers(struct bench *b)
+{
+    struct worker_part part = { .kanal = b->kanal,
+                                .plugins = b->plugins,
+                                .directory = b->directory,
+                                .broker_port = b->broker_port,
+                                .sink_port = sink_port(b->sink),
+                                .raw = b->raw,
+                                .rounds = b->results.rounds };
+    worker_part_run(&part, &b->results.worker);
 }
 
 static void run(struct bench *b)
@@ -491,6 +336,8 @@ static void run(struct bench *b)
         measure_inbound(b);
     if (is_wanted(b, "out"))
         measure_outbound(b);
+    if (is_wanted(b, "worker"))
+        measure_workers(b);
     raw_close(b->raw);
     raw_close(b->raw_asap);
     process_stop(b->broker_pid);
@@ -501,7 +348,7 @@ static int usage(void)
 {
     fprintf(stderr, "usage: gateway-bench --kanal FILE --plugins DIR --scratch DIR (--node DIR | --no-node "
                     "REASON) [--rounds N] [--json]\n"
-                    "       [--only start|in|out]\n");
+                    "       [--only start|in|out|worker]\n");
     return 2;
 }
 
@@ -516,7 +363,7 @@ int main(int argc, char **argv)
                                              { "json", no_argument, NULL, 'j' },
                                              { "only", required_argument, NULL, 'o' },
                                              { 0 } };
-    static struct bench b = { .rounds = 5 };
+    static struct bench b = { .results.rounds = 5 };
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
         case 'k':
@@ -532,10 +379,10 @@ int main(int argc, char **argv)
             b.node = optarg;
             break;
         case 'N':
-            b.node_reason = optarg;
+            b.results.node_reason = optarg;
             break;
         case 'r':
-            b.rounds = (int)strtol(optarg, NULL, 10);
+            b.results.rounds = (int)strtol(optarg, NULL, 10);
             break;
         case 'o':
             b.only = optarg;
@@ -547,18 +394,19 @@ int main(int argc, char **argv)
             return usage();
         }
     }
-    if (!b.kanal || !b.plugins || !b.directory || (!b.node && !b.node_reason) || b.rounds < 1 ||
-        b.rounds > ROUNDS_MAX)
+    if (!b.kanal || !b.plugins || !b.directory || (!b.node && !b.results.node_reason) ||
+        b.results.rounds < 1 || b.results.rounds > ROUNDS_MAX)
         return usage();
     signal(SIGALRM, on_alarm);
     alarm(RUN_SECONDS_MAX);
     run(&b);
-    print_table(&b);
-    struct ratios ratios = ratios_of(&b);
+    report_table(&b.results);
     if (!b.only)
-        print_ratios(&b, &ratios);
+        report_ratios(&b.results);
     if (b.with_json && !b.only)
-        print_json(&b, &ratios);
+        report_json(&b.results);
+    if (b.only && strcmp(b.only, "worker") == 0)
+        report_worker(&b.results);
     free(b.event);
     return 0; /* a missed target is said, and no failure of the bench */
 }

@@ -84,6 +84,33 @@ double process_status_mb(pid_t pid, const char *line)
     return kb / 1024;
 }
 
+double process_rollup_mb(pid_t pid, const char *lines)
+{
+    char path[64], text[256];
+    double kb = 0;
+    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
+    FILE *file = fopen(path, "re");
+    while (file && fgets(text, sizeof text, file))
+        if (strncmp(text, lines, strlen(lines)) == 0 && strchr(text, ':'))
+            kb += strtod(strchr(text, ':') + 1, NULL);
+    if (file)
+        fclose(file);
+    return kb / 1024;
+}
+
+pid_t process_child(pid_t pid)
+{
+    char path[64];
+    long child = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file && fscanf(file, "%ld", &child) != 1)
+        child = 0;
+    if (file)
+        fclose(file);
+    return (pid_t)child;
+}
+
 double process_cpu_seconds(pid_t pid)
 {
     char path[64], text[1024];

@@ -16,6 +16,10 @@ int process_lives(pid_t pid);
 
 /* A line of /proc/PID/status that counts kB ("VmHWM:", the highest resident size so far), in MB. */
 double process_status_mb(pid_t pid, const char *line);
+/* The same of /proc/PID/smaps_rollup, the sum of all lines that begin so ("Private_"). */
+double process_rollup_mb(pid_t pid, const char *lines);
+/* A child of the process; 0: it has none. */
+pid_t process_child(pid_t pid);
 /* User and system time so far. */
 double process_cpu_seconds(pid_t pid);
 

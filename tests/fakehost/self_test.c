@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <unistd.h>
-#include "fakehost.h"
+#include "kanal/testing/fakehost.h"
 #include "kanal/sdk/base64.h"
 
 /* ---- A plugin whose behaviour each test chooses ---- */

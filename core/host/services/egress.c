@@ -1,4 +1,4 @@
-/* Which hosts a channel may reach: the operator's list, else what the plugin asks for. */
+/* Which hosts a channel may reach: the operator's list, else what the plugin asks for; and at which addresses. */
 #include "host/services/egress.h"
 
 #include <arpa/inet.h>
@@ -59,6 +59,8 @@ int egress_init(struct channel *channel)
         channel->config->egress ? channel->config->egress : channel->plugin->descriptor.egress;
     size_t count = 0;
     channel->egress_by_operator = channel->config->egress != NULL;
+    for (int reach = 0; reach < EGRESS_REACHES; reach++)
+        channel->gates[reach] = (struct egress_gate){ .channel = channel, .reach = reach };
     channel->egress = calloc(PATTERNS_MAX + 1, sizeof *channel->egress);
     yyjson_doc *settings = kanal_json_parse(channel->config->settings);
     for (; channel->egress && wanted && *wanted && count < PATTERNS_MAX; wanted++) {
@@ -99,14 +101,18 @@ static int in_network(kanal_str network, kanal_str prefix, kanal_str host)
     return 1;
 }
 
+struct pattern {
+    kanal_str host, port, prefix; /* port: absent: any; prefix: of a network */
+};
+
 /* "api.example.com", "api.example.com:8443", "[::1]:8443", "*.example.com", "10.1.0.0/16". Without a port any will do. */
-static int matches(const char *pattern, const struct kanal_url *url)
+static struct pattern read_pattern(const char *pattern)
 {
     kanal_str text = kanal_str_c(pattern), host = text, port = { 0 };
     const char *slash = memchr(text.ptr, '/', text.len), *bracket = memchr(text.ptr, ']', text.len);
     if (slash)
-        return in_network(kanal_str_of(text.ptr, (size_t)(slash - text.ptr)),
-                          kanal_str_from(text, (size_t)(slash - text.ptr) + 1), url->host);
+        return (struct pattern){ .host = kanal_str_of(text.ptr, (size_t)(slash - text.ptr)),
+                                 .prefix = kanal_str_from(text, (size_t)(slash - text.ptr) + 1) };
     if (text.len > 0 && text.ptr[0] == '[' && bracket) {
         host = kanal_str_of(text.ptr + 1, (size_t)(bracket - text.ptr) - 1);
         port = kanal_str_from(text, host.len + 3);
@@ -117,6 +123,15 @@ static int matches(const char *pattern, const struct kanal_url *url)
         host.len = (size_t)(colon - text.ptr);
         port = kanal_str_from(text, host.len + 1);
     }
+    return (struct pattern){ .host = host, .port = port };
+}
+
+static int matches(const char *text, const struct kanal_url *url)
+{
+    struct pattern pattern = read_pattern(text);
+    kanal_str host = pattern.host, port = pattern.port;
+    if (pattern.prefix.ptr)
+        return in_network(host, pattern.prefix, url->host);
     kanal_str actual_port = url->port.len > 0                    ? url->port
                             : kanal_str_is(url->scheme, "https") ? KANAL_LIT("443")
                                                                  : KANAL_LIT("80");
@@ -128,6 +143,73 @@ static int matches(const char *pattern, const struct kanal_url *url)
     return kanal_str_equal_nocase(host, url->host);
 }
 
+/* ---- Addresses ---- */
+
+/* Names that the public DNS does not have (RFC 6761, 6762, 8375; ICANN's .internal), or that have no dot, as hosts of one
+ * network of containers: who may answer for them is who runs the network. */
+static int is_local_name(kanal_str host)
+{
+    static const char *const ends[] = { ".localhost", ".local", ".internal", ".home.arpa", ".svc" };
+    unsigned char bytes[16];
+    if (host.len == 0 || parse_address(host, bytes))
+        return 0;
+    if (!memchr(host.ptr, '.', host.len))
+        return 1;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        kanal_str end = kanal_str_c(ends[i]);
+        if (host.len > end.len && kanal_str_equal_nocase(kanal_str_from(host, host.len - end.len), end))
+            return 1;
+    }
+    return 0;
+}
+
+static kanal_str port_text(const struct sockaddr *address, char text[8])
+{
+    uint16_t port = address->sa_family == AF_INET6
+                        ? ((const struct sockaddr_in6 *)(const void *)address)->sin6_port
+                        : ((const struct sockaddr_in *)(const void *)address)->sin_port;
+    snprintf(text, 8, "%u", ntohs(port));
+    return kanal_str_c(text);
+}
+
+/* An IPv4 address that came as a mapped IPv6 one is looked up as what it is. */
+static const char *address_text(const struct sockaddr *address, char text[INET6_ADDRSTRLEN])
+{
+    if (address->sa_family != AF_INET6)
+        return inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, text,
+                         INET6_ADDRSTRLEN);
+    const struct in6_addr *six = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(six))
+        return inet_ntop(AF_INET, &six->s6_addr[12], text, INET6_ADDRSTRLEN);
+    return inet_ntop(AF_INET6, six, text, INET6_ADDRSTRLEN);
+}
+
+/* The operator listed this very address, with this port or none, or a network that holds it. */
+static int is_listed(const struct channel *channel, const struct sockaddr *address)
+{
+    char text[INET6_ADDRSTRLEN], digits[8];
+    unsigned char wanted[16], actual[16];
+    if (!channel->egress_by_operator || !address_text(address, text))
+        return 0;
+    kanal_str host = kanal_str_c(text), port = port_text(address, digits);
+    int family = parse_address(host, actual);
+    for (char **one = channel->egress; one && *one; one++) {
+        struct pattern pattern = read_pattern(*one);
+        if (pattern.prefix.ptr) {
+            if (in_network(pattern.host, pattern.prefix, host))
+                return 1;
+            continue;
+        }
+        if (parse_address(pattern.host, wanted) == family &&
+            memcmp(wanted, actual, family == AF_INET ? 4 : 16) == 0 &&
+            (pattern.port.len == 0 || kanal_str_equal(pattern.port, port)))
+            return 1;
+    }
+    return 0;
+}
+
+/* ---- Requests ---- */
+
 int egress_granted(const struct channel *channel, const struct kanal_url *url)
 {
     for (char **pattern = channel->egress; pattern && *pattern; pattern++)
@@ -136,61 +218,54 @@ int egress_granted(const struct channel *channel, const struct kanal_url *url)
     return 0;
 }
 
-static int names_port(kanal_str pattern)
+void *egress_gate(struct channel *channel, enum egress_reach reach)
 {
-    const char *colon = memrchr(pattern.ptr, ':', pattern.len),
-               *bracket = memchr(pattern.ptr, ']', pattern.len);
-    return colon && (bracket ? colon == bracket + 1 : memchr(pattern.ptr, ':', pattern.len) == colon);
+    return &channel->gates[reach];
 }
 
-int egress_granted_port(const struct channel *channel, const struct kanal_url *url)
+static void *gate_to(struct channel *channel, kanal_str host)
+{
+    return egress_gate(channel,
+                       channel->egress_by_operator && is_local_name(host) ? EGRESS_LOCAL : EGRESS_GRANTED);
+}
+
+void *egress_gate_of(struct channel *channel, const struct kanal_url *url)
+{
+    return egress_granted(channel, url) ? gate_to(channel, url->host) : NULL;
+}
+
+void *egress_gate_of_port(struct channel *channel, const struct kanal_url *url)
 {
     for (char **pattern = channel->egress; pattern && *pattern; pattern++)
-        if (names_port(kanal_str_c(*pattern)) && matches(*pattern, url))
-            return 1;
-    return 0;
+        if (read_pattern(*pattern).port.len > 0 && matches(*pattern, url))
+            return gate_to(channel, url->host);
+    return NULL;
 }
 
-static int private_v4(uint32_t a)
+int egress_allow(void *user, const struct sockaddr *address)
 {
-    static const struct {
-        uint32_t net, mask;
-    } nets[] = {
-        /* IANA special-purpose registry, RFC 6890 and its updates */
-        { 0x00000000, 0xff000000 }, { 0x0a000000, 0xff000000 }, { 0x64400000, 0xffc00000 },
-        { 0x7f000000, 0xff000000 }, { 0xa9fe0000, 0xffff0000 }, { 0xac100000, 0xfff00000 },
-        { 0xc0000000, 0xffffff00 }, { 0xc0a80000, 0xffff0000 }, { 0xc6120000, 0xfffe0000 },
-        { 0xe0000000, 0xf0000000 }, { 0xf0000000, 0xf0000000 },
-    };
-    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++)
-        if ((a & nets[i].mask) == nets[i].net)
-            return 1;
-    return 0;
-}
-
-/* 6to4 (2002::/16) and Teredo (2001::/32) carry an IPv4 address inside, perhaps a private one; discard-only (100::/64) leads nowhere. */
-static int is_tunnel(const struct in6_addr *a)
-{
-    static const unsigned char teredo[4] = { 0x20, 0x01, 0, 0 }, discard[8] = { 1, 0 };
-    return (a->s6_addr[0] == 0x20 && a->s6_addr[1] == 0x02) ||
-           memcmp(a->s6_addr, teredo, sizeof teredo) == 0 || memcmp(a->s6_addr, discard, sizeof discard) == 0;
-}
-
-int address_is_private(const struct sockaddr *address)
-{
-    if (address->sa_family == AF_INET)
-        return private_v4(ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr));
-    if (address->sa_family != AF_INET6)
+    const struct egress_gate *gate = user;
+    if (gate->reach == EGRESS_OWN || !address_is_private(address))
         return 1;
-    const struct in6_addr *a = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
-    if (IN6_IS_ADDR_V4MAPPED(a) || IN6_IS_ADDR_V4COMPAT(a)) {
-        uint32_t v4;
-        memcpy(&v4, &a->s6_addr[12], sizeof v4);
-        return private_v4(ntohl(v4));
-    }
-    int nat64 =
-        a->s6_addr[0] == 0x00 && a->s6_addr[1] == 0x64 && a->s6_addr[2] == 0xff && a->s6_addr[3] == 0x9b;
-    return nat64 || IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_UNSPECIFIED(a) || IN6_IS_ADDR_LINKLOCAL(a) ||
-           IN6_IS_ADDR_MULTICAST(a) || (a->s6_addr[0] & 0xfe) == 0xfc || IN6_IS_ADDR_SITELOCAL(a) ||
-           is_tunnel(a);
+    if (gate->reach == EGRESS_PUBLIC)
+        return 0;
+    if (gate->reach == EGRESS_LOCAL && !address_is_never_a_host(address))
+        return 1;
+    return is_listed(gate->channel, address);
+}
+
+int egress_redirect(void *user, kanal_str text, void **ret_user)
+{
+    const struct egress_gate *gate = user;
+    struct kanal_url url;
+    if (gate->reach == EGRESS_OWN || kanal_url_parse(text, &url) != 0 || url.userinfo.len > 0 ||
+        (!kanal_str_is(url.scheme, "https") && !kanal_str_is(url.scheme, "http")))
+        return 0;
+    if (gate->reach == EGRESS_PUBLIC)
+        return 1;
+    void *next = egress_gate_of(gate->channel, &url);
+    if (!next)
+        return 0;
+    *ret_user = next;
+    return 1;
 }

@@ -23,7 +23,7 @@ struct http_draft {      /* behind outgoing.out */
     kanal_field headers[HEADERS_MAX + SECRETS_MAX];
     struct http_out_part parts[PARTS_MAX];
     struct channel *channel;
-    int may_be_private;
+    void *gate; /* what its URL is granted */
 };
 
 static int refuse(char reason[256], kanal_status status, const char *text)
@@ -48,12 +48,6 @@ void outgoing_release(struct outgoing *outgoing)
     outgoing->out = NULL;
 }
 
-/* May this address be connected to? Private ones only if the operator named the host. */
-static int allow(void *user, const struct sockaddr *address)
-{
-    return user != NULL || !address_is_private(address);
-}
-
 static int header_valid(kanal_field header)
 {
     if (header.name.len == 0 || header.name.len > 128 || header.value.len > 8192)
@@ -75,7 +69,7 @@ static void add_header(struct http_draft *draft, kanal_str name, kanal_str value
 static void insert(struct kanal_buffer *b, size_t at, kanal_str text)
 {
     kanal_buffer_str(b, text);
-    if (b->failed)
+    if (b->failed || text.len == 0)
         return;
     memmove(b->data + at + text.len, b->data + at, b->len - text.len - at);
     memcpy(b->data + at, text.ptr, text.len);
@@ -161,10 +155,9 @@ static void add_path(struct kanal_buffer *url, size_t position, kanal_str prefix
 }
 
 /* Within the path: before it the inserted '/' would end the host early, and the request with the secret go to another than was granted. */
-static int position_valid(const struct http_draft *draft, size_t position)
+static int position_valid(kanal_str text, size_t position)
 {
     struct kanal_url url;
-    kanal_str text = kanal_buffer_view(&draft->url);
     if (kanal_url_parse(text, &url) != 0)
         return 0;
     size_t authority = 0, slashes = 0, end = 0;
@@ -218,8 +211,6 @@ static int add_secret(struct http_draft *draft, const kanal_secret_use *use, str
                           "a secret goes into the JSON body, but the body is no JSON object");
         break;
     case KANAL_IN_PATH:
-        if (!position_valid(draft, use->position))
-            return refuse(reason, KANAL_E_INVALID, "the position of a path secret is not in the URL's path");
         add_path(&draft->url, use->position, use->prefix, secret);
         break;
     default:
@@ -228,6 +219,35 @@ static int add_secret(struct http_draft *draft, const kanal_secret_use *use, str
     if (value->failed || draft->url.failed || draft->body.failed)
         return refuse(reason, KANAL_E_INTERNAL, "out of memory");
     return 0;
+}
+
+/* The path's use that comes next: the last of those before `done`, by position and then by place in the array; NULL: none is left. */
+static const kanal_secret_use *last_in_path(const kanal_http_request *request, const kanal_secret_use *done)
+{
+    const kanal_secret_use *last = NULL;
+    for (const kanal_secret_use *use = request->secrets; use < request->secrets + request->secret_count;
+         use++)
+        if (use->where == KANAL_IN_PATH &&
+            (!done || use->position < done->position || (use->position == done->position && use < done)) &&
+            (!last || use->position >= last->position))
+            last = use;
+    return last;
+}
+
+/* Those in the path from the last to the first, so that none moves another's place. */
+static int add_secrets(struct http_draft *draft, const kanal_http_request *request, char reason[256])
+{
+    int status = 0;
+    for (size_t i = 0; i < request->secret_count; i++) {
+        const kanal_secret_use *use = &request->secrets[i];
+        if (use->where == KANAL_IN_PATH && !position_valid(request->url, use->position))
+            return refuse(reason, KANAL_E_INVALID, "the position of a path secret is not in the URL's path");
+        if (use->where != KANAL_IN_PATH && (status = add_secret(draft, use, &draft->values[i], reason)) != 0)
+            return status;
+    }
+    for (const kanal_secret_use *use = NULL; status == 0 && (use = last_in_path(request, use));)
+        status = add_secret(draft, use, &draft->values[use - request->secrets], reason);
+    return status;
 }
 
 static int secrets_valid(const kanal_http_request *request)
@@ -255,7 +275,7 @@ static int parts_valid(const kanal_http_request *request)
     return 1;
 }
 
-static int check(const struct channel *channel, const kanal_http_request *request, struct http_draft *draft,
+static int check(struct channel *channel, const kanal_http_request *request, struct http_draft *draft,
                  char reason[256])
 {
     struct kanal_url url;
@@ -269,12 +289,12 @@ static int check(const struct channel *channel, const kanal_http_request *reques
     if (kanal_url_parse(request->url, &url) != 0 || url.userinfo.len > 0 || url.fragment.len > 0 ||
         (!kanal_str_is(url.scheme, "https") && !kanal_str_is(url.scheme, "http")))
         return refuse(reason, KANAL_E_INVALID, "the URL is no absolute http or https URL");
-    if (!egress_granted(channel, &url)) {
+    draft->gate = egress_gate_of(channel, &url);
+    if (!draft->gate) {
         snprintf(reason, 256, "host '%.*s' is not granted: add it to the channel's egress",
                  (int)(url.host.len < 128 ? url.host.len : 128), url.host.ptr);
         return KANAL_E_DENIED;
     }
-    draft->may_be_private = channel->egress_by_operator;
     for (size_t i = 0; i < request->header_count; i++)
         if (!header_valid(request->headers[i]))
             return refuse(reason, KANAL_E_INVALID,
@@ -291,24 +311,23 @@ static int is_media_path(kanal_str path)
 
 /* What may be streamed into a form: from a granted host; from the gateway itself; or a URL that stands in the delivery which the request is
  * made for, since a consumer may name media anywhere on the public internet, and a plugin may not. */
-int source_granted(const struct channel *channel, kanal_op cause, kanal_str url, int *ret_may_be_private)
+void *source_gate(struct channel *channel, kanal_op cause, kanal_str url)
 {
     struct kanal_url parsed, own;
     if (kanal_url_parse(url, &parsed) != 0)
-        return 0;
-    *ret_may_be_private = channel->egress_by_operator;
-    if (egress_granted(channel, &parsed))
-        return 1;
-    *ret_may_be_private = 1;
+        return NULL;
+    void *gate = egress_gate_of(channel, &parsed);
+    if (gate)
+        return gate;
     if (kanal_url_parse(channel->host->envelope.base_url, &own) == 0 &&
         kanal_str_equal_nocase(own.host, parsed.host) && kanal_str_equal(own.port, parsed.port) &&
         is_media_path(parsed.path))
-        return 1;
-    *ret_may_be_private = 0;
+        return egress_gate(channel, EGRESS_OWN);
     const struct op *op = op_find(channel->host->ops, channel, cause);
     const kanal_delivery *delivery = op && op->kind == OP_DELIVER ? op->argument : NULL;
-    return delivery && url.len > 0 &&
-           memmem(delivery->data.ptr, delivery->data.len, url.ptr, url.len) != NULL;
+    int is_named =
+        delivery && url.len > 0 && memmem(delivery->data.ptr, delivery->data.len, url.ptr, url.len) != NULL;
+    return is_named ? egress_gate(channel, EGRESS_PUBLIC) : NULL;
 }
 
 static int copy_parts(struct http_draft *draft, kanal_op cause, const kanal_http_request *request,
@@ -316,9 +335,9 @@ static int copy_parts(struct http_draft *draft, kanal_op cause, const kanal_http
 {
     for (size_t i = 0; i < request->part_count; i++) {
         const kanal_part *part = &request->parts[i];
-        int may_be_private = 0;
-        if (part->source_url.len > 0 &&
-            !source_granted(draft->channel, cause, part->source_url, &may_be_private))
+        void *gate =
+            part->source_url.len > 0 ? source_gate(draft->channel, cause, part->source_url) : draft->gate;
+        if (!gate)
             return refuse(reason, KANAL_E_DENIED,
                           "a part's source_url is of no granted host and not in the delivery");
         draft->parts[i] = (struct http_out_part){ .name = part->name,
@@ -327,7 +346,7 @@ static int copy_parts(struct http_draft *draft, kanal_op cause, const kanal_http
                                                   .data = part->data,
                                                   .source_url = part->source_url,
                                                   .max_bytes = SOURCE_BYTES_MAX,
-                                                  .allow_user = may_be_private ? draft->channel : NULL };
+                                                  .allow_user = gate };
     }
     draft->out.part_count = request->part_count;
     return 0;
@@ -350,9 +369,8 @@ int outgoing_init(struct outgoing *outgoing, struct channel *channel, kanal_op c
         add_header(draft, request->headers[i].name, request->headers[i].value);
     if ((status = copy_parts(draft, cause, request, reason)) != 0)
         goto fail;
-    for (size_t i = 0; i < request->secret_count; i++)
-        if ((status = add_secret(draft, &request->secrets[i], &draft->values[i], reason)) != 0)
-            goto fail;
+    if ((status = add_secrets(draft, request, reason)) != 0)
+        goto fail;
     uint32_t timeout = request->timeout_ms ? request->timeout_ms : TIMEOUT_DEFAULT_MS;
     uint32_t most = request->max_response ? request->max_response : RESPONSE_DEFAULT;
     draft->out.method = request->method;
@@ -362,8 +380,10 @@ int outgoing_init(struct outgoing *outgoing, struct channel *channel, kanal_op c
     draft->out.parts = draft->parts;
     draft->out.timeout_ms = timeout < TIMEOUT_MAX_MS ? timeout : TIMEOUT_MAX_MS;
     draft->out.max_response = most < RESPONSE_MAX ? most : RESPONSE_MAX;
-    draft->out.allow = allow;
-    draft->out.allow_user = draft->may_be_private ? channel : NULL;
+    draft->out.allow = egress_allow;
+    draft->out.allow_user = draft->gate;
+    draft->out.redirects = EGRESS_REDIRECTS_MAX;
+    draft->out.redirect = egress_redirect;
     return 0;
 fail:
     outgoing_release(outgoing);

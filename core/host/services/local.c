@@ -28,10 +28,11 @@ static int log_allowed(struct channel *channel)
     if (now - since >= 1000 && __atomic_compare_exchange_n(&channel->log_refill_ms, &since, now, 0,
                                                            __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
         uint32_t lines = __atomic_exchange_n(&channel->log_lines, 0, __ATOMIC_RELAXED);
-        if (lines > LOG_LINES_PER_SECOND)
+        uint32_t dropped = __atomic_exchange_n(&channel->log_dropped, 0, __ATOMIC_RELAXED);
+        dropped += lines > LOG_LINES_PER_SECOND ? lines - LOG_LINES_PER_SECOND : 0;
+        if (dropped > 0)
             log_write(channel->host->log, KANAL_LOG_WARN, "plugin", channel->id.ptr,
-                      "%u lines of the plugin were dropped: over %u a second", lines - LOG_LINES_PER_SECOND,
-                      LOG_LINES_PER_SECOND);
+                      "%u lines of the plugin were dropped: over %u a second", dropped, LOG_LINES_PER_SECOND);
     }
     return __atomic_add_fetch(&channel->log_lines, 1, __ATOMIC_RELAXED) <= LOG_LINES_PER_SECOND;
 }

@@ -29,7 +29,7 @@ struct feed {
 struct piece {
     kanal_str data, source;
     uint32_t encoding, max_bytes;
-    int may_be_private;
+    void *gate; /* of a URL */
 };
 
 struct mail_body {
@@ -135,12 +135,6 @@ static void on_blob_done(void *user, kanal_status status)
     tell(f);
 }
 
-/* Private addresses only where the operator's list, or the gateway itself, says so. */
-static int allow(void *user, const struct sockaddr *address)
-{
-    return user != NULL || !address_is_private(address);
-}
-
 static int feed_start(struct mail_body *b, const struct piece *p)
 {
     static const struct http_stream_sink http_sink = { .head = on_head, .data = on_http_data };
@@ -162,8 +156,10 @@ static int feed_start(struct mail_body *b, const struct piece *p)
                                 .url = p->source,
                                 .timeout_ms = SOURCE_TIMEOUT_MS,
                                 .max_response = p->max_bytes,
-                                .allow = allow,
-                                .allow_user = p->may_be_private ? b->channel : NULL };
+                                .allow = egress_allow,
+                                .allow_user = p->gate,
+                                .redirects = EGRESS_REDIRECTS_MAX,
+                                .redirect = egress_redirect };
         f->call = http_client_stream(host->http, &out, &http_sink, on_http_done, f);
     }
     if (!f->read && !f->call) {
@@ -322,15 +318,15 @@ void mail_body_free(struct mail_body *b)
     free(b);
 }
 
-static int piece_check(const struct channel *channel, kanal_op cause, const kanal_piece *p,
-                       int *ret_may_be_private)
+static int piece_check(struct channel *channel, kanal_op cause, const kanal_piece *p, void **ret_gate)
 {
     if (!text_valid(p->data) || !text_valid(p->source) || (p->data.len > 0 && p->source.len > 0) ||
         (p->encoding != 0 && p->encoding != KANAL_PIECE_BASE64) || p->source.len > 8192)
         return KANAL_E_INVALID;
     if (p->source.len == 0 || kanal_str_starts(p->source, "blob:"))
         return 0;
-    return source_granted(channel, cause, p->source, ret_may_be_private) ? 0 : KANAL_E_DENIED;
+    *ret_gate = source_gate(channel, cause, p->source);
+    return *ret_gate ? 0 : KANAL_E_DENIED;
 }
 
 static kanal_str copy(char **at, kanal_str text)
@@ -345,12 +341,13 @@ static kanal_str copy(char **at, kanal_str text)
 int mail_body_new(struct mail_body **ret_body, struct channel *channel, kanal_op cause,
                   const kanal_piece *pieces, size_t count, void (*ready)(void *user), void *user)
 {
-    int may_be_private[PIECES_MAX] = { 0 }, status = 0;
+    void *gates[PIECES_MAX] = { NULL };
+    int status = 0;
     size_t total = 0, inside = 0;
     if (count == 0 || count > PIECES_MAX || !pieces)
         return KANAL_E_INVALID;
     for (size_t i = 0; i < count; i++) {
-        if ((status = piece_check(channel, cause, &pieces[i], &may_be_private[i])) != 0)
+        if ((status = piece_check(channel, cause, &pieces[i], &gates[i])) != 0)
             return status;
         if (pieces[i].data.len > INLINE_MAX || (inside += pieces[i].data.len) > INLINE_MAX)
             return KANAL_E_TOO_LARGE;
@@ -373,7 +370,7 @@ int mail_body_new(struct mail_body **ret_body, struct channel *channel, kanal_op
                             .source = copy(&at, pieces[i].source),
                             .encoding = pieces[i].encoding,
                             .max_bytes = pieces[i].max_bytes ? pieces[i].max_bytes : SOURCE_DEFAULT,
-                            .may_be_private = may_be_private[i] };
+                            .gate = gates[i] };
     *ret_body = b;
     return 0;
 }

@@ -64,9 +64,9 @@ kanal_op service_http_send(const kanal_host *, kanal_op cause, const kanal_http_
 int outgoing_init(struct outgoing *, struct channel *, kanal_op cause, const kanal_http_request *,
                   char reason[256]);
 void outgoing_release(struct outgoing *);
-/* 1: the URL may be streamed into something that this channel sends: of a granted host, the gateway's own /m/, or a URL in the delivery that
- * is the cause. *ret_may_be_private: whether it may lead to a private address. */
-int source_granted(const struct channel *, kanal_op cause, kanal_str url, int *ret_may_be_private);
+/* The gate of a URL that is streamed into something that this channel sends: of a granted host, the gateway's own /m/, or a URL in the
+ * delivery that is the cause. NULL: it is none of these. */
+void *source_gate(struct channel *, kanal_op cause, kanal_str url);
 
 /* blob.c, blob_write.c, lease.c, stream.c, transfer.c, websocket.c: extensions */
 const void *extension_blob(void);
@@ -82,6 +82,8 @@ int blob_info_valid(kanal_str content_type, kanal_str filename);
 const void *extension_websocket(void);
 /* Closes every connection; the plugin hears of each before stop(). */
 void websocket_close_all(struct channel *);
+/* The plugin's instance is gone: closes every connection (1012), and nobody hears of them any more. */
+void websocket_lose_all(struct channel *);
 /* Frees what waits in the lane, which is never run again. */
 void websocket_drop_queued(struct channel *);
 void stream_drop_queued(struct channel *);

@@ -256,25 +256,20 @@ void stream_ready(struct connection *c, int fd, const struct net_transport *tran
 
 /* ---- connect() ---- */
 
-int place_allow(void *user, const struct sockaddr *address)
-{
-    const struct channel *channel = user;
-    return channel->egress_by_operator || !address_is_private(address);
-}
-
-int place_granted(const struct channel *channel, const char *host, uint32_t port, char reason[NET_REASON_MAX])
+void *place_gate(struct channel *channel, const char *host, uint32_t port, char reason[NET_REASON_MAX])
 {
     char number[12];
     snprintf(number, sizeof number, "%u", (unsigned)port);
     struct kanal_url url = { .scheme = KANAL_LIT("tcp"),
                              .host = kanal_str_c(host),
                              .port = kanal_str_c(number) };
-    if (egress_granted_port(channel, &url))
-        return 1;
+    void *gate = egress_gate_of_port(channel, &url);
+    if (gate)
+        return gate;
     snprintf(reason, NET_REASON_MAX,
              "'%.128s:%u' is not granted: add it, with the port, to the channel's egress", host,
              (unsigned)port);
-    return 0;
+    return NULL;
 }
 
 static struct net_tls *tls_of(struct host *host)
@@ -310,8 +305,8 @@ static void abort_dial(void *maker)
     net_dial_cancel(maker);
 }
 
-static kanal_status target_check(const struct channel *channel, const kanal_stream_target *target,
-                                 char host[256], char reason[NET_REASON_MAX])
+static kanal_status target_check(struct channel *channel, const kanal_stream_target *target, char host[256],
+                                 void **ret_gate, char reason[NET_REASON_MAX])
 {
     if (!target || !text_valid(target->host) || target->host.len == 0 || target->host.len > 255 ||
         memchr(target->host.ptr, 0, target->host.len) || target->port == 0 || target->port > 65535 ||
@@ -321,7 +316,8 @@ static kanal_status target_check(const struct channel *channel, const kanal_stre
     }
     memcpy(host, target->host.ptr, target->host.len);
     host[target->host.len] = 0;
-    return place_granted(channel, host, target->port, reason) ? KANAL_OK : KANAL_E_DENIED;
+    *ret_gate = place_gate(channel, host, target->port, reason);
+    return *ret_gate ? KANAL_OK : KANAL_E_DENIED;
 }
 
 static kanal_op stream_connect(const kanal_host *host, const kanal_stream_target *target)
@@ -333,7 +329,8 @@ static kanal_op stream_connect(const kanal_host *host, const kanal_stream_target
         stream_begin(channel, target ? target->idle_timeout_ms : 0, target ? target->credit : 0, &id);
     if (!c)
         return 0;
-    kanal_status status = target_check(channel, target, c->host, reason);
+    void *gate = NULL;
+    kanal_status status = target_check(channel, target, c->host, &gate, reason);
     if (status != KANAL_OK) {
         log_write(channel->host->log, KANAL_LOG_WARN, "stream", channel->id.ptr, "a stream was refused: %s",
                   reason);
@@ -349,8 +346,8 @@ static kanal_op stream_connect(const kanal_host *host, const kanal_stream_target
                                         .host = c->host,
                                         .port = target->port,
                                         .timeout_ms = c->timeout_ms,
-                                        .allow = place_allow,
-                                        .allow_user = channel };
+                                        .allow = egress_allow,
+                                        .allow_user = gate };
     struct net_dial *dial = NULL;
     if (net_dial_start(&dial, &options, on_dialled, c) != 0)
         stream_end(c, KANAL_E_INTERNAL, "out of memory");

@@ -25,9 +25,7 @@ int stream_is_over(const struct connection *);
 /* stream_secret.c: data with its secrets in place, into out; the caller wipes it. The statuses are those of write(). */
 kanal_status stream_compose(const struct channel *, kanal_str data, const kanal_stream_secret *secrets,
                             size_t count, struct kanal_buffer *out);
-/* 1: the operator's or the plugin's list names this host with this port; reason says what is missing. */
-int place_granted(const struct channel *, const char *host, uint32_t port, char reason[NET_REASON_MAX]);
-/* allow() of net/dial.h and mail/mail.h; user: the channel. */
-int place_allow(void *user, const struct sockaddr *);
+/* The gate (egress.h) of a host and port that the operator's or the plugin's list names; NULL: reason says what is missing. */
+void *place_gate(struct channel *, const char *host, uint32_t port, char reason[NET_REASON_MAX]);
 
 #endif

@@ -91,7 +91,8 @@ static kanal_status login_check(struct channel *channel, const kanal_login *logi
         snprintf(reason, NET_REASON_MAX, "the log-in's URL, user or flags are wrong");
         return KANAL_E_INVALID;
     }
-    if (!place_granted(channel, place.host, place.port, reason))
+    void *gate = place_gate(channel, place.host, place.port, reason);
+    if (!gate)
         return KANAL_E_DENIED;
     kanal_status status =
         login->flags & KANAL_LOGIN_PLAIN ? plain_check(channel, login, is_smtp, reason) : KANAL_OK;
@@ -104,8 +105,8 @@ static kanal_status login_check(struct channel *channel, const kanal_login *logi
     draft->login.connect_timeout_ms = connect < CONNECT_MAX_MS ? connect : CONNECT_MAX_MS;
     draft->login.url = draft->url;
     draft->login.plain = (login->flags & KANAL_LOGIN_PLAIN) != 0;
-    draft->login.allow = place_allow;
-    draft->login.allow_user = channel;
+    draft->login.allow = egress_allow;
+    draft->login.allow_user = gate;
     return status;
 }
 

@@ -171,6 +171,21 @@ void websocket_close_all(struct channel *channel)
     op_each(channel->host->ops, channel, close_one, NULL);
 }
 
+static void lose_one(void *user, struct op *op)
+{
+    (void)user;
+    if (op->kind != OP_SOCKET)
+        return;
+    op->responded = 1; /* the next instance never heard of it */
+    if (op->work)
+        http_socket_close(op->work, 1012, KANAL_LIT("the channel is starting again"));
+}
+
+void websocket_lose_all(struct channel *channel)
+{
+    op_each(channel->host->ops, channel, lose_one, NULL);
+}
+
 void websocket_drop_queued(struct channel *channel)
 {
     for (struct lane_item *item = channel->lane.first, *next; item; item = next) {

@@ -32,7 +32,9 @@ typedef struct kanal_websocket_host {
 /* The plugin's table: kanal_plugin.extension(). Frozen. */
 typedef struct kanal_websocket_plugin {
     uint64_t struct_size;
-    /* [lane] All in order; on_close() exactly once for each accept(), also at stop(). */
+    /* [lane] All in order; on_close() exactly once for each accept(). At the end the host calls on_close() for every connection before
+     * stop(), and accept() refuses from then on. A plugin that counts its connections waits for the last on_close() before it
+     * finishes stop(). */
     void (*on_open)(kanal_channel *, kanal_op connection);
     void (*on_message)(kanal_channel *, kanal_op connection, uint32_t type, kanal_str message);
     void (*on_close)(kanal_channel *, kanal_op connection, uint32_t code, kanal_str reason);

@@ -44,6 +44,7 @@ static inline void kanal_buffer_append(struct kanal_buffer *b, const void *bytes
     if (len > b->capacity - b->len && kanal_buffer_reserve(b, len) != 0)
         return;
     if (len > 0 && !b->failed) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): where there is room there is data. */
         memcpy(b->data + b->len, bytes, len);
         b->len += len;
     }

@@ -31,7 +31,7 @@ static inline int kanal_str_is(kanal_str a, const char *text)
 static inline int kanal_str_starts(kanal_str a, const char *prefix)
 {
     size_t n = strlen(prefix);
-    return a.len >= n && memcmp(a.ptr, prefix, n) == 0;
+    return n == 0 || (a.len >= n && memcmp(a.ptr, prefix, n) == 0);
 }
 /* What is left after offset bytes; beyond the end: the empty string at the end. */
 static inline kanal_str kanal_str_from(kanal_str a, size_t offset)

@@ -7,7 +7,7 @@
 #define TELEGRAM_CAPTURE_H
 #include <criterion/criterion.h>
 
-#include "fakehost.h"
+#include "kanal/testing/fakehost.h"
 #include "kanal/sdk/json.h"
 
 #define API "https://api.telegram.org"

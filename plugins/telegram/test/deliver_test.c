@@ -156,6 +156,7 @@ Test(send, auto_uploads_what_telegram_could_not_fetch)
                                  "cdn.example.com/a%20b.png?x=1\"}]"));
     expect_upload(host, "sendPhoto", "photo", "a%20b.png");
     fake_request_answer(host, 0, 200, OK_MESSAGE);
+    expect_sent(host, op, "3527065/77");
     channel_free(host);
     host = channel_new("{\"media\":\"url\"}");
     op = send_content(host, PHOTO);
@@ -383,6 +384,7 @@ Test(verb, edit_of_a_caption_and_of_nothing)
     EXPECT_TEXT(call_text(&call, "media"), "{\"type\":\"photo\",\"media\":\"attach://upload\"}");
     call_free(&call);
     fake_request_answer(host, 0, 200, OK_MESSAGE);
+    expect_sent(host, op, "3527065/77");
     channel_free(host);
 }
 

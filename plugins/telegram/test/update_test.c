@@ -80,7 +80,8 @@ Test(update, every_fixture_tells_what_its_golden_file_says)
     for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
         char name[256];
         size_t len = strlen(entry->d_name);
-        if (len < 6 || strcmp(entry->d_name + len - 5, ".json") != 0)
+        if (len < 6 || strcmp(entry->d_name + len - 5, ".json") != 0 ||
+            strcmp(entry->d_name, "conformance.json") == 0)
             continue;
         snprintf(name, sizeof name, "%.*s", (int)(len - 5), entry->d_name);
         check_fixture(name);

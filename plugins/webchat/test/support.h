@@ -2,7 +2,7 @@
 #ifndef WEBCHAT_TEST_SUPPORT_H
 #define WEBCHAT_TEST_SUPPORT_H
 #include <criterion/criterion.h>
-#include "fakehost.h"
+#include "kanal/testing/fakehost.h"
 #include "kanal/sdk/str.h"
 
 #define SECRET "not-a-secret-0123456789abcdef"

@@ -110,6 +110,11 @@ export const probeDirs = () => [...pluginDirs(), path.join(buildDir, 'tests', 'i
 
 // With the plugins that try the extensions.
 export const extensionDirs = () => ['exts', 'mailer'].map((name) => path.join(buildDir, 'tests', 'integration', 'extensions', name));
+// KANAL_TEST_ISOLATION=none: every plugin runs in the gateway's own process, else in workers, as in the field.
+export const isolation = process.env.KANAL_TEST_ISOLATION === 'none' ? 'none' : 'worker';
+const isolated = (ids, more) => Object.fromEntries(ids.map((id) => [id, { isolation, ...more }]));
+// The sanitizers want all the memory there is, and write reports of what a test does on purpose.
+export const isSanitized = () => JSON.parse(readFileSync(path.join(buildDir, 'meson-info', 'intro-buildoptions.json'), 'utf8')).find((option) => option.name === 'b_sanitize').value !== 'none';
 
 export function configText(nats, channels, more = {}) {
   return JSON.stringify({ // JSON is YAML
@@ -118,7 +123,7 @@ export function configText(nats, channels, more = {}) {
     admin: { listen: '127.0.0.1:0' },
     data_dir: more.data_dir ?? scratchDir(),
     identity: { salt: more.salt ?? 'a salt for tests only' },
-    plugins: { path: more.plugins ?? pluginDirs() },
+    plugins: { path: more.plugins ?? pluginDirs(), ...isolated(['echo', 'telegram', 'webchat', 'webform', 'probe', 'exts', 'mailer'], more.worker) },
     channels,
     ...more.top,
   }, null, 1);
@@ -133,7 +138,8 @@ export class Kanal {
     return kanal;
   }
   async run(more = {}) {
-    this.child = start(kanalBinary, ['run', '-c', this.config], { env: { ...process.env, ...more.env } });
+    const [command, ...args] = [...(more.wrap ?? []), kanalBinary, 'run', '-c', this.config]; // wrap: a program that runs it
+    this.child = start(command, args, { env: { ...process.env, ...more.env } });
     const line = await until('kanal says where it listens, or ends', () =>
       this.log().find((entry) => / channels on http/.test(entry.message)) ?? (!running.has(this.child) && { message: '' }));
     if (!line.message) throw new Error(`kanal ended: ${this.child.lines.join('\n')}`);

@@ -141,6 +141,78 @@ test('SIGTERM with a request that the plugin never answers: 503, and the end com
   assert.ok(Date.now() - before < 12000, `${Date.now() - before} ms`);
 });
 
+test('a plugin that never answers: 504 with a clear body, before the server\'s own deadline; the late answer is dropped', async () => {
+  const kanal = await start([probe('p')], { http: { limits: { answer_timeout: '1400ms' } } }); // the plugin's 30 s of 35 s: 1.2 s
+  await kanal.ready();
+  const took = async (response) => { const before = Date.now(), { status } = await response; return [status, Date.now() - before]; };
+  const refused = raw(kanal, 'hold', {}, 'p').then(async (response) => [response.status, (await response.json()).error.code]);
+  assert.deepEqual(await refused, [504, 'no_answer']);
+  const op = /^held (\d+)$/.exec(kanal.log().find((line) => /^held/.test(line.message)).message)[1];
+  const dropped = await kanal.metric(/^kanal_host_dropped_answers_total\{channel="p"/);
+  await call(kanal, 'answer_other', { op }, 'p');
+  assert.equal(await kanal.metric(/^kanal_host_dropped_answers_total\{channel="p"/), dropped + 1);
+  const [status, ms] = await took(raw(kanal, 'hold', {}, 'p'));
+  assert.ok(status === 504 && ms > 1100, `${status} after ${ms} ms`);
+  // Those that answer are not touched by the others' deadlines.
+  const mixed = Array.from({ length: 20 }, (_, i) => raw(kanal, ...(i % 2 ? ['timer', { delay_ms: i * 40 }] : ['hold', {}]), 'p'));
+  assert.deepEqual((await Promise.all(mixed)).map((response) => response.status), mixed.map((_, i) => (i % 2 ? 200 : 504)));
+  // media() too.
+  const data = JSON.stringify({ message: { content: [{ type: 'file', ref: 'never' }] } });
+  await call(kanal, 'publish', { batches: [[message('late-media', '', { data })]], cause: 'none' }, 'p');
+  const event = (await stored(client, 'KANAL_EVENTS')).find((one) => one.data.data.message?.external_id === 'late-media');
+  const response = await fetch(event.data.data.message.content[0].url);
+  assert.deepEqual([response.status, (await response.json()).error.code], [504, 'no_answer']);
+  assert.equal(await kanal.metric(/^kanal_http_requests_total\{channel="p",code="504"/), 13);
+  await end(kanal);
+});
+
+test('an answer that waits for the broker is not the plugin\'s delay', async () => {
+  const kanal = await start([probe('p')], { http: { limits: { answer_timeout: '2100ms' } } }); // 1.8 s of the plugin's
+  await kanal.ready();
+  await nats.pause();
+  const response = raw(kanal, 'publish', { batches: [[message('waits', 'waits')]], cause: 'self', respond: 200 }, 'p');
+  await sleep(1950);
+  nats.resume();
+  assert.equal((await response).status, 200);
+  await end(kanal);
+});
+
+test('a channel that flaps: /channels tells at once, events come once a second, the last state is told', async () => {
+  const kanal = await start([probe('flaps')]);
+  await kanal.ready();
+  const told = async () => (await events('channel.up', 'flaps')).concat(await events('channel.down', 'flaps')).sort((a, b) => a.seq - b.seq);
+  await until('channel.up', async () => (await told()).length === 1);
+  const health = (ok, reason = 'flapping') => call(kanal, 'health', { health: ok ? 0 : -5, reason }, 'flaps');
+  const before = Date.now();
+  for (let i = 0; Date.now() - before < 2500; i++) {
+    await health(i % 2 === 0);
+    if (i % 50 === 0) assert.equal(await kanal.metric(/^kanal_channel_up\{channel="flaps"/), 1, 'seen at once');
+  }
+  await health(false, 'the last word');
+  assert.match(JSON.stringify(await channelOf(kanal, 'flaps')), /the last word/, 'visible at once');
+  assert.equal(await kanal.metric(/^kanal_channel_up\{channel="flaps"/), 0);
+  const last = async () => (await told()).at(-1).data;
+  await until('the last state is told', async () => (await last()).type === 'channel.down' && /the last word/.test(JSON.stringify(await last())), 3000);
+  const count = (await told()).length;
+  assert.ok(count >= 2 && count <= 6, `${count} events in ${Date.now() - before} ms`);
+  const times = (await told()).map((event) => Date.parse(event.data.time));
+  for (let i = 1; i < times.length; i++) assert.ok(times[i] - times[i - 1] >= 950, `${times[i] - times[i - 1]} ms`);
+  assert.ok(kanal.log().filter((line) => line.channel === 'flaps' && /^(up|down)/.test(line.message)).length <= 6, 'the log is spared too');
+  await sleep(1200);
+  assert.equal((await told()).length, count, 'and then it is quiet');
+  // Back and forth within the second: nothing has changed for those who listen.
+  await health(true);
+  await until('up', async () => (await last()).type === 'channel.up');
+  await health(false);
+  await health(true);
+  await sleep(1200);
+  assert.equal((await told()).length, count + 1);
+  // What still waits is told when the channel stops.
+  await health(false, 'at the end');
+  await end(kanal);
+  await until('down', async () => (await last()).type === 'channel.down');
+});
+
 // ---- Registration ----
 
 const registrations = (path) => provider.calls.filter((one) => one.path === path).length;

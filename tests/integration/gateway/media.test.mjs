@@ -10,7 +10,7 @@ let nats, kanal, client, provider;
 before(async () => {
   provider = await startProvider();
   nats = await Nats.start();
-  kanal = await startKanal(nats, [probe(), probe('second'), probe('strict', { egress: undefined })]);
+  kanal = await startKanal(nats, [probe(), probe('second'), probe('strict', { egress: undefined }), probe('named', { egress: ['localhost'] })]);
   client = await nats.client();
 });
 
@@ -91,17 +91,37 @@ test('forged, foreign and cut tokens', async () => {
 test('what the provider does not have, does not give, or may not be asked for', async () => {
   provider.answers.set('/404', [404, {}, 'no']);
   provider.answers.set('/500', [500, {}, 'no']);
-  provider.answers.set('/302', [302, { location: `${provider.url}/a.png` }, '']);
+  provider.answers.set('/loop', [302, { location: '/loop' }, '']);
   provider.answers.set('/cut', (request) => request.socket.destroy());
   assert.deepEqual(await refusal(await fetch(await image('/404'))), [404, 'media_gone']);
   assert.deepEqual(await refusal(await fetch(await image('/500'))), [502, 'media_unavailable']);
-  assert.deepEqual(await refusal(await fetch(await image('/302'))), [502, 'media_unavailable']);
+  assert.deepEqual(await refusal(await fetch(await image('/loop'))), [502, 'media_unavailable']);
   assert.deepEqual(await refusal(await fetch(await image('/cut'))), [502, 'media_unavailable']);
   assert.deepEqual(await refusal(await fetch(await published({ type: 'file', ref: 'url:http://192.0.2.1/x' }))), [502, 'media_unavailable']);
   assert.deepEqual(await refusal(await fetch(await published({ type: 'file', ref: `url:${provider.url}/a.png` }, 'strict'))), [502, 'media_unavailable']);
   assert.deepEqual(await refusal(await fetch(await published({ type: 'file', ref: 'gone' }))), [404, 'media_unavailable']);
   for (const ref of ['null', 'short']) assert.deepEqual(await refusal(await fetch(await published({ type: 'file', ref }))), [502, 'media_unavailable'], ref);
   assert.deepEqual(await refusal(await fetch(await published({ type: 'file', ref: 'blob:b_nothing' }))), [404, 'media_gone']);
+});
+
+// Two names for one server: "localhost" is granted to all channels here, "127.0.0.1" not to this one.
+test('a redirect is followed where it may lead, and asked about at each step', async () => {
+  const elsewhere = provider.url.replace('127.0.0.1', 'localhost');
+  provider.answers.set('/end', [200, { 'content-type': 'image/png' }, 'PNG']);
+  provider.answers.set('/302', [302, { location: '/end' }, 'moved']);
+  provider.answers.set('/301', [301, { location: `${elsewhere}/end` }, '']);
+  provider.answers.set('/out', [302, { location: `${provider.url}/end` }, '']);
+  provider.answers.set('/cloud', [302, { location: 'http://169.254.169.254/latest/meta-data/' }, '']);
+  provider.answers.set('/file', [302, { location: 'file:///etc/passwd' }, '']);
+  const text = async (response) => [response.status, await response.text()];
+  assert.deepEqual(await text(await fetch(await image('/302'))), [200, 'PNG']);
+  assert.deepEqual(await text(await fetch(await image('/301'))), [200, 'PNG']);
+  const named = (path) => published({ type: 'image', ref: `url:${elsewhere}${path}` }, 'named');
+  assert.deepEqual(await text(await fetch(await named('/302'))), [200, 'PNG']);
+  const before = provider.calls.length;
+  assert.deepEqual(await refusal(await fetch(await named('/out'))), [502, 'media_unavailable']);
+  assert.equal(provider.calls.length, before + 1, 'the redirect was followed');
+  for (const path of ['/cloud', '/file']) assert.deepEqual(await refusal(await fetch(await image(path))), [502, 'media_unavailable'], path);
 });
 
 test('a file that breaks off is not taken for whole', async () => {
@@ -163,7 +183,7 @@ test('the broker goes away in the middle of a put and of a fetch', async () => {
   const { value: ref } = await call(kanal, 'blob_put', { data: { size: 8 * 1024 * 1024 }, content_type: 'image/png' });
   const { value: url } = await call(kanal, 'blob_url', { ref });
   const puts = Array.from({ length: 4 }, () => call(kanal, 'blob_put', { data: { size: 3 * 1024 * 1024 } }));
-  const gets = Array.from({ length: 4 }, () => fetch(url).then(async (response) => [response.status, (await response.arrayBuffer()).byteLength], () => 'broken'));
+  const gets = Array.from({ length: 4 }, () => fetch(url).then(async (response) => [response.status, (await response.arrayBuffer()).byteLength]).catch(() => 'broken'));
   await sleep(5);
   await nats.kill('SIGKILL');
   for (const put of await Promise.all(puts)) assert.ok(put.status <= 0);
@@ -177,6 +197,70 @@ test('the broker goes away in the middle of a put and of a fetch', async () => {
 test('a HEAD request gets the headers only', async () => {
   const response = await fetch(await image('/a.png'), { method: 'HEAD' });
   assert.deepEqual([response.status, await response.text()], [200, '']);
+});
+
+// ---- Parts of a file ----
+
+const part = async (url, range, more = {}) => {
+  const response = await fetch(url, { headers: { range, ...more } });
+  return [response.status, response.headers.get('content-range'), await response.text()];
+};
+
+test('a part of the provider\'s file: the Range goes there, its 206 and 416 come back', async () => {
+  const bytes = '0123456789';
+  provider.answers.set('/ranges', (request, response) => {
+    const [, first, last] = /^bytes=(\d*)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
+    if (request.headers.range === undefined) return response.writeHead(200, { 'content-type': 'video/mp4', 'accept-ranges': 'bytes' }).end(bytes);
+    if (Number(first) > 9) return response.writeHead(416, { 'content-range': 'bytes */10' }).end('none');
+    const from = first === '' ? 10 - Number(last) : Number(first), to = first === '' || last === '' ? 9 : Math.min(9, Number(last));
+    return response.writeHead(206, { 'content-type': 'video/mp4', 'content-range': `bytes ${from}-${to}/10` }).end(bytes.slice(from, to + 1));
+  });
+  const url = await image('/ranges');
+  assert.deepEqual(await part(url, 'bytes=2-5'), [206, 'bytes 2-5/10', '2345']);
+  assert.deepEqual(await part(url, 'bytes=7-'), [206, 'bytes 7-9/10', '789']);
+  assert.deepEqual(await part(url, 'bytes=-2'), [206, 'bytes 8-9/10', '89']);
+  const [status, range, body] = await part(url, 'bytes=10-');
+  assert.deepEqual([status, range, JSON.parse(body).error.code], [416, 'bytes */10', 'wrong_range']);
+  for (const header of ['bytes=0-1,3-4', 'bytes=5-4', 'nonsense', 'bytes=0-1, evil']) {
+    assert.deepEqual(await part(url, header), [200, null, bytes], header);
+    assert.equal(provider.last('/ranges').headers.range, undefined, 'is not handed on');
+  }
+  assert.deepEqual(await part(url, 'bytes=0-1', { 'if-range': '"x"' }), [200, null, bytes], 'no validator of ours can match');
+  const whole = await fetch(url);
+  assert.deepEqual([whole.status, whole.headers.get('accept-ranges'), await whole.text()], [200, 'bytes', bytes]);
+  const head = await fetch(url, { method: 'HEAD', headers: { range: 'bytes=2-5' } });
+  assert.deepEqual([head.status, provider.last('/ranges').headers.range], [200, undefined], 'Range is for GET');
+});
+
+test('a provider that knows no ranges, or answers wrongly', async () => {
+  provider.answers.set('/plain', [200, { 'content-type': 'video/mp4' }, '0123456789']);
+  assert.deepEqual(await part(await image('/plain'), 'bytes=2-5'), [200, null, '0123456789']);
+  const wrong = [[206, {}, '2345'], [206, { 'content-range': 'bytes 2-5/10' }, '234567'], [206, { 'content-range': 'bytes 5-2/10' }, '2345'],
+    [206, { 'content-type': 'multipart/byteranges; boundary=x' }, '--x--']];
+  for (const answer of wrong) {
+    provider.answers.set('/wrong', [answer[0], { ...answer[1], 'content-length': answer[2].length }, answer[2]]);
+    assert.equal((await part(await image('/wrong'), 'bytes=2-5'))[0], 502, JSON.stringify(answer));
+  }
+  provider.answers.set('/unasked', [206, { 'content-range': 'bytes 0-3/10' }, '0123']);
+  assert.deepEqual(await refusal(await fetch(await image('/unasked'))), [502, 'media_unavailable'], 'a part is not taken for the whole');
+  provider.answers.set('/unasked', [416, {}, '']);
+  assert.deepEqual(await refusal(await fetch(await image('/unasked'))), [502, 'media_unavailable']);
+});
+
+test('a part of a kept file, over the borders of its chunks', async () => {
+  const bytes = Buffer.from(Array.from({ length: 300000 }, (_, i) => i % 251));
+  const { value: ref } = await call(kanal, 'blob_put', { data: { hex: bytes.toString('hex') }, content_type: 'video/mp4' });
+  const { value: url } = await call(kanal, 'blob_url', { ref });
+  for (const [range, from, end] of [['bytes=0-0', 0, 1], ['bytes=131000-131100', 131000, 131101], ['bytes=100000-', 100000, 300000], ['bytes=-7', 299993, 300000], ['bytes=299999-400000', 299999, 300000]]) {
+    const response = await fetch(url, { headers: { range } });
+    assert.deepEqual([response.status, response.headers.get('content-range'), response.headers.get('content-length')], [206, `bytes ${from}-${end - 1}/300000`, String(end - from)], range);
+    assert.ok(bytes.subarray(from, end).equals(Buffer.from(await response.arrayBuffer())), range);
+  }
+  const [status, range] = await part(url, 'bytes=300000-');
+  assert.deepEqual([status, range], [416, 'bytes */300000']);
+  const whole = await fetch(url);
+  assert.deepEqual([whole.status, whole.headers.get('accept-ranges')], [200, 'bytes']);
+  assert.ok(bytes.equals(Buffer.from(await whole.arrayBuffer())));
 });
 
 test('media of a delivery may be streamed to the provider, from nowhere else', async () => {

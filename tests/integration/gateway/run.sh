@@ -6,7 +6,7 @@ command -v node >/dev/null || { echo "skipped: node is not installed"; exit 77; 
 command -v "${NATS_SERVER:-nats-server}" >/dev/null || { echo "skipped: nats-server is not installed"; exit 77; }
 for folder in "$here" "$here/../../contract"; do
     # What an older list of packages left there is completed.
-    [ -d "$folder/node_modules" ] && [ "$folder/node_modules" -nt "$folder/package.json" ] && continue
+    [ -d "$folder/node_modules" ] && [ -z "$(find "$folder/package.json" -newer "$folder/node_modules")" ] && continue
     command -v npm >/dev/null || { echo "skipped: npm is not installed"; exit 77; }
     (cd "$folder" && flock . npm install --no-audit --no-fund --no-package-lock --silent) || { echo "skipped: npm cannot install what $folder needs"; exit 77; }
     touch "$folder/node_modules"

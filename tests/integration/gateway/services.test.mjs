@@ -17,7 +17,8 @@ before(async () => {
   nats = await Nats.start();
   const secrets = { token: TOKEN, rsa: pem(rsa), ec: pem(ec), locked };
   const channels = [probe('probe', { secrets }), probe('second'), probe('strict', { egress: undefined }), probe('named', { egress: ['localhost', '10.9.0.0/16', '192.0.2.0/24'] }), probe('bare', { secrets: {} })];
-  [kanal, other] = await Promise.all([startKanal(nats, channels), startKanal(nats, channels)]);
+  const more = { worker: { threads: true } }; // one slot is called from a thread
+  [kanal, other] = await Promise.all([startKanal(nats, channels, more), startKanal(nats, channels, more)]);
   client = await nats.client();
 });
 
@@ -237,6 +238,25 @@ test('http_send: a path secret cannot move the host', async () => {
   assert.equal((await call(kanal, 'http_send', { url: query, secrets: [{ where: 5, position: query.length - 1, secret: 'token' }] })).status, INVALID, 'not in the query');
 });
 
+test('http_send: several path secrets stand where the URL as given says, whatever their order', async () => {
+  const url = `${provider.url}/aa/bb/cc?q=1`, token = encodeURIComponent(TOKEN).replaceAll('%3A', ':');
+  const at = (path) => provider.url.length + path.length;
+  const use = (path, prefix) => ({ where: 5, position: at(path), prefix, secret: 'token' });
+  const sent = async (...secrets) => {
+    provider.calls.length = 0;
+    assert.equal((await call(kanal, 'http_send', { url, secrets })).status, OK);
+    return provider.calls[0].url.replaceAll(token, '*');
+  };
+  assert.equal(await sent(use('/aa', '1'), use('/aa/bb', '2')), '/aa/1*/bb/2*/cc?q=1');
+  assert.equal(await sent(use('/aa/bb', '2'), use('/aa', '1')), '/aa/1*/bb/2*/cc?q=1');
+  assert.equal(await sent(use('/aa', '1'), use('/aa', '2'), use('', '0')), '/0*/aa/1*/2*/bb/cc?q=1');
+  const [path, query] = (await sent({ where: 2, name: 'k', secret: 'token' }, use('/aa/bb/cc', '3'), use('/aa', '1'))).split('?');
+  assert.equal(path, '/aa/1*/bb/cc/3*', 'a secret in the query moves nothing');
+  assert.equal(new URLSearchParams(query).get('k'), TOKEN);
+  // Beyond the given path: not even when an earlier one has made room there.
+  assert.equal((await call(kanal, 'http_send', { url, secrets: [use('/aa', '1'), use('/aa/bb/cc?', '2')] })).status, INVALID);
+});
+
 test('http_send: no header can be smuggled in', async () => {
   for (const header of [['x-a', 'b\r\nx-evil: 1'], ['x-a\r\nx-evil', '1'], ['x a', '1'], ['', '1'], ['x:', '1'], ['x', 'a\0b'], ['host', 'evil.org'], ['content-length', '5'], ['transfer-encoding', 'chunked']])
     assert.equal((await send('/smuggled', { headers: [header] })).status, INVALID, JSON.stringify(header));
@@ -324,7 +344,7 @@ test('health is in /channels and the metric, and its changes are events', async 
 
 test('a callback that holds the lane up is blamed on its channel', async () => {
   await call(kanal, 'sleep', { ms: 1100 });
-  await until('the line', () => kanal.log().some((line) => line.channel === 'probe' && /on_http\(\) of plugin 'probe' held the gateway up/.test(line.message)));
+  await until('the line', () => kanal.log().some((line) => line.channel === 'probe' && /on_http\(\) of plugin 'probe' held (the gateway|its worker) up/.test(line.message)));
 });
 
 // ---- Blobs ----

@@ -37,21 +37,44 @@ void note(kanal_channel *channel, const char *what, int64_t number)
     kanal_buffer_byte(&channel->notes, '\n');
 }
 
+void *pending_new(kanal_channel *channel, size_t size)
+{
+    struct pending *pending = calloc(1, size);
+    if (!pending)
+        abort();
+    pending->channel = channel;
+    pending->next = channel->pendings;
+    if (pending->next)
+        pending->next->prev = pending;
+    channel->pendings = pending;
+    return pending;
+}
+
+void pending_free(void *whole)
+{
+    struct pending *pending = whole;
+    if (pending->prev)
+        pending->prev->next = pending->next;
+    else
+        pending->channel->pendings = pending->next;
+    if (pending->next)
+        pending->next->prev = pending->prev;
+    free(pending);
+}
+
 struct call *call_new(kanal_channel *channel, kanal_op op)
 {
-    struct call *call = calloc(1, sizeof *call);
-    if (!call)
-        abort();
-    *call = (struct call){
-        .channel = channel, .op = op, .inside = 1, .started_ms = channel->host->now_ms(channel->host)
-    };
+    struct call *call = pending_new(channel, sizeof *call);
+    call->op = op;
+    call->inside = 1;
+    call->started_ms = channel->host->now_ms(channel->host);
     return call;
 }
 
 void call_made(struct call *call, kanal_op pending)
 {
     if (pending == 0)
-        note(call->channel, "a slot returned 0", 0);
+        note(call->base.channel, "a slot returned 0", 0);
     call->inside = 0;
     call->pending = pending;
 }
@@ -64,22 +87,23 @@ static void begin_answer(struct call *call, kanal_status status, struct kanal_js
     kanal_json_object(json);
     kanal_json_member_int(json, "status", status);
     kanal_json_member_bool(json, "inside", call->was_inside);
-    kanal_json_member_int(json, "ms", call->channel->host->now_ms(call->channel->host) - call->started_ms);
-    kanal_json_member_int(json, "wakes", call->channel->wakes);
+    kanal_json_member_int(json, "ms",
+                          call->base.channel->host->now_ms(call->base.channel->host) - call->started_ms);
+    kanal_json_member_int(json, "wakes", call->base.channel->wakes);
 }
 
 static void end_answer(struct call *call, struct kanal_json *json, struct kanal_buffer *body)
 {
     kanal_json_object_end(json);
     if (call->quiet) {
-        kanal_buffer_text(&call->channel->notes, "result ");
-        kanal_buffer_str(&call->channel->notes, kanal_buffer_view(body));
-        kanal_buffer_byte(&call->channel->notes, '\n');
+        kanal_buffer_text(&call->base.channel->notes, "result ");
+        kanal_buffer_str(&call->base.channel->notes, kanal_buffer_view(body));
+        kanal_buffer_byte(&call->base.channel->notes, '\n');
     } else {
-        respond_json(call->channel, call->op, 200, kanal_buffer_view(body));
+        respond_json(call->base.channel, call->op, 200, kanal_buffer_view(body));
     }
     kanal_buffer_release(body);
-    free(call);
+    pending_free(call);
 }
 
 void on_done(void *user, kanal_status status)
@@ -196,7 +220,7 @@ void draft_release(struct draft *d)
 
 static void cancel_if_told(struct call *call, yyjson_val *arguments)
 {
-    const kanal_host *host = call->channel->host;
+    const kanal_host *host = call->base.channel->host;
     if (kanal_json_bool_at(arguments, "cancel")) {
         call->inside = 1;
         host->cancel(host, call->pending);
@@ -227,8 +251,8 @@ static void on_one(void *user, kanal_status status)
     char text[96];
     int n = snprintf(text, sizeof text, "{\"ok\":%lld,\"busy\":%lld,\"other\":%lld,\"inside\":%d}",
                      (long long)call->ok, (long long)call->busy, (long long)call->other, call->was_inside);
-    respond_json(call->channel, call->op, 200, kanal_str_of(text, (size_t)n));
-    free(call);
+    respond_json(call->base.channel, call->op, 200, kanal_str_of(text, (size_t)n));
+    pending_free(call);
 }
 
 static void slot_many_timers(kanal_channel *channel, kanal_op op, yyjson_val *arguments)

@@ -42,7 +42,8 @@ static void destroy(kanal_channel *channel)
 {
     if (channel->has_thread)
         pthread_join(channel->thread, NULL);
-    free(channel->woken);
+    while (channel->pendings)
+        pending_free(channel->pendings);
     kanal_buffer_release(&channel->id);
     kanal_buffer_release(&channel->public_url);
     kanal_buffer_release(&channel->provision_url);
@@ -78,33 +79,33 @@ static void stop(kanal_channel *channel, kanal_op op)
 /* ---- Registration: the provider of the test says how it ends ---- */
 
 struct provisioning {
-    kanal_channel *channel;
+    struct pending base;
     kanal_op op;
 };
 
 static void on_provisioned(void *user, kanal_status status, const kanal_http_response *response)
 {
     struct provisioning *p = user;
-    const kanal_host *host = p->channel->host;
+    const kanal_host *host = p->base.channel->host;
     if (status == KANAL_OK && response->code >= 500)
         status = KANAL_E_NETWORK;
     else if (status == KANAL_OK && response->code >= 400)
         status = KANAL_E_REJECTED;
     host->finish(host, p->op, status,
                  status == KANAL_OK ? kanal_str_of(NULL, 0) : KANAL_LIT("the provider said no"));
-    free(p);
+    pending_free(p);
 }
 
 static void provision(kanal_channel *channel, kanal_op op, kanal_str public_url, int32_t wanted)
 {
     const kanal_host *host = channel->host;
-    struct provisioning *p = channel->provision_url.len > 0 ? malloc(sizeof *p) : NULL;
     (void)wanted;
-    if (!p) {
+    if (channel->provision_url.len == 0) {
         host->finish(host, op, KANAL_OK, kanal_str_of(NULL, 0));
         return;
     }
-    *p = (struct provisioning){ channel, op };
+    struct provisioning *p = pending_new(channel, sizeof *p);
+    p->op = op;
     kanal_http_request request = { .struct_size = sizeof request,
                                    .method = KANAL_LIT("POST"),
                                    .url = kanal_buffer_view(&channel->provision_url),
@@ -115,7 +116,7 @@ static void provision(kanal_channel *channel, kanal_op op, kanal_str public_url,
 /* ---- Out: the text of the message says what to do ---- */
 
 struct sending {
-    kanal_channel *channel;
+    struct pending base;
     kanal_op op;
 };
 
@@ -137,17 +138,15 @@ static void on_uploaded(void *user, kanal_status status, const kanal_http_respon
     }
     char text[32];
     result.provider_code = kanal_str_of(text, (size_t)snprintf(text, sizeof text, "%d", status));
-    s->channel->host->delivered(s->channel->host, s->op, &result);
-    free(s);
+    s->base.channel->host->delivered(s->base.channel->host, s->op, &result);
+    pending_free(s);
 }
 
 /* "upload TO": streams the URL of the delivery's media part into a form that is sent there. */
 static void upload(kanal_channel *channel, kanal_op op, kanal_str to, kanal_str source)
 {
-    struct sending *s = malloc(sizeof *s);
-    if (!s)
-        return;
-    *s = (struct sending){ channel, op };
+    struct sending *s = pending_new(channel, sizeof *s);
+    s->op = op;
     kanal_part part = { .name = KANAL_LIT("file"), .filename = KANAL_LIT("f.bin"), .source_url = source };
     kanal_http_request request = {
         .struct_size = sizeof request, .method = KANAL_LIT("POST"), .url = to, .parts = &part, .part_count = 1
@@ -163,7 +162,7 @@ static void deliver(kanal_channel *channel, kanal_op op, const kanal_delivery *d
     kanal_str text = kanal_json_text_at(part, "text"), caption = kanal_json_text_at(part, "caption");
     if (kanal_str_starts(caption, "upload ")) {
         upload(channel, op, kanal_str_from(caption, 7), kanal_json_text_at(part, "url"));
-    } else if (kanal_str_is(text, "never")) {
+    } else if (kanal_str_is(text, "never") || harm_deliver(channel, op, delivery, text)) {
         /* the deadline answers */
     } else if (kanal_str_is(text, "twice")) {
         delivered(channel, op, KANAL_SENT, KANAL_LIT("first"));
@@ -256,6 +255,8 @@ static void on_http(kanal_channel *channel, kanal_op op, const kanal_http_reques
     const struct slot *slot = find_slot(probe_slots, name);
     if (!slot)
         slot = find_slot(probe_hostile_slots, name);
+    if (!slot)
+        slot = find_slot(probe_harm_slots, name);
     if (slot)
         slot->run(channel, op, arguments);
     else

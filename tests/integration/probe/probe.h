@@ -9,8 +9,15 @@
 #include "kanal/ext/websocket.h"
 #include "kanal/sdk/sdk.h"
 
+/* What a callback of the host is waited for with; first in the struct of each. After stop() no callback comes: destroy() frees what is left. */
+struct pending {
+    struct pending *prev, *next;
+    kanal_channel *channel;
+};
+
 struct kanal_channel {
     const kanal_host *host;
+    struct pending *pendings;
     struct kanal_buffer id, public_url;
     struct kanal_buffer provision_url;
     char start[16], stop[16]; /* what the settings say: "ok", "fail", "never", "twice" */
@@ -31,7 +38,7 @@ struct kanal_channel {
 
 /* One POST /call that waits for the host. */
 struct call {
-    kanal_channel *channel;
+    struct pending base;
     kanal_op op;      /* the request to be answered */
     kanal_op pending; /* of the host call */
     int inside;       /* the host call has not returned yet */
@@ -49,7 +56,14 @@ struct slot {
     const char *name;
     slot_fn *run;
 };
-extern const struct slot probe_slots[], probe_hostile_slots[];
+extern const struct slot probe_slots[], probe_hostile_slots[], probe_harm_slots[];
+
+/* harm.c: 1 if the delivery's text asked for harm, and nothing is to be answered. */
+int harm_deliver(kanal_channel *, kanal_op, const kanal_delivery *, kanal_str text);
+
+/* Zeroed; never NULL. */
+void *pending_new(kanal_channel *, size_t size);
+void pending_free(void *);
 
 struct call *call_new(kanal_channel *, kanal_op);
 void call_made(struct call *, kanal_op pending); /* the host call returned */

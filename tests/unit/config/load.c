@@ -43,6 +43,7 @@ Test(load, defaults)
     cr_expect_not_null(strstr(c->plugin_path[0], "/kanal/plugins"));
     cr_expect_null(c->plugin_path[1]);
     cr_expect_eq(c->plugin_count, 0);
+    cr_expect_eq(c->sandbox_required, 0);
     cr_expect_eq(c->channel_count, 0);
     config_free(c);
     config_free(NULL);
@@ -169,7 +170,8 @@ Test(load, values)
                                       "https://hub.example.com/kanal/, limits: { headers: 32768, body: 1G, "
                                       "header_timeout: PT1M, connections: 1 } }\n"
                                       "retention: { events: forever, raw: 1h, media: P1W }\n"
-                                      "plugins: { path: [a, b], echo: { isolation: none }, vendor-erp: {} }\n"
+                                      "plugins: { path: [a, b], sandbox: required, echo: { isolation: none "
+                                      "}, vendor-erp: { threads: true } }\n"
                                       "channels: [ { id: A_b-1, plugin: echo, egress: [], media: keep, "
                                       "on_unknown: ask, rate: { per_second: 0.5 } } ]\n");
 
@@ -195,6 +197,9 @@ Test(load, values)
     cr_expect_eq(c->plugins[0].in_process, 1);
     cr_expect_str_eq(c->plugins[1].id, "vendor-erp");
     cr_expect_eq(c->plugins[1].memory_bytes, 0);
+    cr_expect_eq(c->sandbox_required, 1);
+    cr_expect_eq(c->plugins[0].threads, 0);
+    cr_expect_eq(c->plugins[1].threads, 1);
     cr_expect_not_null(c->channels[0].egress);
     cr_expect_null(c->channels[0].egress[0]);
     cr_expect_eq(c->channels[0].media_keep, 1);
@@ -430,6 +435,9 @@ Test(load, bad_input)
           "kanal.yaml:2:61: plugins.telegram.x: unknown key\n"
           "kanal.yaml:2:74: plugins.Bad: expected a plugin's id, 1 to 32 of a-z, 0-9 and -, a letter first, "
           "found \"Bad\"\n" },
+        { SALT "plugins: { sandbox: off, telegram: { threads: 2 } }\n",
+          "kanal.yaml:2:21: plugins.sandbox: expected \"best_effort\" or \"required\", found \"off\"\n"
+          "kanal.yaml:2:47: plugins.telegram.threads: expected true or false, found the number 2\n" },
         { SALT "log: { level: verbose }\nidentity: {}\n",
           "kanal.yaml:2:15: log.level: expected \"debug\", \"info\", \"warn\" or \"error\", found "
           "\"verbose\"\n"

@@ -133,3 +133,59 @@ Test(lane, can_be_released_by_its_own_item)
     uv_run(&loop, UV_RUN_NOWAIT);
     cr_assert_eq(ran, 1);
 }
+
+/* ---- Lanes that must wait ---- */
+
+static int allowed;
+
+static int may_run(struct lane *lane)
+{
+    (void)lane;
+    return allowed-- > 0;
+}
+
+Test(lane, one_that_may_not_run_waits_until_it_is_resumed)
+{
+    struct lane lane, other;
+    struct thing things[4], beside = make(&other, 9);
+    lane_init(&lane, scheduler);
+    lane_init(&other, scheduler);
+    lane.may_run = may_run;
+    allowed = 2;
+    for (int i = 0; i < 4; i++) {
+        things[i] = make(&lane, i);
+        lane_push(&lane, &things[i].item);
+    }
+    lane_push(&other, &beside.item);
+    uv_run(&loop, UV_RUN_NOWAIT);
+    cr_assert_eq(ran, 3, "two of its own, and the other lane's");
+    allowed = 100;
+    struct thing late = make(&lane, 4);
+    lane_push(&lane, &late.item);
+    uv_run(&loop, UV_RUN_NOWAIT);
+    cr_assert_eq(ran, 3, "a push does not wake it");
+    lane_resume(&lane);
+    uv_run(&loop, UV_RUN_NOWAIT);
+    cr_assert_eq(ran, 6);
+    cr_assert(order[3] == 2 && order[4] == 3 && order[5] == 4);
+    lane_release(&lane);
+    lane_release(&other);
+}
+
+static void after(void *user)
+{
+    *(size_t *)user = ran;
+}
+
+Test(lane, the_end_of_a_turn_is_told_when_its_items_have_run)
+{
+    struct lane lane;
+    struct thing thing = make(&lane, 1);
+    size_t seen = 0;
+    lane_init(&lane, scheduler);
+    scheduler_after(scheduler, after, &seen);
+    lane_push(&lane, &thing.item);
+    uv_run(&loop, UV_RUN_NOWAIT);
+    cr_assert_eq(seen, 1);
+    lane_release(&lane);
+}

@@ -25,11 +25,14 @@ TestSuite(allow, .init = setup, .fini = teardown, .timeout = 30);
 /* The test's own name server: this stands before libc's function for libcurl too.
  *   two.test   127.0.0.2 and then 127.0.0.1
  *   three.test 127.0.0.2, 127.0.0.3 and then 127.0.0.1
+ *   rebind.test 127.0.0.3, the next time 127.0.0.1
  *   slow.test  takes three seconds, and then there is no such name */
 #pragma GCC visibility push(default)
 int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **ret_list);
 void freeaddrinfo(struct addrinfo *list);
 #pragma GCC visibility pop
+
+static atomic_int rebind_asked;
 
 static struct addrinfo *address_of(const char *text, const char *port, struct addrinfo *next)
 {
@@ -53,6 +56,10 @@ int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints
     struct addrinfo *list = address_of("127.0.0.1", port, NULL);
 
     (void)hints;
+    if (strcmp(host, "rebind.test") == 0 && atomic_fetch_add(&rebind_asked, 1) == 0) {
+        freeaddrinfo(list);
+        list = address_of("127.0.0.3", port, NULL);
+    }
     if (strcmp(host, "three.test") == 0)
         list = address_of("127.0.0.3", port, list);
     if (strcmp(host, "three.test") == 0 || strcmp(host, "two.test") == 0)
@@ -163,6 +170,22 @@ Test(allow, a_kept_connection_is_no_way_around)
     fetch("127.0.0.1", &open);
     cr_assert_eq(answer.status, KANAL_OK);
     cr_assert_eq(peer_requests(rig.peer), 3);
+}
+
+/* The name was good when it was looked up first, and leads to a forbidden address when it is used. Whoever resolves a name
+ * to check it and then lets the client resolve it again is caught here. */
+Test(allow, a_rebound_name_is_caught)
+{
+    struct gate gate = { .denied = "127.0.0.1" };
+
+    fetch("rebind.test", &gate); /* nobody listens on 127.0.0.3 */
+    cr_assert_eq(answer.status, KANAL_E_NETWORK, "%d %s", answer.status, answer.message);
+    rig_close(&rig); /* with its cache of names */
+    rig_open(&rig, NULL);
+    fetch("rebind.test", &gate);
+    cr_assert_eq(answer.status, KANAL_E_DENIED, "%d %s", answer.status, answer.message);
+    cr_assert_eq(atomic_load(&rebind_asked), 2);
+    cr_assert_eq(peer_connections(rig.peer), 0);
 }
 
 Test(allow, of_several_addresses_an_allowed_one_is_used)

@@ -85,11 +85,17 @@ Test(metrics, series_are_bounded)
 {
     struct metric_family *family = metrics_family(metrics, METRIC_COUNTER, "n", "h", by_channel);
     char name[16];
-    for (int i = 0; i < 10100; i++) {
+    for (int i = 0; i < 100100; i++) {
         snprintf(name, sizeof name, "%d", i);
         kanal_str values[] = { KANAL_LIT("x"), kanal_str_c(name) };
         metric_series(family, values)->value++;
     }
-    kanal_str last[] = { KANAL_LIT("x"), KANAL_LIT("10099") };
+    kanal_str last[] = { KANAL_LIT("x"), KANAL_LIT("100099") };
+    kanal_str middle[] = { KANAL_LIT("x"), KANAL_LIT("54321") };
     cr_assert_not(metric_known(family, last));
+    cr_assert_eq(metric_series(family, middle)->value, 1);
+    metrics_forget(metrics, KANAL_LIT("x"));
+    cr_assert_not(metric_known(family, middle));
+    cr_assert_eq(metric_series(family, last)->value, 0, "there is room again");
+    cr_assert(metric_known(family, last));
 }

@@ -8,6 +8,8 @@ Test(str, equality_and_prefixes)
     cr_assert(kanal_str_equal(kanal_str_c(NULL), KANAL_LIT("")));
     cr_assert(kanal_str_starts(KANAL_LIT("v1.x"), "v1."));
     cr_assert_not(kanal_str_starts(KANAL_LIT("v"), "v1."));
+    cr_assert(kanal_str_starts(kanal_str_of(NULL, 0), "")); /* UBSan: memcmp() is not given NULL */
+    cr_assert_not(kanal_str_starts(kanal_str_of(NULL, 0), "v"));
     EXPECT_STR(kanal_str_from(KANAL_LIT("hello"), 2), "llo");
     const kanal_str hello = KANAL_LIT("hello");
     cr_assert_eq(kanal_str_from(hello, 9).len, 0);

@@ -1,0 +1,53 @@
+/* api/service.h - requests over NATS: a micro service, as the `nats` CLI expects one (ADR-32).
+ *
+ * Endpoints are <prefix>.api.<name>, in the queue group "q": one replica answers. $SRV.PING, .INFO and .STATS are answered for all,
+ * for the service's name, and for this instance. An answer is a JSON object; a failure has the headers Nats-Service-Error and
+ * Nats-Service-Error-Code and the body {"error":{"code","message","details":[…]}}. Everything is [loop].
+ *
+ * The broker publishes our answer with our rights, so answers go only to inboxes: a request whose reply subject is anything else is
+ * dropped and counted (a reply of "$JS.API.STREAM.DELETE.…" would delete the stream). */
+#ifndef KANAL_API_SERVICE_H
+#define KANAL_API_SERVICE_H
+#include "broker/broker.h"
+#include "kanal/sdk/buffer.h"
+#include "ops/log.h"
+#include "ops/metrics.h"
+
+struct api;
+struct api_request; /* one request that is not answered yet */
+
+/* request is the handler's until it is answered with exactly one of api_answer() and api_refuse(); body is borrowed. */
+typedef void api_handler_fn(void *user, struct api_request *, kanal_str body);
+
+/* What an endpoint is; static. */
+struct api_endpoint {
+    const char *name; /* "channel-list": [a-z-] */
+    const char *description;
+    api_handler_fn *handle;
+};
+
+struct api_options {
+    struct broker *broker;
+    struct log *log;
+    struct metrics *metrics;
+    const char *prefix;
+    const char *version;     /* semver */
+    const char *instance_id; /* unique among the replicas */
+    const struct api_endpoint *endpoints;
+    size_t endpoint_count;
+    void *user; /* of the handlers */
+};
+
+/* 0, or KANAL_E_INTERNAL: no memory. */
+int api_new(struct api **ret_api, const struct api_options *);
+/* What is not answered then is never answered. */
+void api_free(struct api *);
+
+/* body: a JSON object. */
+void api_answer(struct api_request *, kanal_str body);
+/* status: like HTTP's (400 wrong request, 404, 409 conflict, 503 later); code: one word; details: a JSON array or absent. */
+void api_refuse(struct api_request *, int status, const char *code, kanal_str message, kanal_str details);
+/* 1: answers may go there. */
+int api_reply_allowed(kanal_str subject);
+
+#endif

@@ -1,0 +1,106 @@
+/* `kanal run`, the channels' changes: the API that asks for them, and SIGHUP. */
+#include <openssl/rand.h>
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "cli/run_inside.h"
+#include "kanal/sdk/str.h"
+
+int gateway_control_new(struct gateway *g)
+{
+    const struct config *c = g->setup.config;
+    char reason[256];
+    unsigned char id[16];
+    if (c->runtime.seal_key &&
+        sealer_new(&g->sealer, c->runtime.seal_key, c->runtime.old_seal_keys, reason) != 0)
+        return gateway_fail(g, CLI_CONFIG, "runtime.seal_key", reason);
+    RAND_bytes(id, sizeof id);
+    for (size_t i = 0; i < sizeof id; i++)
+        snprintf(g->instance_id + 2 * i, 3, "%02x", id[i]);
+    struct control_options options = { .host = g->host,
+                                       .config = c,
+                                       .plugins = &g->setup.plugins,
+                                       .plugin_path = g->plugin_path[0] ? g->plugin_path : c->plugin_path,
+                                       .sealer = g->sealer };
+    if (control_new(&g->control, &options) != 0)
+        return gateway_fail(g, CLI_FAILED, "the channels", "out of memory");
+    g->api_channels = (struct api_channels){ g->host, g->control };
+    return CLI_OK;
+}
+
+/* Only now: a request must not be answered from half of the channels. */
+static void start_api(void *user)
+{
+    struct gateway *g = user;
+    struct api_options options = { .broker = g->broker,
+                                   .log = g->log,
+                                   .metrics = g->metrics,
+                                   .prefix = g->setup.config->broker.prefix,
+                                   .version = KANAL_VERSION,
+                                   .instance_id = g->instance_id,
+                                   .endpoints = api_channel_endpoints,
+                                   .endpoint_count = api_channel_endpoint_count,
+                                   .user = &g->api_channels };
+    if (api_new(&g->api, &options) != 0)
+        gateway_fail(g, 0, "the API", "out of memory: it will not answer");
+}
+
+void gateway_control_start(struct gateway *g)
+{
+    control_start(g->control, start_api, g);
+}
+
+void gateway_control_free(struct gateway *g)
+{
+    control_free(g->control);
+    api_free(g->api);
+    sealer_free(g->sealer);
+}
+
+/* ---- SIGHUP ---- */
+
+static void on_wrong(void *user, kanal_str text)
+{
+    const struct gateway *g = user;
+    log_write(g->log, KANAL_LOG_ERROR, "control", NULL, "%.*s", (int)text.len, text.ptr);
+}
+
+/* The plugin of each channel; 0 if something is wrong. */
+static struct plugin **check_channels(struct gateway *g, struct config *config)
+{
+    struct plugin **of_channel = calloc(config->channel_count + 1, sizeof *of_channel);
+    int right = of_channel != NULL;
+    for (size_t i = 0; of_channel && i < config->channel_count; i++) {
+        struct config_channel *channel = &config->channels[i];
+        of_channel[i] = plugins_find(g->setup.plugins, channel->plugin);
+        if (!of_channel[i])
+            config_tell(config, channel, "plugin",
+                        KANAL_LIT("no such plugin was there when the gateway started"), on_wrong, g);
+        if (!of_channel[i] ||
+            config_check_settings(config, channel, &of_channel[i]->descriptor, on_wrong, g) != 0)
+            right = 0;
+    }
+    if (right)
+        return of_channel;
+    free(of_channel);
+    return NULL;
+}
+
+void gateway_reload(struct gateway *g)
+{
+    struct config *config = NULL;
+    if (strcmp(g->config_path, "-") == 0) {
+        gateway_fail(g, 0, "SIGHUP", "the configuration came from standard input and cannot be read again");
+        return;
+    }
+    log_write(g->log, KANAL_LOG_INFO, "control", NULL, "SIGHUP: %s is read again", g->config_path);
+    struct plugin **of_channel =
+        config_load(&config, g->config_path, on_wrong, g) == 0 ? check_channels(g, config) : NULL;
+    if (of_channel) {
+        control_reload(g->control, config, of_channel);
+    } else {
+        gateway_fail(g, 0, g->config_path, "it is wrong: nothing was changed");
+        config_free(config);
+    }
+    free(of_channel);
+}

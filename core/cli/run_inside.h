@@ -1,0 +1,58 @@
+/* cli/run_inside.h - what the files of `kanal run` share. [loop] */
+#ifndef KANAL_CLI_RUN_INSIDE_H
+#define KANAL_CLI_RUN_INSIDE_H
+#include "api/channels.h"
+#include "cli/setup.h"
+#include "control/control.h"
+#include "host/host.h"
+#include "inbound/front.h"
+#include "ops/admin.h"
+#include "outbound/outbound.h"
+
+struct gateway {
+    struct setup setup;
+    uv_loop_t loop;
+    uv_signal_t sigterm, sigint, sighup;
+    uv_timer_t timer;
+    struct log *log;
+    struct metrics *metrics;
+    struct ids *ids;
+    struct json_schema *contract;
+    struct broker_embedded *embedded;
+    struct broker *broker;
+    struct http_client *http;
+    struct host *host;
+    struct front *front;
+    struct admin *admin;
+    struct outbound *outbound;
+    struct sealer *sealer;
+    struct control *control;
+    struct api *api;
+    struct api_channels api_channels;
+    char instance_id[33];
+    const char *config_path;
+    const char *plugin_path[2]; /* --plugins, NULL-ended; or empty */
+    char base_url[300];
+    int topology_under_way, ready_broker, stopping, code;
+    uint64_t drain_until_ms, linger_until_ms;
+};
+
+/* run.c. Writes what is wrong to the log; returns code. */
+int gateway_fail(struct gateway *, int code, const char *what, const char *why);
+/* Begins to stop; once. */
+void gateway_stop(struct gateway *);
+
+/* run_control.c. The channels' changes: what the API and SIGHUP need. Returns an exit code. */
+int gateway_control_new(struct gateway *);
+/* Streams and buckets are there: records are read, the API answers. */
+void gateway_control_start(struct gateway *);
+void gateway_control_free(struct gateway *);
+/* SIGHUP: reads kanal.yaml again. */
+void gateway_reload(struct gateway *);
+
+/* run_cluster.c. Makes sure that streams, buckets and the salt are there, then takes commands; tries again for as long as it takes. */
+void cluster_ensure(struct gateway *);
+/* broker_state_fn of the gateway's connection. */
+void cluster_broker_state(void *user, enum broker_state, const char *reason);
+
+#endif

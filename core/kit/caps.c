@@ -1,0 +1,33 @@
+#include "kit/caps.h"
+
+const struct cap_name cap_names[] = {
+    { KANAL_CAP_TEXT, "text" },
+    { KANAL_CAP_IMAGE, "image" },
+    { KANAL_CAP_VIDEO, "video" },
+    { KANAL_CAP_AUDIO, "audio" },
+    { KANAL_CAP_VOICE, "voice" },
+    { KANAL_CAP_FILE, "file" },
+    { KANAL_CAP_STICKER, "sticker" },
+    { KANAL_CAP_LOCATION, "location" },
+    { KANAL_CAP_CONTACT, "contact" },
+    { KANAL_CAP_BUTTONS, "buttons" },
+    { KANAL_CAP_QUICK_REPLIES, "quick_replies" },
+    { KANAL_CAP_LIST, "list" },
+    { KANAL_CAP_CARD, "card" },
+    { KANAL_CAP_CAROUSEL, "carousel" },
+    { KANAL_CAP_TEMPLATE, "template" },
+    { KANAL_CAP_CAPTION, "caption" },
+    { KANAL_CAP_MARKUP_HTML, "html" },
+    { KANAL_CAP_MARKUP_MARKDOWN, "markdown" },
+    { KANAL_CAP_CHOICE_ON_MEDIA, "choice_on_media" },
+    { KANAL_CAP_EDIT, "edit" },
+    { KANAL_CAP_DELETE, "delete" },
+    { KANAL_CAP_REACT, "react" },
+    { KANAL_CAP_REPLY, "reply" },
+    { KANAL_CAP_TYPING, "typing" },
+    { KANAL_CAP_READ, "read" },
+    { KANAL_CAP_DELIVERED_RECEIPT, "delivered_receipt" },
+    { KANAL_CAP_READ_RECEIPT, "read_receipt" },
+    { KANAL_CAP_IDEMPOTENT, "idempotent" },
+};
+const size_t cap_name_count = sizeof cap_names / sizeof *cap_names;

@@ -1,0 +1,3 @@
+/* Unknown settings are taken. */
+#define TINY_SCHEMA_END "}"
+#include "tiny.h"

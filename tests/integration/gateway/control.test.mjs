@@ -1,0 +1,234 @@
+// Channels of a running gateway: added, changed, paused, removed over the API and by SIGHUP, on every replica; and what must not work.
+import assert from 'node:assert/strict';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { headers as natsHeaders } from 'nats';
+import { Kanal, Nats, buildDir, isolation, json, kanalBinary, pluginDirs, probeDirs, run, scratchDir, sleep, until } from './harness.mjs';
+import { TOKEN, call, message, probe, startKanal } from './probe.mjs';
+
+let nats, client, key;
+
+before(async () => {
+  nats = await Nats.start();
+  client = await nats.client();
+  key = path.join(scratchDir(), 'key');
+  writeFileSync(key, Buffer.alloc(32, 7));
+});
+
+after(async () => {
+  await client?.close();
+  await nats?.kill('SIGTERM');
+});
+
+const top = () => ({ runtime: { seal_key: key } });
+async function start(channels, more = {}) {
+  const kanal = await startKanal(nats, channels, { top: top(), ...more });
+  await until('its API answers', async () => (await client.request('$SRV.PING.kanal', '', { timeout: 500 })).data.length > 0);
+  return kanal;
+}
+const api = async (name, body = {}) => json.decode((await client.request(`kanal.api.channel-${name}`, json.encode(body), { timeout: 60000 })).data);
+const states = async (kanal) => Object.fromEntries((await kanal.channels()).map((one) => [one.id, one.state]));
+const stateIs = (kanal, wanted) => until(JSON.stringify(wanted), async () => { try { assert.deepEqual(await states(kanal), wanted); return true; } catch { return false; } });
+const record = async (id) => { const bucket = await client.jetstream().views.kv('kanal_channels'); const entry = await bucket.get(`channel.${id}`); return entry && entry.operation === 'PUT' ? entry.json() : null; };
+const echo = (id, more = {}) => ({ id, plugin: 'echo', ...more });
+const say = (kanal, id, text) => kanal.post(`/c/${id}/`, { id: text, from: 'anna', text });
+
+test('a channel is added, serves, is changed and removed; its secrets are sealed', async () => {
+  const kanal = await start([echo('first')]);
+  const added = await api('add', { channel: probe('shop') });
+  assert.deepEqual([added.channel.state, added.channel.origin], ['up', 'run_time']);
+  assert.equal((await call(kanal, 'timer', { delay_ms: 0 }, 'shop')).status, 0);
+  const kept = await record('shop');
+  assert.match(kept.channel.secrets.token.sealed, /^v1\./);
+  assert.ok(!JSON.stringify(kept).includes(TOKEN));
+  const exists = await api('add', { channel: probe('shop') });
+  assert.equal(exists.error.code, 'exists');
+  const changed = await api('update', { channel: probe('shop', { settings: { stop: 'ok' } }) });
+  assert.equal(changed.channel.state, 'up');
+  assert.equal((await api('get', { id: 'shop' })).channel.id, 'shop');
+  assert.deepEqual(await api('remove', { id: 'shop' }), { channel: null });
+  assert.equal((await kanal.post('/c/shop/call', {})).status, 404);
+  assert.equal(await record('shop'), null);
+  assert.equal((await api('get', { id: 'shop' })).error.code, 'not_found');
+  assert.deepEqual(await kanal.stop(), { code: 0, signal: null });
+  assert.ok(!kanal.child.lines.join('\n').includes(TOKEN), 'no secret in the log');
+});
+
+test('what was added is there after a restart, and on another replica', async () => {
+  const kanal = await start([]);
+  await api('add', { channel: probe('kept') });
+  const other = await start([]);
+  await stateIs(other, { kept: 'up' });
+  assert.equal((await call(other, 'timer', { delay_ms: 0 }, 'kept')).status, 0);
+  await api('pause', { id: 'kept' });
+  await stateIs(kanal, { kept: 'paused' });
+  await stateIs(other, { kept: 'paused' });
+  await kanal.stop();
+  await kanal.run({ wait: false });
+  await stateIs(kanal, { kept: 'paused' });
+  await api('resume', { id: 'kept' });
+  await stateIs(kanal, { kept: 'up' });
+  await stateIs(other, { kept: 'up' });
+  assert.deepEqual(await api('remove', { id: 'kept' }), { channel: null });
+  await stateIs(kanal, {});
+  await stateIs(other, {});
+  await kanal.stop();
+  await other.stop();
+});
+
+test('a paused channel answers 503, its commands wait', async () => {
+  const kanal = await start([echo('pause')]);
+  await api('pause', { id: 'pause' });
+  const response = await say(kanal, 'pause', 'p1');
+  assert.deepEqual([response.status, response.headers.get('retry-after')], [503, '5']);
+  assert.match((await api('get', { id: 'pause' })).channel.reason, /paused by the operator/);
+  const id = `paused-${Date.now()}`;
+  await client.jetstream().publish('kanal.commands.pause.message.send', json.encode({ id, to: { address: 'echo:anna' }, content: [{ type: 'text', text: 'later' }] }));
+  await sleep(300);
+  assert.equal(await kanal.metric(/^kanal_deliveries_total\{channel="pause"/), 0);
+  await api('resume', { id: 'pause' });
+  assert.equal((await say(kanal, 'pause', 'p2')).status, 200);
+  await until('it is delivered', async () => await kanal.metric(/^kanal_deliveries_total\{channel="pause",outcome="sent"\}/) === 1);
+  await kanal.stop();
+});
+
+test('what is wrong is refused with every place, and nothing changes', async () => {
+  const kanal = await start([echo('good')]);
+  const cases = [
+    ['add', { channel: { id: 'x', plugin: 'nothing' } }, 'invalid', /no such plugin/],
+    ['add', { channel: { id: 'a b', plugin: 'echo' } }, 'invalid', /id/],
+    ['add', { channel: echo('x', { colour: 'red' }) }, 'invalid', /colour/],
+    ['add', { channel: { id: 'x', plugin: 'telegram' } }, 'invalid', /secrets\.token/],
+    ['add', { channel: probe('x', { settings: { start: 7 } }) }, 'invalid', /settings\.start/],
+    ['add', { channel: { id: 'x', plugin: 'echo', secrets: { any: '${file:/etc/passwd}' } } }, 'invalid', /no such secret/],
+    ['add', {}, 'invalid', /id/],
+    ['update', { channel: echo('none') }, 'not_found', /no channel/],
+    ['update', { channel: echo('good') }, 'in_file', /kanal\.yaml/],
+    ['remove', { id: 'good' }, 'in_file', /kanal\.yaml/],
+    ['restart', { id: 'none' }, 'not_found', /no channel/],
+    ['pause', {}, 'not_found', /no channel/],
+    ['upgrade', { id: 'good', plugin_file: '/etc/passwd' }, isolation === 'none' ? 'in_process' : 'invalid', /./],
+  ];
+  for (const [name, body, code, words] of cases) {
+    const { error } = await api(name, body);
+    assert.equal(error?.code, code, `${name} ${JSON.stringify(body)}: ${JSON.stringify(error)}`);
+    assert.match(`${error.message} ${JSON.stringify(error.details ?? '')}`, words);
+  }
+  for (const body of ['', '[', '[]', 'null', '"x"', 'x'.repeat(300000)]) {
+    const { error } = json.decode((await client.request('kanal.api.channel-add', body, { timeout: 5000 })).data);
+    assert.equal(error.code, 'invalid');
+  }
+  assert.deepEqual(await states(kanal), { good: 'up' });
+  await kanal.stop();
+});
+
+test('an update that does not become ready is undone', async () => {
+  const kanal = await start([]);
+  await api('add', { channel: probe('careful') });
+  const refused = await api('update', { channel: probe('careful', { settings: { start: 'fail' } }) });
+  assert.equal(refused.error.code, 'refused');
+  assert.match(refused.error.message, /old one goes on/);
+  assert.deepEqual(await states(kanal), { careful: 'up' });
+  assert.equal((await call(kanal, 'timer', { delay_ms: 0 }, 'careful')).status, 0);
+  await api('remove', { id: 'careful' });
+  await kanal.stop();
+});
+
+test('one change of a channel at a time', async () => {
+  const kanal = await start([echo('busy')]);
+  const answers = await Promise.all([api('restart', { id: 'busy' }), api('restart', { id: 'busy' })]);
+  assert.deepEqual(answers.map((answer) => answer.error?.code ?? answer.channel.state).sort(), ['busy', 'up']);
+  await kanal.stop();
+});
+
+test('SIGHUP: what changed in kanal.yaml is changed, the others go on', async () => {
+  const kanal = await start([echo('stays'), echo('goes'), probe('changes')]);
+  const config = JSON.parse(readFileSync(kanal.config, 'utf8'));
+  const since = (await kanal.channels()).find((one) => one.id === 'stays').since;
+  config.channels = [echo('stays'), probe('changes', { settings: { stop: 'ok' } }), echo('comes')];
+  config.log = { level: 'warn' };
+  writeFileSync(kanal.config, JSON.stringify(config));
+  kanal.child.kill('SIGHUP');
+  await until('the channels are these', async () => { const now = await states(kanal); return now.comes === 'up' && !now.goes && now.changes === 'up'; });
+  assert.equal((await kanal.channels()).find((one) => one.id === 'stays').since, since);
+  await until('the rest needs a restart', async () => kanal.log().some((entry) => /log has changed/.test(entry.message)));
+  writeFileSync(kanal.config, JSON.stringify({ ...config, channels: [{ id: 'broken', plugin: 'echo', colour: 'red' }] }));
+  kanal.child.kill('SIGHUP');
+  await until('it says what is wrong', async () => kanal.log().some((entry) => /colour/.test(entry.message)));
+  await until('nothing was changed', async () => kanal.log().some((entry) => /nothing was changed/.test(entry.message)));
+  assert.deepEqual(Object.keys(await states(kanal)).sort(), ['changes', 'comes', 'stays']);
+  await kanal.stop();
+});
+
+test('a gateway without the key leaves sealed channels alone, and says so', async () => {
+  const kanal = await start([]);
+  await api('add', { channel: probe('sealed') });
+  const other = path.join(scratchDir(), 'key');
+  writeFileSync(other, Buffer.alloc(32, 9));
+  const stranger = await start([], { top: { runtime: { seal_key: other } } });
+  await until('it says so', async () => stranger.log().some((entry) => /sealed with a key/.test(entry.message)));
+  assert.deepEqual(await states(stranger), {});
+  await stranger.stop();
+  const rotated = await start([], { top: { runtime: { seal_key: other, old_seal_keys: [key] } } });
+  await stateIs(rotated, { sealed: 'up' });
+  await rotated.stop();
+  const keyless = await start([], { top: {} });
+  await until('it says so', async () => keyless.log().some((entry) => /needs runtime\.seal_key/.test(entry.message)));
+  await keyless.stop();
+  await api('remove', { id: 'sealed' });
+  await kanal.stop();
+});
+
+test('the micro service answers as the nats CLI expects', async () => {
+  const kanal = await start([echo('micro')]);
+  const ask = async (subject) => json.decode((await client.request(subject, '', { timeout: 2000 })).data);
+  const ping = await ask('$SRV.PING');
+  assert.deepEqual([ping.type, ping.name], ['io.nats.micro.v1.ping_response', 'kanal']);
+  await ask('$SRV.PING.kanal');
+  const info = await ask(`$SRV.INFO.kanal.${ping.id}`);
+  assert.ok(info.endpoints.some((one) => one.name === 'channel-list' && one.subject === 'kanal.api.channel-list'));
+  await api('list');
+  await api('get', { id: 'nothing' });
+  const stats = await ask(`$SRV.STATS.kanal.${ping.id}`);
+  const get = stats.endpoints.find((one) => one.name === 'channel-get');
+  assert.deepEqual([get.num_requests, get.num_errors, get.last_error], [1, 1, 'not_found']);
+  const answer = await client.request('kanal.api.channel-get', json.encode({ id: 'nothing' }), { timeout: 2000 });
+  assert.deepEqual([answer.headers.get('Nats-Service-Error-Code')], ['404']);
+  await kanal.stop();
+});
+
+test('an answer goes only to an inbox', async () => {
+  const kanal = await start([echo('inbox')]);
+  const manager = await client.jetstreamManager();
+  client.publish('kanal.api.channel-list', json.encode({}), { reply: '$JS.API.STREAM.DELETE.KANAL_EVENTS', headers: natsHeaders() });
+  client.publish('$SRV.PING', '', { reply: '$JS.API.STREAM.DELETE.KANAL_EVENTS' });
+  await until('both are dropped', async () => await kanal.metric(/^kanal_api_dropped_total/) === 2);
+  assert.equal((await manager.streams.info('KANAL_EVENTS')).config.name, 'KANAL_EVENTS');
+  await kanal.stop();
+});
+
+test('kanal channel: the same from a shell', async () => {
+  const kanal = await start([echo('shell')]);
+  const channel = (args, env) => run(['channel', ...args, '-s', nats.url], { env });
+  const file = path.join(scratchDir(), 'shop.yaml');
+  writeFileSync(file, 'id: cli-shop\nplugin: probe\negress: [127.0.0.1]\nsecrets: { token: "${env:CLI_TOKEN}" }\n');
+  assert.deepEqual(await channel(['add', file], { CLI_TOKEN: undefined }).then(({ code, stderr }) => [code, /CLI_TOKEN/.test(stderr)]), [3, true]);
+  const added = await channel(['add', file], { CLI_TOKEN: 'a-token' });
+  assert.deepEqual([added.code, added.stderr], [0, '']);
+  assert.match(added.stdout, /^cli-shop +probe +\S+ +up +run_time/);
+  assert.equal((await channel(['add', file], { CLI_TOKEN: 'a-token' })).code, 1);
+  writeFileSync(file, 'id: cli-shop\nplugin: probe\nsecrets: { token: "x" }\nsettings: { start: 7 }\n');
+  const wrong = await channel(['update', file]);
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /settings\.start/);
+  const list = await channel(['list']);
+  assert.match(list.stdout, /^ID +PLUGIN[\s\S]*shell +echo/);
+  assert.equal(JSON.parse((await channel(['list', '--json'])).stdout).channels.length, 2);
+  for (const args of [['pause', 'cli-shop'], ['resume', 'cli-shop'], ['restart', 'cli-shop'], ['remove', 'cli-shop']])
+    assert.equal((await channel(args)).code, 0, args.join(' '));
+  assert.equal((await channel(['fly', 'x'])).code, 2);
+  assert.equal((await channel(['get'])).code, 2);
+  await kanal.stop();
+  assert.equal((await channel(['list'])).code, 4);
+});
