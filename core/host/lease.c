@@ -110,6 +110,10 @@ static void confirmed(struct lease_group *g, uint64_t revision, uint64_t count)
     if (count == g->count)
         g->until_ms = g->sent_ms + g->ttl_ms - g->ttl_ms / 5;
     g->renew_ms = g->sent_ms + g->ttl_ms / 3;
+    if (g->held && now < g->until_ms)
+        for (struct lease_member *m = g->members; m; m = m->next)
+            if (m->renewed)
+                m->renewed(m);
     if (now >= g->until_ms || g->held)
         return;
     g->held = 1;
@@ -348,6 +352,11 @@ uint64_t lease_term(const struct lease_member *member)
 {
     const struct lease_group *g = member->group;
     return g && g->held && now_ms() < g->until_ms ? g->term : 0;
+}
+
+uint64_t lease_until_ms(const struct lease_member *member)
+{
+    return lease_term(member) ? member->group->until_ms : 0;
 }
 
 static void on_group_closed(uv_handle_t *handle)

@@ -26,6 +26,7 @@ struct lease_member {
     struct lease_group *group; /* NULL: not in any */
     uint32_t ttl_ms;
     void (*changed)(struct lease_member *); /* look at lease_term() again */
+    void (*renewed)(struct lease_member *); /* it is held for longer; NULL: it does not matter */
 };
 
 /* The group's number of a channel. */
@@ -36,6 +37,8 @@ int lease_join(struct host *, kanal_str plugin, kanal_str channel_id, struct lea
 void lease_leave(struct lease_member *);
 /* The number of this holding, another one each time the lease is gained; 0: not held, by this machine's clock right now. */
 uint64_t lease_term(const struct lease_member *);
+/* The holding lasts until then, by CLOCK_BOOTTIME, unless it is renewed; 0: not held. */
+uint64_t lease_until_ms(const struct lease_member *);
 /* All members have left. NULL is fine. The loop must run once more. */
 void lease_book_free(struct lease_book *);
 

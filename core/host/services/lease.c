@@ -3,6 +3,7 @@
 
 #include "host/host.h"
 #include "host/services/services.h"
+#include "host/worker/worker.h"
 #include "kanal/ext/lease.h"
 #include "kanal/sdk/str.h"
 
@@ -26,6 +27,8 @@ static void run_changed(struct lane_item *item)
     kanal_op id = op->id;
     op->item.run = NULL;
     uint64_t entered = channel_enter();
+    if (w->told != 0 && w->told == term && channel->plugin->worker)
+        worker_lease_renewed(channel->instance, id, lease_until_ms(&w->member));
     if (w->told != 0 && w->told != term) {
         w->told = 0;
         channel->leases->on_lost(channel->instance, id);
@@ -107,6 +110,7 @@ static kanal_op lease_acquire(const kanal_host *host, kanal_str name, uint32_t t
                        : ttl > LEASE_TTL_MAX_MS ? LEASE_TTL_MAX_MS
                                                 : ttl;
     w->member.changed = on_changed;
+    w->member.renewed = channel->plugin->worker ? on_changed : NULL; /* held() is answered in the worker */
     w->name_len = name.len;
     memcpy(w->name, name.ptr, name.len);
     op->work = w;
@@ -127,6 +131,13 @@ static struct op *find(const kanal_host *host, kanal_op lease)
     struct channel *channel = host->impl;
     struct op *op = op_find(channel->host->ops, channel, lease);
     return op && op->kind == OP_LEASE && op->work ? op : NULL;
+}
+
+uint64_t lease_until(struct channel *channel, kanal_op lease)
+{
+    const struct op *op = find(&channel->table, lease);
+    const struct wanted *w = op ? op->work : NULL;
+    return w ? lease_until_ms(&w->member) : 0;
 }
 
 static int32_t lease_held(const kanal_host *host, kanal_op lease)

@@ -71,6 +71,8 @@ void *source_gate(struct channel *, kanal_op cause, kanal_str url);
 /* blob.c, blob_write.c, lease.c, stream.c, transfer.c, websocket.c: extensions */
 const void *extension_blob(void);
 const void *extension_blob2(void);
+/* Until when the channel's lease is certainly held (host/lease.h); 0: it is not. */
+uint64_t lease_until(struct channel *, kanal_op lease);
 const void *extension_stream(void);
 const void *extension_transfer(void);
 const void *extension_lease(void);

@@ -111,9 +111,11 @@ static kanal_str bytes_of(yyjson_val *arguments, const char *key, struct kanal_b
 
 static kanal_op id_of(yyjson_val *arguments)
 {
-    int64_t id = 0;
-    kanal_str_int(kanal_json_text_at(arguments, "id"), &id);
-    return (kanal_op)id;
+    kanal_str text = kanal_json_text_at(arguments, "id");
+    kanal_op id = 0; /* all 64 bits may be in use */
+    for (size_t i = 0; i < text.len && text.ptr[i] >= '0' && text.ptr[i] <= '9'; i++)
+        id = id * 10 + (kanal_op)(text.ptr[i] - '0');
+    return id;
 }
 
 static uint32_t u32_of(yyjson_val *arguments, const char *key)
