@@ -46,6 +46,19 @@ void object_store_ensure(struct broker *, const char *bucket, int64_t ttl_ms, in
                          js_result_fn *, void *user);
 void object_put(struct broker *, const char *bucket, const struct object_info *, kanal_str data,
                 js_result_fn *, void *user);
+/* An object in pieces, under a name that was never used before. room(): less waits to be stored than before. committed(): once, after
+ * object_write_commit(); the write is gone then. 0 or KANAL_E_BUSY. */
+struct object_write;
+int object_write_start(struct broker *, const char *bucket, const struct object_info *,
+                       void (*room)(void *user), js_result_fn *committed, void *user,
+                       struct object_write **ret_write);
+/* KANAL_OK, or the failure that has ended it: only abandoning is left. */
+kanal_status object_write_piece(struct object_write *, kanal_str piece);
+kanal_status object_write_status(const struct object_write *);
+size_t object_write_waiting(const struct object_write *); /* bytes sent and not known to be stored */
+void object_write_commit(struct object_write *);
+/* Nothing is called any more. Not after commit(). NULL is fine. */
+void object_write_abandon(struct object_write *);
 /* The info first (KANAL_E_NOT_FOUND: none), then the pieces in order, then done, after which the read is
  * gone. Pauses when data() returned 1. */
 struct object_read;

@@ -20,6 +20,19 @@ void object_chunk_subject(struct kanal_buffer *out, const char *bucket, kanal_st
     kanal_buffer_str(out, nuid);
 }
 
+int object_nuid(char out[OBJECT_NUID + 1])
+{
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    unsigned char random[OBJECT_NUID];
+
+    if (uv_random(NULL, NULL, random, sizeof random, 0, NULL) != 0)
+        return -1;
+    for (size_t i = 0; i < OBJECT_NUID; i++)
+        out[i] = digits[random[i] % 62];
+    out[OBJECT_NUID] = '\0';
+    return 0;
+}
+
 void object_digest(const unsigned char sha256[32], char out[OBJECT_DIGEST])
 {
     struct kanal_buffer text;

@@ -20,6 +20,8 @@ void object_chunk_subject(struct kanal_buffer *out, const char *bucket, kanal_st
 void object_meta_write(struct kanal_buffer *out, const char *bucket, const struct object_meta *);
 /* Borrows from *ret_doc, which yyjson_doc_free() releases. 0 or KANAL_E_INVALID. */
 int object_meta_parse(kanal_str json, yyjson_doc **ret_doc, struct object_meta *ret_meta);
+/* A name for its chunks that nobody else has. 0 or -1. */
+int object_nuid(char out[OBJECT_NUID + 1]);
 void object_digest(const unsigned char sha256[32], char out[OBJECT_DIGEST]);
 
 #endif

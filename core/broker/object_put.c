@@ -177,19 +177,6 @@ static void got_old(void *user, kanal_status status, const struct js_message *m)
     publish_chunks(p);
 }
 
-static int make_nuid(char out[OBJECT_NUID + 1])
-{
-    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    unsigned char random[OBJECT_NUID];
-
-    if (uv_random(NULL, NULL, random, sizeof random, 0, NULL) != 0)
-        return -1;
-    for (size_t i = 0; i < OBJECT_NUID; i++)
-        out[i] = digits[random[i] % 62];
-    out[OBJECT_NUID] = '\0';
-    return 0;
-}
-
 static int copy_text(char **ret_copy, kanal_str text)
 {
     if (text.len == 0)
@@ -217,7 +204,7 @@ static struct put *put_new(struct broker *b, const char *bucket, const struct ob
     snprintf(p->stream, sizeof p->stream, "OBJ_%s", bucket);
     kanal_buffer_str(&p->data, data);
     object_meta_subject(&p->meta_subject, bucket, info->name);
-    if (make_nuid(p->nuid) != 0 || copy_text(&p->name, info->name) != 0 ||
+    if (object_nuid(p->nuid) != 0 || copy_text(&p->name, info->name) != 0 ||
         copy_text(&p->content_type, info->content_type) != 0 ||
         copy_text(&p->filename, info->filename) != 0) {
         put_free(p);

@@ -83,7 +83,8 @@ static int start_host(struct gateway *g)
     const struct config *c = g->setup.config;
     struct http_client_options client = { .connections = 256,
                                           .connections_per_host = 64,
-                                          .user_agent = "kanal/" KANAL_VERSION };
+                                          .user_agent = "kanal/" KANAL_VERSION,
+                                          .ca_file = c->outgoing.ca };
     struct host_options options = { .loop = &g->loop,
                                     .log = g->log,
                                     .metrics = g->metrics,
@@ -91,10 +92,13 @@ static int start_host(struct gateway *g)
                                     .ids = g->ids,
                                     .prefix = c->broker.prefix,
                                     .base_url = g->base_url,
-                                    .public_url = c->http.public_url };
+                                    .public_url = c->http.public_url,
+                                    .ca_file = c->outgoing.ca };
     if (http_client_new(&g->http, &g->loop, &client) != 0)
         return gateway_fail(g, CLI_FAILED, "the HTTP client", "out of memory");
     options.http = g->http;
+    if (c->outgoing.ca && access(c->outgoing.ca, R_OK) != 0)
+        return gateway_fail(g, CLI_CONFIG, c->outgoing.ca, "outgoing.ca cannot be read");
     if (host_new(&g->host, &options) != 0)
         return gateway_fail(g, CLI_FAILED, "the host", "out of memory");
     for (size_t i = 0; i < c->channel_count; i++)

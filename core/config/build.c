@@ -55,6 +55,7 @@ static const struct field fields[] = {
     { "/http/limits/connections_per_address", COUNT_32, MEMBER(http.limits.connections_per_address), 0, 0,
       NULL, NULL },
     { "/admin/listen", TEXT, MEMBER(admin.listen), 0, 0, NULL, config_listen_wrong },
+    { "/outgoing/ca", TEXT, MEMBER(outgoing.ca), 0, 0, NULL, NULL },
     { "/data_dir", TEXT, MEMBER(data_dir), 0, 0, NULL, data_dir_wrong },
     { "/identity/default_region", TEXT, MEMBER(identity.default_region), 0, 0, NULL, NULL },
     { "/retention/events", DURATION_64, MEMBER(retention.events_ms), HOUR, 100 * YEAR, "1h to 100 years",

@@ -66,6 +66,9 @@ struct config {
     struct {
         const char *listen; /* "127.0.0.1:9090" */
     } admin;
+    struct {
+        const char *ca; /* file of authorities beside the system's, or NULL */
+    } outgoing;
     const char *data_dir; /* "/var/lib/kanal" */
     struct {
         kanal_str salt; /* at least 16 bytes; required */

@@ -26,6 +26,8 @@ void channel_leave(struct channel *channel, uint64_t entered_ns, const char *slo
 
 /* ---- Completions of host calls ---- */
 
+static const kanal_mail_result no_mail = { .struct_size = sizeof no_mail };
+
 static void run_completion(struct lane_item *item)
 {
     struct op *op = (struct op *)item;
@@ -40,6 +42,8 @@ static void run_completion(struct lane_item *item)
                            op->revision);
     else if (op->kind == OP_RESPONSE && op->callback.response)
         op->callback.response(op->user, op->status, op->status == KANAL_OK ? op->response : NULL);
+    else if (op->kind == OP_MAIL && op->callback.mail)
+        op->callback.mail(op->user, op->status, op->mail ? op->mail : &no_mail);
     channel_leave(channel, entered, "a callback");
     op_free(channel->host->ops, op);
 }
@@ -436,12 +440,16 @@ static void drop_op(void *user, struct op *op)
     case OP_DONE:
     case OP_VALUE:
     case OP_RESPONSE:
+    case OP_MAIL:
         channel->ops--;
         break;
     case OP_SOCKET:
         return; /* goes with its connection */
     case OP_FREE:
     case OP_FINISH:
+    case OP_STREAM: /* cancel() has let go of what they stood for */
+    case OP_LEASE:
+    case OP_BLOB:
         break;
     }
     op_free(channel->host->ops, op);

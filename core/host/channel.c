@@ -101,6 +101,7 @@ void channel_free(struct channel *channel)
     if (channel->instance) /* the gateway was told to end at once */
         destroy(channel);
     websocket_drop_queued(channel);
+    stream_drop_queued(channel);
     lane_release(&channel->lane);
     for (char **pattern = channel->egress; pattern && *pattern; pattern++)
         free(*pattern);
@@ -273,6 +274,7 @@ static void start_later(struct channel *channel)
 static void destroy(struct channel *channel)
 {
     table_close(&channel->table);
+    channel->closed = 1;
     channel_drop_ops(channel);
     if (channel->instance) {
         uint64_t entered = channel_enter();
@@ -351,17 +353,45 @@ static kanal_channel *create(struct channel *channel)
     return instance;
 }
 
-/* The plugin's side of the extension, if it is whole. */
-static const kanal_websocket_plugin *sockets_of(struct channel *channel)
+/* The plugin's side of an extension. */
+static const void *side_of(struct channel *channel, const char *id)
 {
     const kanal_plugin *plugin = &channel->plugin->descriptor;
-    const kanal_websocket_plugin *sockets =
-        plugin->extension ? plugin->extension(channel->instance, KANAL_EXT_WEBSOCKET) : NULL;
-    if (!sockets || (sockets->struct_size >= sizeof *sockets && sockets->on_open && sockets->on_message &&
-                     sockets->on_close))
-        return sockets;
+    return plugin->extension ? plugin->extension(channel->instance, id) : NULL;
+}
+
+static void blame_table(const struct channel *channel, const char *id)
+{
     log_write(channel->host->log, KANAL_LOG_ERROR, "host", channel->id.ptr,
-              "plugin '%s': its table of " KANAL_EXT_WEBSOCKET " lacks members, and is not used", plugin->id);
+              "plugin '%s': its table of %s lacks members, and is not used", channel->plugin->descriptor.id,
+              id);
+}
+
+/* Each is used only if it is whole. */
+static const kanal_websocket_plugin *sockets_of(struct channel *channel)
+{
+    const kanal_websocket_plugin *t = side_of(channel, KANAL_EXT_WEBSOCKET);
+    if (!t || (t->struct_size >= sizeof *t && t->on_open && t->on_message && t->on_close))
+        return t;
+    blame_table(channel, KANAL_EXT_WEBSOCKET);
+    return NULL;
+}
+
+static const kanal_stream_plugin *streams_of(struct channel *channel)
+{
+    const kanal_stream_plugin *t = side_of(channel, KANAL_EXT_STREAM);
+    if (!t || (t->struct_size >= sizeof *t && t->on_open && t->on_data && t->on_end && t->on_close))
+        return t;
+    blame_table(channel, KANAL_EXT_STREAM);
+    return NULL;
+}
+
+static const kanal_lease_plugin *leases_of(struct channel *channel)
+{
+    const kanal_lease_plugin *t = side_of(channel, KANAL_EXT_LEASE);
+    if (!t || (t->struct_size >= sizeof *t && t->on_held && t->on_lost))
+        return t;
+    blame_table(channel, KANAL_EXT_LEASE);
     return NULL;
 }
 
@@ -393,11 +423,15 @@ int channel_prepare(struct channel *channel)
         return 0;
     }
     table_init(&channel->table, channel);
+    channel->closed = 0;
     channel->instance = create(channel);
-    if (channel->instance)
+    if (channel->instance) {
         channel->sockets = sockets_of(channel);
-    else
+        channel->streams = streams_of(channel);
+        channel->leases = leases_of(channel);
+    } else {
         channel_refused(channel);
+    }
     return channel->instance != NULL;
 }
 
@@ -426,10 +460,13 @@ void channel_lost(struct channel *channel, kanal_status status, kanal_str reason
     channel->finishing = NULL;
     channel_timer(channel, 0, NULL);
     table_close(&channel->table);
+    channel->closed = 1;
     websocket_lose_all(channel);
     channel_lose_ops(channel, loose_sends);
     channel->instance = NULL;
     channel->sockets = NULL;
+    channel->streams = NULL;
+    channel->leases = NULL;
     if (channel->state == CHANNEL_STOPPING) {
         channel_timer(channel, 0, stopped);
         return;

@@ -12,6 +12,9 @@
 #include "host/loader.h"
 #include "host/op.h"
 #include "kanal/ext/blob.h"
+#include "kanal/ext/lease.h"
+#include "kanal/ext/stream.h"
+#include "kanal/ext/transfer.h"
 #include "kanal/ext/websocket.h"
 #include "ops/metrics.h"
 
@@ -54,6 +57,10 @@ struct channel {
     kanal_host table; /* what the plugin calls; impl is this channel */
     kanal_channel *instance;
     const kanal_websocket_plugin *sockets;
+    const kanal_stream_plugin *streams;
+    const kanal_lease_plugin *leases;
+    size_t stream_count, mail_count, blob_count, lease_count;
+    int closed;             /* no instance: extensions' slots that return an op return 0 */
     char **egress;          /* NULL-ended patterns that apply */
     int egress_by_operator; /* they may name private addresses */
     struct egress_gate gates[EGRESS_REACHES];

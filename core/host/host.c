@@ -4,9 +4,12 @@
 #include <time.h>
 
 #include "host/handover.h"
+#include "host/lease.h"
 #include "host/services/services.h"
 #include "host/worker/worker.h"
 #include "kanal/sdk/str.h"
+#include "mail/mail.h"
+#include "net/tls.h"
 
 #define STOP_REQUESTS_MS 5000
 #define START_AT_ONCE 256u
@@ -57,6 +60,7 @@ int host_new(struct host **ret_host, const struct host_options *options)
     host->broker = options->broker;
     host->http = options->http;
     host->public_url = options->public_url;
+    host->ca_file = options->ca_file;
     host->envelope = (struct envelope_context){ .ids = options->ids,
                                                 .prefix = kanal_str_c(options->prefix),
                                                 .base_url = kanal_str_c(options->base_url) };
@@ -333,5 +337,8 @@ void host_free(struct host *host)
     publisher_free(host->publisher);
     scheduler_free(host->scheduler);
     op_table_free(host->ops);
+    net_tls_free(host->tls);
+    mail_free(host->mail);
+    lease_book_free(host->leases);
     uv_close((uv_handle_t *)&host->wake, on_closed);
 }

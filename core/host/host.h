@@ -27,6 +27,10 @@ struct host {
     struct metrics *metrics;
     struct broker *broker;
     struct http_client *http;
+    const char *ca_file;       /* authorities beside the system's, or NULL */
+    struct net_tls *tls;       /* NULL until the first stream */
+    struct mail *mail;         /* NULL until the first mail */
+    struct lease_book *leases; /* NULL until the first lease */
     struct envelope_context envelope;
     struct publisher *publisher;
     struct host_names names;
@@ -71,6 +75,7 @@ struct host_options {
     const char *prefix;
     const char *base_url; /* for media URLs */
     const char *public_url;
+    const char *ca_file; /* or NULL; borrowed */
 };
 
 int host_new(struct host **ret_host, const struct host_options *);

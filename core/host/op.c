@@ -35,7 +35,9 @@ static void op_clear(struct op *op)
 {
     kanal_buffer_release(&op->value);
     free(op->response);
+    free(op->mail);
     op->response = NULL;
+    op->mail = NULL;
     op->id = 0;
     op->kind = OP_FREE;
 }

@@ -9,6 +9,7 @@
  * [loop] */
 #ifndef KANAL_HOST_OP_H
 #define KANAL_HOST_OP_H
+#include "kanal/ext/transfer.h"
 #include "kanal/plugin.h"
 #include "kanal/sdk/buffer.h"
 #include "host/lane.h"
@@ -24,10 +25,14 @@ enum op_kind {
     OP_DELIVER,
     OP_MEDIA,
     OP_SOCKET, /* a WebSocket connection: lives as long as it */
+    OP_STREAM, /* a byte stream: the same */
+    OP_LEASE,  /* until release() */
+    OP_BLOB,   /* a blob that is being written */
     /* plugin → host */
-    OP_DONE,    /* callback: kanal_done_fn */
-    OP_VALUE,   /* kanal_value_fn */
-    OP_RESPONSE /* kanal_response_fn */
+    OP_DONE,     /* callback: kanal_done_fn */
+    OP_VALUE,    /* kanal_value_fn */
+    OP_RESPONSE, /* kanal_response_fn */
+    OP_MAIL      /* kanal_mail_fn */
 };
 
 struct op {
@@ -41,6 +46,7 @@ struct op {
         kanal_done_fn *done;
         kanal_value_fn *value;
         kanal_response_fn *response;
+        kanal_mail_fn *mail;
     } callback;
     void *user;
     void (*cancel)(
@@ -50,6 +56,7 @@ struct op {
     uint64_t revision;
     struct kanal_buffer value;     /* of OP_VALUE: the value. Others: scratch of their users */
     kanal_http_response *response; /* of OP_RESPONSE: one block, freed with the op */
+    kanal_mail_result *mail;       /* of OP_MAIL: the same; NULL: there is none */
     /* host → plugin */
     void *owner;           /* who asked: an inbound request, a delivery … */
     const void *argument;  /* what the plugin is called with; the owner's */

@@ -13,6 +13,14 @@ static const void *table_extension(const kanal_host *host, const char *id)
         return extension_blob();
     if (strcmp(id, KANAL_EXT_WEBSOCKET) == 0)
         return extension_websocket();
+    if (strcmp(id, KANAL_EXT_BLOB_2) == 0)
+        return extension_blob2();
+    if (strcmp(id, KANAL_EXT_STREAM) == 0)
+        return extension_stream();
+    if (strcmp(id, KANAL_EXT_TRANSFER) == 0)
+        return extension_transfer();
+    if (strcmp(id, KANAL_EXT_LEASE) == 0)
+        return extension_lease();
     return NULL;
 }
 

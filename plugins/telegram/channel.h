@@ -1,6 +1,7 @@
 /* channel.h - one Telegram channel: what its parts share. Everything runs in the channel's lane. */
 #ifndef TELEGRAM_CHANNEL_H
 #define TELEGRAM_CHANNEL_H
+#include "kanal/ext/lease.h"
 #include "kanal/plugin.h"
 #include "kanal/sdk/json.h"
 #include "update.h"
@@ -32,6 +33,8 @@ struct tg_call;
 
 /* Long polling; see poll.h. */
 struct tg_poll {
+    const kanal_lease_host *leases; /* NULL: this host has none, and every replica polls */
+    kanal_op lease;
     struct tg_call *call;
     struct tg_timer timer;
     yyjson_doc *document; /* the updates that are being stored, one after another */

@@ -34,6 +34,13 @@ static void wait_after_failure(struct kanal_channel *channel)
     wait_and_ask(channel, delay);
 }
 
+/* Asked right before whatever only one replica may do. */
+static int is_ours(const struct kanal_channel *channel)
+{
+    const struct tg_poll *poll = &channel->poll;
+    return !poll->leases || poll->leases->held(channel->host, poll->lease);
+}
+
 /* ---- Storing ---- */
 
 static void acknowledge(struct tg_poll *poll)
@@ -145,7 +152,7 @@ static void on_webhook_deleted(void *user, const struct tg_reply *reply)
 {
     struct kanal_channel *channel = user;
     channel->poll.call = NULL;
-    if (channel->stopping != 0)
+    if (channel->stopping != 0 || !is_ours(channel))
         return;
     if (reply->is_ok)
         ask(channel);
@@ -156,6 +163,8 @@ static void on_webhook_deleted(void *user, const struct tg_reply *reply)
 static void delete_webhook(struct kanal_channel *channel)
 {
     struct tg_request request = { .method = "deleteWebhook" };
+    if (!is_ours(channel))
+        return;
     tg_log(channel, 0, KANAL_LOG_WARN,
            "a webhook was set for this bot; it is deleted, since the channel polls", kanal_str_of(NULL, 0));
     channel->poll.call = tg_api_call(channel, 0, &request, on_webhook_deleted, channel);
@@ -199,7 +208,7 @@ static void on_updates(void *user, const struct tg_reply *reply)
     struct kanal_channel *channel = user;
     struct tg_poll *poll = &channel->poll;
     poll->call = NULL;
-    if (channel->stopping != 0)
+    if (channel->stopping != 0 || (!reply->is_ok && !is_ours(channel)))
         return;
     if (!reply->is_ok || !yyjson_is_arr(reply->result)) {
         on_refused(channel, reply);
@@ -227,8 +236,8 @@ static void ask(struct kanal_channel *channel)
     struct tg_poll *poll = &channel->poll;
     struct kanal_buffer body = { 0 };
     struct kanal_json json;
-    if (channel->stopping != 0)
-        return;
+    if (channel->stopping != 0 || !is_ours(channel))
+        return; /* when the lease comes back, on_held() goes on */
     poll->asked_offset = poll->offset;
     kanal_json_init(&json, &body);
     kanal_json_object(&json);
@@ -251,9 +260,39 @@ static void ask(struct kanal_channel *channel)
     kanal_buffer_release(&body);
 }
 
+/* ---- The lease ---- */
+
+static void on_held(struct kanal_channel *channel, kanal_op lease)
+{
+    const struct tg_poll *poll = &channel->poll;
+    /* What was under way when it was lost, asks again by itself when it ends. */
+    if (lease == poll->lease && !poll->call && poll->timer.op == 0 && poll->publishing == 0)
+        ask(channel);
+}
+
+static void on_lost(struct kanal_channel *channel, kanal_op lease)
+{
+    if (lease != channel->poll.lease)
+        return;
+    tg_log(channel, 0, KANAL_LOG_INFO, "the lease is lost: this replica does not poll until it is back",
+           kanal_str_of(NULL, 0));
+    tg_api_cancel(channel->poll.call);
+}
+
+const kanal_lease_plugin tg_poll_leases = { .struct_size = sizeof tg_poll_leases,
+                                            .on_held = on_held,
+                                            .on_lost = on_lost };
+
 void tg_poll_start(struct kanal_channel *channel)
 {
-    ask(channel);
+    struct tg_poll *poll = &channel->poll;
+    poll->leases = channel->host->extension(channel->host, KANAL_EXT_LEASE);
+    if (poll->leases)
+        poll->lease = poll->leases->acquire(channel->host, KANAL_LIT("poll"), 0);
+    if (poll->lease == 0) {
+        poll->leases = NULL; /* as without leases: Telegram itself lets only one poll through */
+        ask(channel);
+    }
 }
 
 void tg_poll_stop(struct kanal_channel *channel)

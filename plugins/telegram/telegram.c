@@ -102,6 +102,12 @@ static void ask_self(struct kanal_channel *channel)
 
 /* ---- Life ---- */
 
+static const void *extension(struct kanal_channel *channel, const char *id)
+{
+    (void)channel;
+    return strcmp(id, KANAL_EXT_LEASE) == 0 ? &tg_poll_leases : NULL;
+}
+
 static void destroy(struct kanal_channel *channel)
 {
     if (!channel)
@@ -304,6 +310,7 @@ static const kanal_plugin plugin = {
     .media = tg_media,
     .stop = stop,
     .destroy = destroy,
+    .extension = extension,
 };
 
 const kanal_plugin *kanal_plugin_v1(void)

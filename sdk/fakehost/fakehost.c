@@ -159,6 +159,7 @@ static void free_host(struct fake_host *host)
 {
     fake_tasks_free(host);
     fake_events_free(host);
+    fake_extensions_release(host);
     kanal_buffer_release(&host->log);
     free(host->requests);
     fake_arena_release(&host->given_memory);

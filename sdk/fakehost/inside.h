@@ -26,6 +26,7 @@
 #define FAKE_RESULT_LEAST FAKE_SIZE_TO(kanal_result, reason)
 #define FAKE_REQUEST_LEAST FAKE_SIZE_TO(kanal_http_request, part_count)
 #define FAKE_RESPONSE_LEAST FAKE_SIZE_TO(kanal_http_response, header_count)
+#define FAKE_MAIL_RESULT_LEAST sizeof(kanal_mail_result)
 
 /* ---- arena.c: copies that are freed together, guarded or not ---- */
 
@@ -68,7 +69,8 @@ void fake_arena_response(struct fake_arena *, kanal_http_response *to, const kan
 
 /* ---- Operations ---- */
 
-enum task_kind { TASK_DONE, TASK_VALUE, TASK_RESPONSE, TASK_WAKE, TASK_EXTENSION };
+/* TASK_CALL: the end of an extension's call; TASK_EXTENSION: what nobody has asked for. Both by run(). */
+enum task_kind { TASK_DONE, TASK_VALUE, TASK_RESPONSE, TASK_CALL, TASK_WAKE, TASK_EXTENSION };
 
 /* One completion, due now (in host->ready), at a time, or when the test answers (in host->waiting). */
 struct task {
@@ -79,9 +81,10 @@ struct task {
         kanal_done_fn *done;
         kanal_value_fn *value;
         kanal_response_fn *response;
+        kanal_mail_fn *mail;
     } call;
     void *user;
-    void (*run)(struct fake_host *, struct task *); /* of TASK_EXTENSION */
+    void (*run)(struct fake_host *, struct task *); /* of TASK_CALL and TASK_EXTENSION */
     int kind_of_run;                                /* what run() makes of it */
     int64_t due_ms;                                 /* of a timer, or an answer with a delay; else 0 */
     kanal_status planned;                           /* how it ends when it is due */
@@ -128,6 +131,26 @@ struct connection {
     size_t unsent_bytes;
 };
 
+struct stream {
+    struct fake_stream seen; /* first */
+    struct stream *next;
+    struct kanal_buffer written, waiting; /* waiting: received without credit */
+    int is_login, closing;
+};
+
+struct lease {
+    struct lease *next;
+    kanal_op op;
+    kanal_str name;
+    int told;
+};
+
+struct writing { /* a blob, piece by piece */
+    struct writing *next;
+    kanal_op op;
+    uint64_t size;
+};
+
 struct metric {
     struct metric *next;
     char *name;
@@ -143,6 +166,8 @@ struct fake_host {
     kanal_plugin descriptor; /* a copy, zero beyond the plugin's own struct_size; plugin points at it */
     kanal_channel *channel;
     const struct kanal_websocket_plugin *websocket;
+    const kanal_stream_plugin *stream_plugin;
+    const kanal_lease_plugin *lease_plugin;
     struct fake_arena kept, given_memory;
     struct fake_guard guard;
     kanal_str settings;
@@ -179,6 +204,12 @@ struct fake_host {
     size_t request_count, request_capacity;
     struct state_entry *state;
     struct connection *connections;
+    struct stream *streams;
+    struct fake_mail **mails;
+    size_t stream_count, mail_count;
+    struct lease *leases;
+    struct writing *writings;
+    int lease_elsewhere;
     struct metric *metrics;
     uint64_t blob_count;
     kanal_status publish_status, state_status, blob_status;
@@ -277,12 +308,18 @@ struct fake_extension {
     void (*attach)(struct fake_host *);    /* after create(): looks for the plugin's table */
     void (*stop)(struct fake_host *);      /* after stop() was called: what is open is closed */
     void (*check_end)(struct fake_host *); /* after stop() was finished */
+    void (*release)(struct fake_host *);   /* frees what is not in an arena */
 };
-extern const struct fake_extension fake_extension_blob, fake_extension_websocket;
+extern const struct fake_extension fake_extension_blob, fake_extension_blob2, fake_extension_lease,
+    fake_extension_stream, fake_extension_transfer, fake_extension_websocket;
 const void *fake_extension_find(const kanal_host *, const char *id); /* the table's slot */
 void fake_extensions_attach(struct fake_host *);
 void fake_extensions_stop(struct fake_host *);
 void fake_extensions_check_end(struct fake_host *);
+void fake_extensions_release(struct fake_host *);
+
+/* stream.c: for mail.c, whose sessions are streams, too */
+kanal_op fake_stream_begin(struct fake_host *, const char *slot, const kanal_stream_target *, int is_login);
 
 /* ---- provider.c, script.c ---- */
 

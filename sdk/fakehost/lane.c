@@ -241,8 +241,12 @@ static void answer_response(struct fake_host *host, struct task *task)
 
 static void run_task(struct fake_host *host, struct task *task)
 {
-    static const char *const names[] = { "a callback (status)", "a callback (value)", "a callback (response)",
-                                         "on_wake()", "a callback of an extension" };
+    static const char *const names[] = { "a callback (status)",
+                                         "a callback (value)",
+                                         "a callback (response)",
+                                         "a callback of an extension's call",
+                                         "on_wake()",
+                                         "a callback of an extension" };
     if (task->kind == TASK_DONE && task->held != 0)
         fake_release_hold(host, task->held, task->status);
     if (task->kind == TASK_WAKE)
@@ -256,7 +260,7 @@ static void run_task(struct fake_host *host, struct task *task)
         answer_response(host, task);
     else if (task->kind == TASK_WAKE && host->plugin->on_wake != NULL)
         host->plugin->on_wake(host->channel);
-    else if (task->kind == TASK_EXTENSION)
+    else if (task->kind == TASK_CALL || task->kind == TASK_EXTENSION)
         task->run(host, task);
     fake_leave(host);
 }
@@ -269,7 +273,7 @@ void fake_run(struct fake_host *host)
         host->ready = task->next;
         if (host->ready == NULL)
             host->ready_end = &host->ready;
-        if (task->kind <= TASK_RESPONSE)
+        if (task->kind <= TASK_CALL)
             host->pending--;
         if (++turns > MAX_TURNS) {
             fake_fault(host, FAKE_FAULT_TIME, "the plugin goes round without end");

@@ -8,7 +8,7 @@
 #define FILENAME_MAX_BYTES 512u
 
 /* Both become headers of the answer to whoever fetches the blob. */
-static int info_valid(kanal_str content_type, kanal_str filename)
+int blob_info_valid(kanal_str content_type, kanal_str filename)
 {
     return text_valid(content_type) && (content_type.len == 0 || media_type_valid(content_type)) &&
            text_valid(filename) && filename.len <= FILENAME_MAX_BYTES;
@@ -24,8 +24,8 @@ static void on_put(void *user, kanal_status status, kanal_str reason)
     op_complete(op, op->value.failed && status == KANAL_OK ? KANAL_E_INTERNAL : status);
 }
 
-static kanal_op blob_put(const kanal_host *host, kanal_str content_type, kanal_str filename, kanal_str data,
-                         kanal_value_fn *done, void *user)
+kanal_op blob_put(const kanal_host *host, kanal_str content_type, kanal_str filename, kanal_str data,
+                  kanal_value_fn *done, void *user)
 {
     struct channel *channel = host->impl;
     struct op *op = channel_op(channel, OP_VALUE);
@@ -36,7 +36,7 @@ static kanal_op blob_put(const kanal_host *host, kanal_str content_type, kanal_s
     kanal_op id = op->id;
     struct id name;
     struct op_link *link = NULL;
-    if (!info_valid(content_type, filename) || !text_valid(data)) {
+    if (!blob_info_valid(content_type, filename) || !text_valid(data)) {
         op_complete(op, KANAL_E_INVALID);
     } else if (data.len > BLOB_MAX) {
         op_complete(op, KANAL_E_TOO_LARGE);
@@ -54,7 +54,7 @@ static kanal_op blob_put(const kanal_host *host, kanal_str content_type, kanal_s
     return id;
 }
 
-static kanal_op blob_url(const kanal_host *host, kanal_str reference, kanal_value_fn *done, void *user)
+kanal_op blob_url(const kanal_host *host, kanal_str reference, kanal_value_fn *done, void *user)
 {
     struct channel *channel = host->impl;
     struct host *h = channel->host;

@@ -2,8 +2,10 @@
 #include "host/services/egress.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 
 #include "host/host.h"
+#include "host/services/place.h"
 #include "host/services/services.h"
 #include "kanal/sdk/json.h"
 #include "kanal/sdk/url.h"
@@ -13,7 +15,12 @@
 static char *joined(kanal_str host, kanal_str port)
 {
     struct kanal_buffer text = { 0 };
+    int is_v6 = host.len > 0 && memchr(host.ptr, ':', host.len) != NULL;
+    if (is_v6)
+        kanal_buffer_byte(&text, '[');
     kanal_buffer_str(&text, host);
+    if (is_v6)
+        kanal_buffer_byte(&text, ']');
     if (port.len > 0) {
         kanal_buffer_byte(&text, ':');
         kanal_buffer_str(&text, port);
@@ -32,9 +39,15 @@ static char *expand(const char *pattern, yyjson_val *settings)
     char name[65] = { 0 };
     size_t len = text.len - 11;
     struct kanal_url url;
+    struct place place;
     if (len == 0 || len >= sizeof name)
         return NULL;
     memcpy(name, text.ptr + 10, len);
+    if (place_parse(kanal_json_text_at(settings, name), &place) == 0) {
+        char port[12];
+        snprintf(port, sizeof port, "%u", (unsigned)place.port);
+        return joined(kanal_str_c(place.host), kanal_str_c(port));
+    }
     if (kanal_url_parse(kanal_json_text_at(settings, name), &url) != 0)
         return NULL;
     return joined(url.host, url.port);
@@ -210,12 +223,23 @@ void *egress_gate(struct channel *channel, enum egress_reach reach)
     return &channel->gates[reach];
 }
 
+static void *gate_to(struct channel *channel, kanal_str host)
+{
+    return egress_gate(channel,
+                       channel->egress_by_operator && is_local_name(host) ? EGRESS_LOCAL : EGRESS_GRANTED);
+}
+
 void *egress_gate_of(struct channel *channel, const struct kanal_url *url)
 {
-    if (!egress_granted(channel, url))
-        return NULL;
-    return egress_gate(channel, channel->egress_by_operator && is_local_name(url->host) ? EGRESS_LOCAL
-                                                                                        : EGRESS_GRANTED);
+    return egress_granted(channel, url) ? gate_to(channel, url->host) : NULL;
+}
+
+void *egress_gate_of_port(struct channel *channel, const struct kanal_url *url)
+{
+    for (char **pattern = channel->egress; pattern && *pattern; pattern++)
+        if (read_pattern(*pattern).port.len > 0 && matches(*pattern, url))
+            return gate_to(channel, url->host);
+    return NULL;
 }
 
 int egress_allow(void *user, const struct sockaddr *address)

@@ -11,6 +11,8 @@
 
 struct channel;
 
+#define EGRESS_REDIRECTS_MAX 3u /* of media, which the host streams; http_send() follows none */
+
 enum egress_reach {
     EGRESS_PUBLIC,  /* any host of the public internet: media that a consumer named */
     EGRESS_GRANTED, /* granted hosts; of private addresses those that the operator listed */
@@ -31,6 +33,8 @@ int egress_init(struct channel *);
 int egress_granted(const struct channel *, const struct kanal_url *);
 /* The gate of a granted URL; NULL: it is not granted. */
 void *egress_gate_of(struct channel *, const struct kanal_url *);
+/* The same for what is no HTTP: the grant has to name the port. */
+void *egress_gate_of_port(struct channel *, const struct kanal_url *);
 void *egress_gate(struct channel *, enum egress_reach);
 
 /* struct http_out's allow() and redirect(); user is a gate. */

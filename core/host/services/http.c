@@ -14,7 +14,6 @@
 #define RESPONSE_MAX (16u * 1024 * 1024)
 #define TIMEOUT_DEFAULT_MS 30000u
 #define TIMEOUT_MAX_MS 120000u
-#define REDIRECTS_MAX 3u /* of media, which the host streams; http_send() follows none */
 #define SOURCE_BYTES_MAX (64u * 1024 * 1024)
 
 struct http_draft {      /* behind outgoing.out */
@@ -312,7 +311,7 @@ static int is_media_path(kanal_str path)
 
 /* What may be streamed into a form: from a granted host; from the gateway itself; or a URL that stands in the delivery which the request is
  * made for, since a consumer may name media anywhere on the public internet, and a plugin may not. */
-static void *source_gate(struct channel *channel, kanal_op cause, kanal_str url)
+void *source_gate(struct channel *channel, kanal_op cause, kanal_str url)
 {
     struct kanal_url parsed, own;
     if (kanal_url_parse(url, &parsed) != 0)
@@ -383,7 +382,7 @@ int outgoing_init(struct outgoing *outgoing, struct channel *channel, kanal_op c
     draft->out.max_response = most < RESPONSE_MAX ? most : RESPONSE_MAX;
     draft->out.allow = egress_allow;
     draft->out.allow_user = draft->gate;
-    draft->out.redirects = REDIRECTS_MAX;
+    draft->out.redirects = EGRESS_REDIRECTS_MAX;
     draft->out.redirect = egress_redirect;
     return 0;
 fail:

@@ -64,8 +64,23 @@ kanal_op service_http_send(const kanal_host *, kanal_op cause, const kanal_http_
 int outgoing_init(struct outgoing *, struct channel *, kanal_op cause, const kanal_http_request *,
                   char reason[256]);
 void outgoing_release(struct outgoing *);
-/* blob.c, websocket.c: extensions */
+/* The gate of a URL that is streamed into something that this channel sends: of a granted host, the gateway's own /m/, or a URL in the
+ * delivery that is the cause. NULL: it is none of these. */
+void *source_gate(struct channel *, kanal_op cause, kanal_str url);
+
+/* blob.c, blob_write.c, lease.c, stream.c, transfer.c, websocket.c: extensions */
 const void *extension_blob(void);
+const void *extension_blob2(void);
+/* Until when the channel's lease is certainly held (host/lease.h); 0: it is not. */
+uint64_t lease_until(struct channel *, kanal_op lease);
+const void *extension_stream(void);
+const void *extension_transfer(void);
+const void *extension_lease(void);
+kanal_op blob_put(const kanal_host *, kanal_str content_type, kanal_str filename, kanal_str data,
+                  kanal_value_fn *, void *user);
+kanal_op blob_url(const kanal_host *, kanal_str reference, kanal_value_fn *, void *user);
+/* 1: both may become headers of an answer. */
+int blob_info_valid(kanal_str content_type, kanal_str filename);
 const void *extension_websocket(void);
 /* Closes every connection; the plugin hears of each before stop(). */
 void websocket_close_all(struct channel *);
@@ -73,5 +88,6 @@ void websocket_close_all(struct channel *);
 void websocket_lose_all(struct channel *);
 /* Frees what waits in the lane, which is never run again. */
 void websocket_drop_queued(struct channel *);
+void stream_drop_queued(struct channel *);
 
 #endif

@@ -213,7 +213,7 @@ static const void *proxy_extension(kanal_channel *instance, const char *id)
                                                     .on_message = socket_message,
                                                     .on_close = socket_closed };
     (void)instance;
-    return strcmp(id, KANAL_EXT_WEBSOCKET) == 0 ? &sockets : NULL;
+    return strcmp(id, KANAL_EXT_WEBSOCKET) == 0 ? &sockets : worker_proxy_extension(id);
 }
 
 void worker_proxy_slots(kanal_plugin *plugin, uint64_t slots)

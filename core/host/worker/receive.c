@@ -3,30 +3,12 @@
 #include <stdio.h>
 
 #include "host/services/services.h"
-#include "host/worker/worker.h"
+#include "host/worker/receive.h"
 #include "kanal/sdk/str.h"
-
-union asked {
-    struct wire_call call;
-    struct wire_http http;
-    struct wire_text text;
-    struct wire_done done;
-    struct wire_response response;
-    struct wire_socket socket;
-    struct wire_count count;
-    struct wire_log log;
-    struct wire_metric metric;
-    struct wire_timer timer;
-    struct wire_sign sign;
-    struct wire_state state;
-    struct wire_publish publish;
-    struct wire_delivered delivered;
-    struct wire_blob blob;
-};
 
 /* ---- Completions ---- */
 
-static void on_done(void *user, kanal_status status)
+void receive_on_done(void *user, kanal_status status)
 {
     struct ticket *ticket = user;
     struct wire_done done = { .op = ticket->number, .status = status };
@@ -37,7 +19,7 @@ static void on_done(void *user, kanal_status status)
     ticket_free(ticket);
 }
 
-static void on_value(void *user, kanal_status status, kanal_str value, uint64_t revision)
+void receive_on_value(void *user, kanal_status status, kanal_str value, uint64_t revision)
 {
     struct ticket *ticket = user;
     struct wire_value answer = { ticket->number, status, value, revision };
@@ -50,7 +32,7 @@ static void on_value(void *user, kanal_status status, kanal_str value, uint64_t 
 }
 
 /* What ended so has not left this machine. */
-static int has_stayed(kanal_status status)
+int receive_has_stayed(kanal_status status)
 {
     return status == KANAL_E_NETWORK || status == KANAL_E_TIMEOUT || status == KANAL_E_DENIED ||
            status == KANAL_E_INVALID || status == KANAL_E_NOT_FOUND || status == KANAL_E_BUSY;
@@ -62,7 +44,7 @@ static void on_response(void *user, kanal_status status, const kanal_http_respon
     struct kanal_channel *instance = ticket->instance;
     struct wire_response answer = { ticket->number, status, response };
     struct op *cause = op_find(instance->channel->host->ops, instance->channel, ticket->cause);
-    if (cause && cause->sent > 0 && has_stayed(status))
+    if (cause && cause->sent > 0 && receive_has_stayed(status))
         cause->sent--;
     if (worker_send(instance, WIRE_RESPONSE, &answer) == KANAL_E_TOO_LARGE) {
         answer.status = KANAL_E_TOO_LARGE;
@@ -75,7 +57,7 @@ static void on_response(void *user, kanal_status status, const kanal_http_respon
 /* ---- Requests ---- */
 
 /* The service gave its number; 0: the channel has stopped, and nothing is owed. */
-static void made(struct ticket *ticket, kanal_op op)
+void receive_made(struct ticket *ticket, kanal_op op)
 {
     if (op == 0)
         ticket_free(ticket);
@@ -84,7 +66,7 @@ static void made(struct ticket *ticket, kanal_op op)
 }
 
 /* A delivery that is cut off was perhaps sent if a request made for it has left; one that names no cause may be for any. */
-static void note_request(struct ticket *ticket, kanal_op cause)
+void receive_note_request(struct ticket *ticket, kanal_op cause)
 {
     struct channel *channel = ticket->instance->channel;
     struct op *op = op_find(channel->host->ops, channel, cause);
@@ -105,41 +87,45 @@ static int receive_request(struct kanal_channel *instance, enum wire_type type, 
         return KANAL_E_INVALID; /* a number that is in use, or more calls than a worker lets through */
     switch (type) {
     case WIRE_TIMER:
-        made(ticket, host->timer(host, f->timer.delay_ms, on_done, ticket));
+        receive_made(ticket, host->timer(host, f->timer.delay_ms, receive_on_done, ticket));
         break;
     case WIRE_VERIFY:
-        made(ticket, host->verify(host, f->sign.secret, f->sign.algorithm, f->sign.data, f->sign.claimed,
-                                  on_done, ticket));
+        receive_made(ticket, host->verify(host, f->sign.secret, f->sign.algorithm, f->sign.data,
+                                          f->sign.claimed, receive_on_done, ticket));
         break;
     case WIRE_SIGN:
-        made(ticket, host->sign(host, f->sign.secret, f->sign.algorithm, f->sign.data, on_value, ticket));
+        receive_made(ticket, host->sign(host, f->sign.secret, f->sign.algorithm, f->sign.data,
+                                        receive_on_value, ticket));
         break;
     case WIRE_STATE_GET:
-        made(ticket, host->state_get(host, f->state.key, on_value, ticket));
+        receive_made(ticket, host->state_get(host, f->state.key, receive_on_value, ticket));
         break;
     case WIRE_STATE_PUT:
-        made(ticket,
-             host->state_put(host, f->state.key, f->state.value, f->state.revision, on_value, ticket));
+        receive_made(ticket, host->state_put(host, f->state.key, f->state.value, f->state.revision,
+                                             receive_on_value, ticket));
         break;
     case WIRE_HTTP_SEND:
-        note_request(ticket, f->http.cause);
-        made(ticket, host->http_send(host, f->http.cause, f->http.request, on_response, ticket));
+        receive_note_request(ticket, f->http.cause);
+        receive_made(ticket, host->http_send(host, f->http.cause, f->http.request, on_response, ticket));
         break;
     case WIRE_PUBLISH:
         ticket->is_quiet = f->publish.is_quiet != 0;
-        made(ticket,
-             host->publish(host, f->publish.cause, f->publish.events, f->publish.count, on_done, ticket));
+        receive_made(ticket, host->publish(host, f->publish.cause, f->publish.events, f->publish.count,
+                                           receive_on_done, ticket));
         break;
     case WIRE_BLOB_PUT: {
         const kanal_blob_host *blobs = extension_blob();
-        made(ticket,
-             blobs->put(host, f->blob.content_type, f->blob.filename, f->blob.data, on_value, ticket));
+        receive_made(ticket, blobs->put(host, f->blob.content_type, f->blob.filename, f->blob.data,
+                                        receive_on_value, ticket));
         break;
     }
-    default: {
+    case WIRE_BLOB_URL: {
         const kanal_blob_host *blobs = extension_blob();
-        made(ticket, blobs->url(host, f->text.text, on_value, ticket));
+        receive_made(ticket, blobs->url(host, f->text.text, receive_on_value, ticket));
+        break;
     }
+    default:
+        return receive_extension(ticket, type, f);
     }
     return 0;
 }
@@ -256,7 +242,23 @@ static int dispatch(struct kanal_channel *instance, enum wire_type type, const u
     case WIRE_PUBLISH:
     case WIRE_BLOB_PUT:
     case WIRE_BLOB_URL:
+    case WIRE_BLOB_OPEN:
+    case WIRE_BLOB_APPEND:
+    case WIRE_BLOB_COMMIT:
+    case WIRE_STREAM_CONNECT:
+    case WIRE_STREAM_LOGIN:
+    case WIRE_STREAM_TLS:
+    case WIRE_STREAM_WRITE:
+    case WIRE_MAIL:
+    case WIRE_LEASE_ACQUIRE:
         return receive_request(instance, type, f);
+    case WIRE_STREAM_CREDIT:
+    case WIRE_STREAM_SHUTDOWN:
+    case WIRE_STREAM_CLOSE:
+    case WIRE_LEASE_RELEASE:
+    case WIRE_BLOB_DISCARD:
+        receive_notice(instance, type, f);
+        return 0;
     default:
         return KANAL_E_INVALID;
     }

@@ -13,6 +13,9 @@
  * allocates but from the buffer and the scratch that are passed. [any thread] */
 #ifndef KANAL_HOST_WORKER_WIRE_H
 #define KANAL_HOST_WORKER_WIRE_H
+#include "kanal/ext/lease.h"
+#include "kanal/ext/stream.h"
+#include "kanal/ext/transfer.h"
 #include "kanal/plugin.h"
 #include "kanal/sdk/buffer.h"
 
@@ -41,6 +44,15 @@ enum wire_type { /* never renumbered: both sides come from one build, but an old
                  WIRE_SOCKET_CLOSED,
                  WIRE_SOCKET_SENT, /* so many bytes of the connection were taken */
                  WIRE_SOCKET_GONE, /* no such connection: nothing that is sent will arrive */
+                 WIRE_STREAM_OPENED,
+                 WIRE_STREAM_DATA,
+                 WIRE_STREAM_ENDED,
+                 WIRE_STREAM_CLOSED, /* its number is used up */
+                 WIRE_MAILED,
+                 WIRE_LEASE_HELD,
+                 WIRE_LEASE_RENEWED, /* of one that is held: until when, now */
+                 WIRE_LEASE_LOST,
+                 WIRE_BLOB_GONE, /* its number is used up */
                  /* worker → core */
                  WIRE_DESCRIBED = 64,
                  WIRE_REFUSED,
@@ -67,6 +79,20 @@ enum wire_type { /* never renumbered: both sides come from one build, but an old
                  WIRE_SOCKET_CLOSE,
                  WIRE_BLOB_PUT,
                  WIRE_BLOB_URL,
+                 WIRE_STREAM_CONNECT,
+                 WIRE_STREAM_LOGIN,
+                 WIRE_STREAM_TLS,
+                 WIRE_STREAM_WRITE,
+                 WIRE_STREAM_CREDIT,
+                 WIRE_STREAM_SHUTDOWN,
+                 WIRE_STREAM_CLOSE,
+                 WIRE_MAIL,
+                 WIRE_LEASE_ACQUIRE,
+                 WIRE_LEASE_RELEASE,
+                 WIRE_BLOB_OPEN,
+                 WIRE_BLOB_APPEND,
+                 WIRE_BLOB_COMMIT,
+                 WIRE_BLOB_DISCARD,
                  WIRE_WAKE, /* never sent: on_wake() on the page */
                  WIRE_TYPES_END
 };
@@ -164,9 +190,46 @@ struct wire_delivered {
     kanal_op op;
     const kanal_result *result;
 };
-struct wire_blob {
+struct wire_blob { /* BLOB_PUT, BLOB_OPEN (data is absent) */
     kanal_op op;
     kanal_str content_type, filename, data;
+};
+/* Streams, leases and blobs stay: each has the number that the worker gave it, on both sides' frames. */
+struct wire_on {     /* STREAM_…, BLOB_…: */
+    kanal_op op;     /* the call that is answered; 0: none */
+    kanal_op on;     /* the stream or blob */
+    uint32_t number; /* credit, or the status of CLOSED */
+    kanal_str text;  /* bytes; CLOSED: the reason */
+};
+struct wire_connect {
+    kanal_op op; /* the stream's number */
+    const kanal_stream_target *target;
+};
+struct wire_login {
+    kanal_op op; /* the stream's number */
+    const kanal_login *login;
+    uint32_t idle_ms, credit;
+};
+struct wire_write {
+    kanal_op op, stream;
+    kanal_str data;
+    const kanal_stream_secret *secrets;
+    size_t secret_count;
+};
+struct wire_mail {
+    kanal_op op, cause;
+    const kanal_mail *mail;
+};
+struct wire_mailed {
+    kanal_op op;
+    kanal_status status;
+    const kanal_mail_result *result;
+};
+struct wire_lease {
+    kanal_op lease;
+    uint64_t until_ms; /* HELD, RENEWED: by CLOCK_BOOTTIME, which is one for all processes of a machine */
+    uint32_t ttl_ms;   /* ACQUIRE, as the next */
+    kanal_str name;
 };
 
 #define WIRE_SLOT_PROVISION 1u

@@ -130,6 +130,72 @@ static const struct wire_field secret_fields[] = {
 };
 FROZEN(secret, kanal_secret, 16);
 
+static const struct wire_field target_fields[] = {
+    FIELD(WIRE_U32, kanal_stream_target, port),
+    FIELD(WIRE_U32, kanal_stream_target, flags),
+    FIELD(WIRE_U32, kanal_stream_target, connect_timeout_ms),
+    FIELD(WIRE_U32, kanal_stream_target, idle_timeout_ms),
+    FIELD(WIRE_U32, kanal_stream_target, credit),
+    FIELD(WIRE_U32, kanal_stream_target, reserved),
+    FIELD(WIRE_STR, kanal_stream_target, host),
+};
+FROZEN(target, kanal_stream_target, 28);
+
+static const struct wire_field insert_fields[] = {
+    FIELD(WIRE_U32, kanal_stream_secret, position),        FIELD(WIRE_U32, kanal_stream_secret, max_bytes),
+    FIELD(WIRE_U32, kanal_stream_secret, length_position), FIELD(WIRE_U32, kanal_stream_secret, length_bytes),
+    FIELD(WIRE_STR, kanal_stream_secret, secret),
+};
+FROZEN(insert, kanal_stream_secret, 20);
+
+static const struct wire_field login_fields[] = {
+    FIELD(WIRE_U32, kanal_login, flags),  FIELD(WIRE_U32, kanal_login, connect_timeout_ms),
+    FIELD(WIRE_STR, kanal_login, url),    FIELD(WIRE_STR, kanal_login, user),
+    FIELD(WIRE_STR, kanal_login, secret), FIELD(WIRE_STR, kanal_login, token),
+};
+FROZEN(login, kanal_login, 24);
+
+static const struct wire_field piece_fields[] = {
+    FIELD(WIRE_STR, kanal_piece, data),
+    FIELD(WIRE_STR, kanal_piece, source),
+    FIELD(WIRE_U32, kanal_piece, encoding),
+    FIELD(WIRE_U32, kanal_piece, max_bytes),
+};
+FROZEN(piece, kanal_piece, 16);
+
+static const struct wire_field recipient_fields[] = { { WIRE_STR, 0, 0, 0, NULL } };
+FROZEN(recipient, kanal_str, 4);
+
+static const struct wire_field mail_fields[] = {
+    FIELD(WIRE_U32, kanal_mail, timeout_ms),
+    FIELD(WIRE_U32, kanal_mail, login.flags),
+    FIELD(WIRE_U32, kanal_mail, login.connect_timeout_ms),
+    FIELD(WIRE_STR, kanal_mail, login.url),
+    FIELD(WIRE_STR, kanal_mail, login.user),
+    FIELD(WIRE_STR, kanal_mail, login.secret),
+    FIELD(WIRE_STR, kanal_mail, login.token),
+    FIELD(WIRE_STR, kanal_mail, from),
+    ITEMS(WIRE_LIST, kanal_mail, recipients, recipient_count, 128, recipient),
+    ITEMS(WIRE_LIST, kanal_mail, pieces, piece_count, 64, piece),
+};
+GROWING(mail, kanal_mail, piece_count);
+
+static const struct wire_field reply_fields[] = {
+    FIELD(WIRE_U32, kanal_mail_reply, code),
+    FIELD(WIRE_U32, kanal_mail_reply, reserved),
+    FIELD(WIRE_STR, kanal_mail_reply, text),
+};
+FROZEN(reply, kanal_mail_reply, 12);
+
+static const struct wire_field mail_result_fields[] = {
+    FIELD(WIRE_U32, kanal_mail_result, accepted),
+    FIELD(WIRE_U32, kanal_mail_result, reply.code),
+    FIELD(WIRE_U32, kanal_mail_result, reply.reserved),
+    FIELD(WIRE_STR, kanal_mail_result, reply.text),
+    ITEMS(WIRE_LIST, kanal_mail_result, recipients, recipient_count, 128, reply),
+};
+GROWING(mail_result, kanal_mail_result, recipient_count);
+
 static const struct wire_field plugin_fields[] = {
     FIELD(WIRE_U32, kanal_plugin, abi_minor),
     FIELD(WIRE_C_STRING, kanal_plugin, id),
@@ -281,6 +347,58 @@ static const struct wire_field blob_fields[] = {
 };
 FROZEN(blob, struct wire_blob, 20);
 
+static const struct wire_field on_fields[] = {
+    FIELD(WIRE_U64, struct wire_on, op),
+    FIELD(WIRE_U64, struct wire_on, on),
+    FIELD(WIRE_U32, struct wire_on, number),
+    FIELD(WIRE_STR, struct wire_on, text),
+};
+FROZEN(on, struct wire_on, 24);
+
+static const struct wire_field connect_to_fields[] = {
+    FIELD(WIRE_U64, struct wire_connect, op),
+    ONE(struct wire_connect, target, target),
+};
+FROZEN(connect_to, struct wire_connect, 9);
+
+static const struct wire_field session_fields[] = {
+    FIELD(WIRE_U64, struct wire_login, op),
+    ONE(struct wire_login, login, login),
+    FIELD(WIRE_U32, struct wire_login, idle_ms),
+    FIELD(WIRE_U32, struct wire_login, credit),
+};
+FROZEN(session, struct wire_login, 17);
+
+static const struct wire_field write_fields[] = {
+    FIELD(WIRE_U64, struct wire_write, op),
+    FIELD(WIRE_U64, struct wire_write, stream),
+    FIELD(WIRE_STR, struct wire_write, data),
+    ITEMS(WIRE_LIST, struct wire_write, secrets, secret_count, 64, insert),
+};
+FROZEN(write, struct wire_write, 24);
+
+static const struct wire_field submission_fields[] = {
+    FIELD(WIRE_U64, struct wire_mail, op),
+    FIELD(WIRE_U64, struct wire_mail, cause),
+    ONE(struct wire_mail, mail, mail),
+};
+FROZEN(submission, struct wire_mail, 17);
+
+static const struct wire_field mailed_fields[] = {
+    FIELD(WIRE_U64, struct wire_mailed, op),
+    FIELD(WIRE_U32, struct wire_mailed, status),
+    ONE(struct wire_mailed, result, mail_result),
+};
+FROZEN(mailed, struct wire_mailed, 13);
+
+static const struct wire_field lease_fields[] = {
+    FIELD(WIRE_U64, struct wire_lease, lease),
+    FIELD(WIRE_U64, struct wire_lease, until_ms),
+    FIELD(WIRE_U32, struct wire_lease, ttl_ms),
+    FIELD(WIRE_STR, struct wire_lease, name),
+};
+FROZEN(lease, struct wire_lease, 24);
+
 static const struct wire_field described_fields[] = {
     FIELD(WIRE_U64, struct wire_described, slots),
     ONE(struct wire_described, plugin, plugin),
@@ -310,6 +428,15 @@ static const struct wire_descriptor descriptors[WIRE_TYPES_END] = {
     [WIRE_SOCKET_CLOSED] = { "socket_closed", CORE, KIB, &socket },
     [WIRE_SOCKET_SENT] = { "socket_sent", CORE, 16, &socket },
     [WIRE_SOCKET_GONE] = { "socket_gone", CORE, 16, &socket },
+    [WIRE_STREAM_OPENED] = { "stream_opened", CORE, 24, &on },
+    [WIRE_STREAM_DATA] = { "stream_data", CORE, 128 * KIB, &on },
+    [WIRE_STREAM_ENDED] = { "stream_ended", CORE, 24, &on },
+    [WIRE_STREAM_CLOSED] = { "stream_closed", CORE, 2 * KIB, &on },
+    [WIRE_MAILED] = { "mailed", CORE, MIB, &mailed },
+    [WIRE_LEASE_HELD] = { "lease_held", CORE, 24, &lease },
+    [WIRE_LEASE_RENEWED] = { "lease_renewed", CORE, 24, &lease },
+    [WIRE_LEASE_LOST] = { "lease_lost", CORE, 24, &lease },
+    [WIRE_BLOB_GONE] = { "blob_gone", CORE, 24, &on },
     [WIRE_DESCRIBED] = { "described", WORKER, 2 * MIB, &described },
     [WIRE_REFUSED] = { "refused", WORKER, 8 * KIB, &text },
     [WIRE_CREATED] = { "created", WORKER, 4, &number },
@@ -335,6 +462,20 @@ static const struct wire_descriptor descriptors[WIRE_TYPES_END] = {
     [WIRE_SOCKET_CLOSE] = { "socket_close", WORKER, 64 * KIB, &socket },
     [WIRE_BLOB_PUT] = { "blob_put", WORKER, 17 * MIB, &blob },
     [WIRE_BLOB_URL] = { "blob_url", WORKER, 64 * KIB, &text },
+    [WIRE_STREAM_CONNECT] = { "stream_connect", WORKER, KIB, &connect_to },
+    [WIRE_STREAM_LOGIN] = { "stream_login", WORKER, 64 * KIB, &session },
+    [WIRE_STREAM_TLS] = { "stream_start_tls", WORKER, 24, &on },
+    [WIRE_STREAM_WRITE] = { "stream_write", WORKER, 2 * MIB, &write },
+    [WIRE_STREAM_CREDIT] = { "stream_credit", WORKER, 24, &on },
+    [WIRE_STREAM_SHUTDOWN] = { "stream_shutdown", WORKER, 24, &on },
+    [WIRE_STREAM_CLOSE] = { "stream_close", WORKER, 24, &on },
+    [WIRE_MAIL] = { "mail", WORKER, 18 * MIB, &submission },
+    [WIRE_LEASE_ACQUIRE] = { "lease_acquire", WORKER, KIB, &lease },
+    [WIRE_LEASE_RELEASE] = { "lease_release", WORKER, 24, &lease },
+    [WIRE_BLOB_OPEN] = { "blob_open", WORKER, 64 * KIB, &blob },
+    [WIRE_BLOB_APPEND] = { "blob_append", WORKER, 2 * MIB, &on },
+    [WIRE_BLOB_COMMIT] = { "blob_commit", WORKER, 24, &on },
+    [WIRE_BLOB_DISCARD] = { "blob_discard", WORKER, 24, &on },
     [WIRE_WAKE] = { "on_wake", 0, 0, NULL },
 };
 

@@ -54,7 +54,7 @@ struct worker {
     uint64_t frames_sent, frames_flushed; /* of the process; the page counts those that are worked off */
     uint64_t page_calls;
     int64_t page_changed_ms, heard_ms, started_ms; /* loop time */
-    int is_dismissed; /* its last channel has left: its end is no accident */
+    int is_dismissed;                              /* its last channel has left: its end is no accident */
     const char *why; /* it is being ended for: "hang", "broken_frame"; NULL: of itself */
     char words[160]; /* the same for people */
     int64_t ending_since_ms;
@@ -133,6 +133,10 @@ struct kanal_channel *instance_find(const struct worker *, uint32_t number);
 void instance_gone(struct kanal_channel *);
 /* Those of a process that died. */
 void instances_free(struct worker *);
+/* proxy_extensions.c: the plugin's table of an extension, or NULL. */
+const void *worker_proxy_extension(const char *id);
+/* A lease that the worker knows as held is held until then. */
+void worker_lease_renewed(struct kanal_channel *, kanal_op lease, uint64_t until_ms);
 /* 1: the lane may run an item; 0: it is parked until worker_unpark(). */
 int worker_may_run(struct lane *);
 
@@ -149,6 +153,7 @@ struct ticket {
     kanal_op op;    /* 0: the service has not answered yet with its number */
     kanal_op cause; /* of http_send for a delivery */
     int is_quiet;   /* its end needs not be told at once */
+    int stays;      /* of a stream, a lease or a blob, until that is over */
 };
 /* NULL: no memory, or the number is in use. */
 struct ticket *ticket_new(struct kanal_channel *, uint64_t number);

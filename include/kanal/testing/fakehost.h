@@ -13,6 +13,9 @@
 #define KANAL_TESTING_FAKEHOST_H
 #include "../plugin.h"
 #include "../ext/blob.h"
+#include "../ext/lease.h"
+#include "../ext/stream.h"
+#include "../ext/transfer.h"
 #include "../ext/websocket.h"
 #include "../sdk/json.h"
 #ifdef __cplusplus
@@ -214,6 +217,43 @@ void fake_ws_close(struct fake_host *, kanal_op connection, uint32_t code);
 /* Messages sent to the connection and not yet taken, oldest first; NULL: none. Valid until the next call. */
 const char *fake_ws_take(struct fake_host *, kanal_op connection);
 int fake_ws_closed(const struct fake_host *, kanal_op connection, uint32_t *ret_code);
+
+/* Streams (kanal.stream/1, and sessions of kanal.transfer/1): what connect() or login() asked for, oldest first. The test opens it,
+ * receives on it and closes it; each runs fake_run(). Writes succeed while it is open, with the secrets' values in place. */
+struct fake_stream {
+    kanal_op op;
+    kanal_stream_target target;      /* of connect(); host is NUL-ended */
+    kanal_str login_url, login_user; /* of login() */
+    uint32_t credit;                 /* left */
+    int open, ended, closed;         /* ended: shutdown() was called */
+    int secured;                     /* TLS from the start, or by start_tls() */
+    kanal_status status;             /* of on_close() */
+};
+size_t fake_stream_count(const struct fake_host *);
+const struct fake_stream *fake_stream_at(const struct fake_host *, size_t index);
+void fake_stream_open(struct fake_host *, kanal_op stream);
+/* What the plugin has no credit for waits until it has. */
+void fake_stream_receive(struct fake_host *, kanal_op stream, const void *bytes, size_t len);
+void fake_stream_end(struct fake_host *, kanal_op stream);
+void fake_stream_close(struct fake_host *, kanal_op stream, kanal_status);
+/* What was written since the last time; valid until the next call for this stream. */
+kanal_str fake_stream_take(struct fake_host *, kanal_op stream);
+
+/* Mail that waits for an answer, oldest first, with its pieces joined: sources as "<source:REFERENCE>". */
+struct fake_mail {
+    kanal_op op, cause;
+    kanal_str url, user, secret, token, from, body; /* copies */
+    kanal_str *recipients;
+    size_t recipient_count;
+    uint32_t flags;
+};
+size_t fake_mail_count(const struct fake_host *);
+const struct fake_mail *fake_mail_at(const struct fake_host *, size_t index);
+/* code and text: the reply, also to each recipient. Runs fake_run(). */
+void fake_mail_answer(struct fake_host *, size_t index, kanal_status, int code, const char *text);
+
+/* Leases are held as soon as they are wanted; here: away to another replica (held 0), and back (1). Runs fake_run(). */
+void fake_lease_hold(struct fake_host *, int held);
 
 #ifdef __cplusplus
 }

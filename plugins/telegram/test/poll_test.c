@@ -41,6 +41,38 @@ Test(poll, what_is_stored_is_acknowledged)
     channel_free(host);
 }
 
+Test(poll, only_while_the_lease_is_held)
+{
+    struct fake_host *host = polling();
+    expect_offset(host, "");
+    fake_lease_hold(host, 0);
+    cr_expect_eq(fake_request_count(host), 0, "the poll under way is cancelled");
+    fake_advance(host, 600000);
+    cr_expect_eq(fake_request_count(host), 0);
+    cr_expect_eq(fake_health(host), KANAL_OK, "to stand by is no illness");
+    fake_lease_hold(host, 1);
+    expect_offset(host, "");
+    fake_request_answer(host, 0, 200, RESULT(UPDATE(7)));
+    expect_offset(host, "8");
+    channel_free(host);
+}
+
+Test(poll, a_lease_that_is_lost_while_storing)
+{
+    struct fake_host *host = polling();
+    fake_fail_publish(host, KANAL_E_NETWORK);
+    fake_request_answer(host, 0, 200, RESULT(UPDATE(7)));
+    fake_lease_hold(host, 0);
+    fake_fail_publish(host, KANAL_OK);
+    fake_advance(host, 60000);
+    cr_expect_eq(fake_request_count(host), 0, "the wait is over, but it is not ours to ask");
+    fake_lease_hold(host, 1);
+    cr_expect_eq(fake_request_count(host), 1);
+    fake_lease_hold(host, 1);
+    cr_expect_eq(fake_request_count(host), 1, "never two polls");
+    channel_free(host);
+}
+
 Test(poll, what_is_not_stored_is_told_again)
 {
     struct fake_host *host = polling();

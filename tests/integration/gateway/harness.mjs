@@ -108,6 +108,8 @@ export function pluginDirs() {
 // With the plugin that only tests have.
 export const probeDirs = () => [...pluginDirs(), path.join(buildDir, 'tests', 'integration', 'probe')];
 
+// With the plugins that try the extensions.
+export const extensionDirs = () => ['exts', 'mailer'].map((name) => path.join(buildDir, 'tests', 'integration', 'extensions', name));
 // KANAL_TEST_ISOLATION=none: every plugin runs in the gateway's own process, else in workers, as in the field.
 export const isolation = process.env.KANAL_TEST_ISOLATION === 'none' ? 'none' : 'worker';
 const isolated = (ids, more) => Object.fromEntries(ids.map((id) => [id, { isolation, ...more }]));
@@ -121,7 +123,7 @@ export function configText(nats, channels, more = {}) {
     admin: { listen: '127.0.0.1:0' },
     data_dir: more.data_dir ?? scratchDir(),
     identity: { salt: more.salt ?? 'a salt for tests only' },
-    plugins: { path: more.plugins ?? pluginDirs(), ...isolated(['echo', 'telegram', 'webchat', 'webform', 'probe'], more.worker) },
+    plugins: { path: more.plugins ?? pluginDirs(), ...isolated(['echo', 'telegram', 'webchat', 'webform', 'probe', 'exts', 'mailer'], more.worker) },
     channels,
     ...more.top,
   }, null, 1);

@@ -71,6 +71,70 @@ static struct sockaddr_storage address_of(const char *text, unsigned port)
     return storage;
 }
 
+static int granted_port(const char *pattern, const char *host, const char *port)
+{
+    char copy[64];
+    char *patterns[] = { copy, NULL };
+    struct channel channel = { .egress = patterns };
+    struct kanal_url url = { .scheme = KANAL_LIT("tcp"),
+                             .host = kanal_str_c(host),
+                             .port = kanal_str_c(port) };
+    snprintf(copy, sizeof copy, "%s", pattern);
+    return egress_gate_of_port(&channel, &url) != NULL;
+}
+
+Test(egress, what_is_no_http_is_granted_with_its_port_only)
+{
+    cr_expect(granted_port("smsc.example.com:2775", "smsc.example.com", "2775"));
+    cr_expect(granted_port("*.example.com:2775", "a.example.com", "2775"));
+    cr_expect(granted_port("[::1]:7", "::1", "7"));
+    cr_expect_not(granted_port("smsc.example.com:2775", "smsc.example.com", "22"));
+    cr_expect_not(granted_port("smsc.example.com", "smsc.example.com", "2775"));
+    cr_expect_not(granted_port("*.example.com", "a.example.com", "80"));
+    cr_expect_not(granted_port("10.0.0.0/8", "10.0.0.1", "80"));
+    cr_expect_not(granted_port("[::1]", "::1", "80"));
+    cr_expect_not(granted_port("::1", "::1", "1"), "an address, not a port");
+}
+
+Test(egress, the_place_of_a_url_setting)
+{
+    static const struct {
+        const char *setting, *expected;
+    } cases[] = {
+        { "imaps://mail.example.com", "mail.example.com:993" },
+        { "smtp://mail.example.com/", "mail.example.com:587" },
+        { "smpp://10.0.0.5:2776", "10.0.0.5:2776" },
+        { "mqtts://[2001:db8::1]", "[2001:db8::1]:8883" },
+        { "https://api.example.com/x", "api.example.com" },
+        { "tcp://mail.example.com", NULL },
+        { "imaps://user@mail.example.com", NULL },
+        { "imaps://mail.example.com/INBOX", NULL },
+        { "imaps://mail.example.com:0", NULL },
+        { "imaps://mail.example.com:65536", NULL },
+        { "gopher://mail.example.com:70", NULL },
+        { "imaps:mail.example.com", NULL },
+        { "imaps", NULL },
+        { "", NULL },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static const char *const wanted[] = { "${setting:url}", NULL };
+        char settings[128];
+        snprintf(settings, sizeof settings, "{\"url\":\"%s\"}", cases[i].setting);
+        struct config_channel config = { .settings = kanal_str_c(settings) };
+        struct plugin plugin = { .descriptor = { .egress = wanted } };
+        struct channel channel = { .config = &config, .plugin = &plugin };
+        cr_assert_eq(egress_init(&channel), 0);
+        if (cases[i].expected)
+            cr_expect_str_eq(channel.egress[0] ? channel.egress[0] : "", cases[i].expected, "%s",
+                             cases[i].setting);
+        else
+            cr_expect_null(channel.egress[0], "%s", cases[i].setting);
+        for (char **pattern = channel.egress; *pattern; pattern++)
+            free(*pattern);
+        free(channel.egress);
+    }
+}
+
 static int is_private(const char *text)
 {
     struct sockaddr_storage address = address_of(text, 0);

@@ -1,4 +1,6 @@
 /* Frames of the core become calls of the plugin's slots. */
+#include <stdio.h>
+
 #include "inside.h"
 #include "kanal/sdk/str.h"
 
@@ -25,18 +27,24 @@ static int make_room(struct inside *in, uint32_t number)
     return 0;
 }
 
-/* The plugin's side of the extension, if it is whole. */
-static const kanal_websocket_plugin *sockets_of(struct inside_channel *channel)
+/* The plugin's side of an extension, if it is whole: of its size, none of its members missing. */
+static const void *side_of(struct inside_channel *channel, const char *id, size_t size)
 {
     const kanal_plugin *plugin = &channel->inside->plugin;
-    const kanal_websocket_plugin *sockets =
-        plugin->extension ? plugin->extension(channel->instance, KANAL_EXT_WEBSOCKET) : NULL;
-    if (!sockets || (sockets->struct_size >= sizeof *sockets && sockets->on_open && sockets->on_message &&
-                     sockets->on_close))
-        return sockets;
-    inside_log(channel, KANAL_LOG_ERROR,
-               KANAL_LIT("the plugin's table of " KANAL_EXT_WEBSOCKET " lacks members, and is not used"));
-    return NULL;
+    const uint64_t *table = plugin->extension ? plugin->extension(channel->instance, id) : NULL;
+    void (*member)(void);
+    int is_whole =
+        table && *table >= size; /* each begins with its struct_size, and has nothing but slots after it */
+    for (size_t at = sizeof *table; is_whole && at < size; at += sizeof member) {
+        memcpy(&member, (const char *)table + at, sizeof member);
+        is_whole = member != NULL;
+    }
+    if (table && !is_whole) {
+        char text[128];
+        int n = snprintf(text, sizeof text, "the plugin's table of %s lacks members, and is not used", id);
+        inside_log(channel, KANAL_LOG_ERROR, kanal_str_of(text, (size_t)n));
+    }
+    return is_whole ? table : NULL;
 }
 
 static int run_create(struct inside *in, uint32_t number, const struct wire_create *create)
@@ -57,8 +65,11 @@ static int run_create(struct inside *in, uint32_t number, const struct wire_crea
                             .public_url = create->public_url };
     inside_enter(channel, WIRE_CREATE);
     channel->instance = in->plugin.create(&channel->table, &config);
-    if (channel->instance)
-        channel->sockets = sockets_of(channel);
+    if (channel->instance) {
+        channel->sockets = side_of(channel, KANAL_EXT_WEBSOCKET, sizeof *channel->sockets);
+        channel->streams = side_of(channel, KANAL_EXT_STREAM, sizeof *channel->streams);
+        channel->leases = side_of(channel, KANAL_EXT_LEASE, sizeof *channel->leases);
+    }
     inside_leave(channel, WIRE_CREATE);
     struct wire_count created = { channel->instance != NULL };
     inside_send(in, WIRE_CREATED, channel, &created);
@@ -132,7 +143,11 @@ static void run_done(struct inside_channel *channel, const struct wire_done *don
 static void run_value(struct inside_channel *channel, const struct wire_value *value)
 {
     struct inside_op op;
-    if (!take_op(channel, value->op, INSIDE_VALUE, &op) || !op.callback.value)
+    if (!take_op(channel, value->op, INSIDE_VALUE, &op))
+        return;
+    if (op.blob != 0)
+        inside_blob_commit_ended(channel, &op);
+    if (!op.callback.value)
         return;
     inside_enter(channel, WIRE_VALUE);
     op.callback.value(op.user, value->status, value->value, value->revision);
@@ -149,6 +164,16 @@ static void run_response(struct inside_channel *channel, const struct wire_respo
     inside_leave(channel, WIRE_RESPONSE);
 }
 
+static void run_mailed(struct inside_channel *channel, const struct wire_mailed *answer)
+{
+    struct inside_op op;
+    if (!take_op(channel, answer->op, INSIDE_MAIL, &op) || !op.callback.mail)
+        return;
+    inside_enter(channel, WIRE_MAILED);
+    op.callback.mail(op.user, answer->status, inside_mail_result(answer->result));
+    inside_leave(channel, WIRE_MAILED);
+}
+
 /* ---- Calls ---- */
 
 union any_frame {
@@ -163,6 +188,9 @@ union any_frame {
     struct wire_value value;
     struct wire_response response;
     struct wire_socket socket;
+    struct wire_on on;
+    struct wire_mailed mailed;
+    struct wire_lease lease;
 };
 
 static int run_slot(struct inside_channel *channel, enum wire_type type, const union any_frame *frame)
@@ -225,6 +253,23 @@ static int run_frame(struct inside_channel *channel, enum wire_type type, const 
     case WIRE_SOCKET_SENT:
     case WIRE_SOCKET_GONE:
         return inside_socket_frame(channel, type, &frame->socket);
+    case WIRE_STREAM_OPENED:
+    case WIRE_STREAM_DATA:
+    case WIRE_STREAM_ENDED:
+    case WIRE_STREAM_CLOSED:
+        inside_stream_frame(channel, type, &frame->on);
+        return 0;
+    case WIRE_MAILED:
+        run_mailed(channel, &frame->mailed);
+        return 0;
+    case WIRE_LEASE_HELD:
+    case WIRE_LEASE_RENEWED:
+    case WIRE_LEASE_LOST:
+        inside_lease_frame(channel, type, &frame->lease);
+        return 0;
+    case WIRE_BLOB_GONE:
+        inside_blob_gone(channel, frame->on.on);
+        return 0;
     default:
         return KANAL_E_INVALID;
     }

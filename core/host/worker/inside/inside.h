@@ -11,6 +11,9 @@
 #include "host/worker/page.h"
 #include "host/worker/wire.h"
 #include "kanal/ext/blob.h"
+#include "kanal/ext/lease.h"
+#include "kanal/ext/stream.h"
+#include "kanal/ext/transfer.h"
 #include "kanal/ext/websocket.h"
 
 #define INSIDE_OPS_MAX 1024u           /* host calls of a channel under way, as in the core */
@@ -29,9 +32,12 @@ struct inside_channel {
     int is_closed;         /* it has stopped: slots that return an op return 0 */
     kanal_channel *instance;
     const kanal_websocket_plugin *sockets;
+    const kanal_stream_plugin *streams;
+    const kanal_lease_plugin *leases;
     struct inside_op *ops;
-    size_t op_count;
-    size_t first_todo, last_todo; /* of the frames that were read, + 1; 0: none */
+    size_t op_count;                              /* calls under way */
+    size_t stream_count, lease_count, blob_count; /* also in ops */
+    size_t first_todo, last_todo;                 /* of the frames that were read, + 1; 0: none */
     struct inside_channel *next_ready;
     uint32_t log_lines, log_dropped; /* under out_lock, as the next */
     int64_t log_second;
@@ -96,7 +102,15 @@ void inside_log(struct inside_channel *, int level, kanal_str text);
 
 /* ---- ops.c: what the plugin asked and was not told yet ---- */
 
-enum inside_kind { INSIDE_DONE, INSIDE_VALUE, INSIDE_RESPONSE };
+enum inside_kind {
+    INSIDE_DONE,
+    INSIDE_VALUE,
+    INSIDE_RESPONSE,
+    INSIDE_MAIL, /* the last of the calls; what follows stays until it is over */
+    INSIDE_STREAM,
+    INSIDE_LEASE,
+    INSIDE_BLOB
+};
 
 struct inside_op {
     kanal_op number;
@@ -109,9 +123,15 @@ struct inside_op {
         kanal_done_fn *done;
         kanal_value_fn *value;
         kanal_response_fn *response;
+        kanal_mail_fn *mail;
     } callback;
     void *user;
     kanal_status local_status;
+    uint64_t
+        until_ms; /* of a lease: certainly held; of a blob: forgotten if it is left alone. By CLOCK_BOOTTIME */
+    kanal_op blob; /* of a commit() */
+    int is_over;   /* of a blob: commit() was called */
+    char *name;    /* of a lease */
 };
 
 /* NULL: no memory. */
@@ -124,13 +144,36 @@ void inside_op_end(struct inside_op *, kanal_status);
 void inside_run_local(struct inside *);
 void inside_ops_release(struct inside *);
 
-/* ---- sockets.c, blobs.c: extensions ---- */
+/* ---- table.c again ---- */
+
+/* The slots' way to ask: an operation (NULL: the channel has stopped, or no memory), then its frame, which leaves, or the operation ends
+ * here. The operation's number. */
+struct inside_op *inside_ask(const kanal_host *, enum inside_kind, void *user);
+kanal_op inside_asked(struct inside_op *, enum wire_type, const void *frame);
+
+/* ---- sockets.c, blobs.c, streams.c, leases.c: extensions ---- */
 
 extern const kanal_websocket_host inside_websocket;
 extern const kanal_blob_host inside_blob;
+extern const kanal_blob2_host inside_blob2;
+extern const kanal_stream_host inside_stream;
+extern const kanal_transfer_host inside_transfer;
+extern const kanal_lease_host inside_lease;
 /* SOCKET_…: from the core. */
 int inside_socket_frame(struct inside_channel *, enum wire_type, const struct wire_socket *);
 void inside_sockets_drop(struct inside_channel *);
 void inside_sockets_release(struct inside *);
+/* STREAM_… */
+void inside_stream_frame(struct inside_channel *, enum wire_type, const struct wire_on *);
+/* One that the core was never asked for. */
+void inside_stream_refused(struct inside_channel *, kanal_op, kanal_status);
+/* Never NULL, also without an answer. */
+const kanal_mail_result *inside_mail_result(const kanal_mail_result *);
+/* LEASE_… */
+void inside_lease_frame(struct inside_channel *, enum wire_type, const struct wire_lease *);
+uint64_t inside_boot_ms(void);
+/* BLOB_GONE; and a commit() that has ended, before its callback. */
+void inside_blob_gone(struct inside_channel *, kanal_op blob);
+void inside_blob_commit_ended(struct inside_channel *, const struct inside_op *commit);
 
 #endif

@@ -26,6 +26,14 @@ fail:
     return NULL;
 }
 
+static size_t *count_of(struct inside_channel *channel, enum inside_kind kind)
+{
+    return kind == INSIDE_STREAM  ? &channel->stream_count
+           : kind == INSIDE_LEASE ? &channel->lease_count
+           : kind == INSIDE_BLOB  ? &channel->blob_count
+                                  : &channel->op_count;
+}
+
 struct inside_op *inside_op_new(struct inside_channel *channel, enum inside_kind kind)
 {
     struct inside *in = channel->inside;
@@ -42,7 +50,7 @@ struct inside_op *inside_op_new(struct inside_channel *channel, enum inside_kind
     if (channel->ops)
         channel->ops->previous = op;
     channel->ops = op;
-    channel->op_count++;
+    ++*count_of(channel, kind);
     return op;
 }
 
@@ -64,7 +72,9 @@ void inside_op_free(struct inside_op *op)
         channel->ops = op->next;
     if (op->next)
         op->next->previous = op->previous;
-    channel->op_count--;
+    --*count_of(channel, op->kind);
+    free(op->name);
+    op->name = NULL;
     op->number = 0;
     op->channel = NULL;
     op->next = in->free_ops;
@@ -113,6 +123,8 @@ void inside_run_local(struct inside *in)
         int is_last = op == last;
         in->local = op->next_local;
         inside_op_free(op);
+        if (copy.kind == INSIDE_VALUE && copy.blob != 0)
+            inside_blob_commit_ended(copy.channel, &copy);
         inside_enter(copy.channel, WIRE_DONE);
         if (copy.kind == INSIDE_DONE && copy.callback.done)
             copy.callback.done(copy.user, copy.local_status);
@@ -120,6 +132,10 @@ void inside_run_local(struct inside *in)
             copy.callback.value(copy.user, copy.local_status, (kanal_str){ 0 }, 0);
         else if (copy.kind == INSIDE_RESPONSE && copy.callback.response)
             copy.callback.response(copy.user, copy.local_status, NULL);
+        else if (copy.kind == INSIDE_MAIL && copy.callback.mail)
+            copy.callback.mail(copy.user, copy.local_status, inside_mail_result(NULL));
+        else if (copy.kind == INSIDE_STREAM)
+            inside_stream_refused(copy.channel, copy.number, copy.local_status);
         inside_leave(copy.channel, WIRE_DONE);
         if (is_last)
             break;

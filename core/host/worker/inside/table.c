@@ -117,7 +117,7 @@ static void table_cancel(const kanal_host *host, kanal_op number)
 
 /* ---- Requests ---- */
 
-static struct inside_op *ask(const kanal_host *host, enum inside_kind kind, void *user)
+struct inside_op *inside_ask(const kanal_host *host, enum inside_kind kind, void *user)
 {
     struct inside_op *op = of(host)->is_closed ? NULL : inside_op_new(of(host), kind);
     if (op)
@@ -125,8 +125,7 @@ static struct inside_op *ask(const kanal_host *host, enum inside_kind kind, void
     return op;
 }
 
-/* The frame leaves, or the op ends here. Its number. */
-static kanal_op asked(struct inside_op *op, enum wire_type type, const void *frame)
+kanal_op inside_asked(struct inside_op *op, enum wire_type type, const void *frame)
 {
     struct inside_channel *channel = op->channel;
     kanal_op number = op->number;
@@ -139,71 +138,72 @@ static kanal_op asked(struct inside_op *op, enum wire_type type, const void *fra
 
 static kanal_op table_timer(const kanal_host *host, uint32_t delay_ms, kanal_done_fn *done, void *user)
 {
-    struct inside_op *op = ask(host, INSIDE_DONE, user);
+    struct inside_op *op = inside_ask(host, INSIDE_DONE, user);
     if (!op)
         return 0;
     op->callback.done = done;
-    return asked(op, WIRE_TIMER, &(struct wire_timer){ op->number, delay_ms });
+    return inside_asked(op, WIRE_TIMER, &(struct wire_timer){ op->number, delay_ms });
 }
 
 static kanal_op table_verify(const kanal_host *host, kanal_str secret, kanal_str algorithm, kanal_str data,
                              kanal_str claimed, kanal_done_fn *done, void *user)
 {
-    struct inside_op *op = ask(host, INSIDE_DONE, user);
+    struct inside_op *op = inside_ask(host, INSIDE_DONE, user);
     if (!op)
         return 0;
     op->callback.done = done;
-    return asked(op, WIRE_VERIFY, &(struct wire_sign){ op->number, secret, algorithm, data, claimed });
+    return inside_asked(op, WIRE_VERIFY, &(struct wire_sign){ op->number, secret, algorithm, data, claimed });
 }
 
 static kanal_op table_sign(const kanal_host *host, kanal_str secret, kanal_str algorithm, kanal_str data,
                            kanal_value_fn *done, void *user)
 {
-    struct inside_op *op = ask(host, INSIDE_VALUE, user);
+    struct inside_op *op = inside_ask(host, INSIDE_VALUE, user);
     if (!op)
         return 0;
     op->callback.value = done;
-    return asked(op, WIRE_SIGN, &(struct wire_sign){ op->number, secret, algorithm, data, { 0 } });
+    return inside_asked(op, WIRE_SIGN, &(struct wire_sign){ op->number, secret, algorithm, data, { 0 } });
 }
 
 static kanal_op table_state_get(const kanal_host *host, kanal_str key, kanal_value_fn *done, void *user)
 {
-    struct inside_op *op = ask(host, INSIDE_VALUE, user);
+    struct inside_op *op = inside_ask(host, INSIDE_VALUE, user);
     if (!op)
         return 0;
     op->callback.value = done;
-    return asked(op, WIRE_STATE_GET, &(struct wire_state){ .op = op->number, .key = key });
+    return inside_asked(op, WIRE_STATE_GET, &(struct wire_state){ .op = op->number, .key = key });
 }
 
 static kanal_op table_state_put(const kanal_host *host, kanal_str key, kanal_str value, uint64_t if_revision,
                                 kanal_value_fn *done, void *user)
 {
-    struct inside_op *op = ask(host, INSIDE_VALUE, user);
+    struct inside_op *op = inside_ask(host, INSIDE_VALUE, user);
     if (!op)
         return 0;
     op->callback.value = done;
-    return asked(op, WIRE_STATE_PUT, &(struct wire_state){ op->number, key, value, if_revision });
+    return inside_asked(op, WIRE_STATE_PUT, &(struct wire_state){ op->number, key, value, if_revision });
 }
 
 static kanal_op table_http_send(const kanal_host *host, kanal_op cause, const kanal_http_request *request,
                                 kanal_response_fn *done, void *user)
 {
-    struct inside_op *op = ask(host, INSIDE_RESPONSE, user);
+    struct inside_op *op = inside_ask(host, INSIDE_RESPONSE, user);
     if (!op)
         return 0;
     op->callback.response = done;
-    return asked(op, WIRE_HTTP_SEND,
-                 &(struct wire_http){ .op = op->number, .cause = cause, .request = request });
+    return inside_asked(op, WIRE_HTTP_SEND,
+                        &(struct wire_http){ .op = op->number, .cause = cause, .request = request });
 }
 
 static kanal_op table_publish(const kanal_host *host, kanal_op cause, const kanal_event *const *events,
                               size_t count, kanal_done_fn *done, void *user)
 {
-    struct inside_op *op = ask(host, INSIDE_DONE, user);
+    struct inside_op *op = inside_ask(host, INSIDE_DONE, user);
     if (!op)
         return 0;
     op->callback.done = done;
-    return asked(op, WIRE_PUBLISH, &(struct wire_publish){ op->number, cause, events, count, done == NULL });
+    return inside_asked(op, WIRE_PUBLISH,
+                        &(struct wire_publish){ op->number, cause, events, count, done == NULL });
 }
 
 /* ---- Answers ---- */
@@ -253,6 +253,14 @@ static const void *table_extension(const kanal_host *host, const char *id)
         return &inside_blob;
     if (strcmp(id, KANAL_EXT_WEBSOCKET) == 0)
         return &inside_websocket;
+    if (strcmp(id, KANAL_EXT_BLOB_2) == 0)
+        return &inside_blob2;
+    if (strcmp(id, KANAL_EXT_STREAM) == 0)
+        return &inside_stream;
+    if (strcmp(id, KANAL_EXT_TRANSFER) == 0)
+        return &inside_transfer;
+    if (strcmp(id, KANAL_EXT_LEASE) == 0)
+        return &inside_lease;
     return NULL;
 }
 

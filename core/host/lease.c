@@ -1,0 +1,378 @@
+#include "host/lease.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "broker/kv.h"
+#include "host/host.h"
+#include "kanal/sdk/json.h"
+#include "kanal/sdk/str.h"
+
+struct ask; /* a request to the broker under way */
+
+struct lease_group {
+    struct lease_group *next;
+    struct lease_book *book;
+    struct lease_member *members;
+    uv_timer_t timer;
+    struct ask *ask;
+    char key[48];
+    uint64_t term; /* of the present or last holding */
+    int held;
+    uint64_t revision;               /* of our record */
+    uint64_t count, sent_ms;         /* of the last record we sent, and when */
+    uint64_t until_ms;               /* held until then */
+    uint64_t renew_ms;               /* when the next renewal is due */
+    uint64_t seen_revision, seen_ms; /* of somebody else's record, and since when */
+    uint32_t seen_ttl_ms, ttl_ms;
+};
+
+struct lease_book {
+    struct host *host;
+    struct lease_group *groups;
+    uint64_t terms;
+    char holder[ID_LEN + 1]; /* this process */
+};
+
+struct ask {
+    struct lease_group *group; /* NULL: nobody waits for it any more */
+};
+
+static void look(struct lease_group *g);
+
+/* Goes on while this process or the whole machine stands still. */
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* So that waiting replicas do not all ask at once. */
+static uint64_t jitter_ms(void)
+{
+    uint32_t random = 0;
+    uv_random(NULL, NULL, &random, sizeof random, 0, NULL);
+    return random % 200;
+}
+
+uint32_t lease_group_of(kanal_str id)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a: equal in every replica and version */
+    for (size_t i = 0; i < id.len; i++)
+        hash = (hash ^ (unsigned char)id.ptr[i]) * 16777619u;
+    return (hash ^ hash >> 16) % LEASE_GROUPS;
+}
+
+static void tell(struct lease_group *g)
+{
+    for (struct lease_member *m = g->members, *next; m; m = next) {
+        next = m->next;
+        m->changed(m);
+    }
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    look(timer->data);
+}
+
+static void later(struct lease_group *g, uint64_t at_ms)
+{
+    uint64_t now = now_ms();
+    uv_timer_start(&g->timer, on_timer, at_ms > now ? at_ms - now : 0, 0);
+}
+
+/* ---- Held and lost ---- */
+
+static void log_change(const struct lease_group *g, const char *what)
+{
+    log_write(g->book->host->log, KANAL_LOG_INFO, "lease", NULL, "%s %s", g->key, what);
+}
+
+static void lost(struct lease_group *g, const char *why)
+{
+    if (!g->held)
+        return;
+    g->held = 0;
+    g->until_ms = 0;
+    log_change(g, why);
+    tell(g);
+}
+
+/* Our record of `count` stands there under this revision. */
+static void confirmed(struct lease_group *g, uint64_t revision, uint64_t count)
+{
+    uint64_t now = now_ms();
+    g->revision = revision;
+    g->seen_revision = 0;
+    if (count == g->count)
+        g->until_ms = g->sent_ms + g->ttl_ms - g->ttl_ms / 5;
+    g->renew_ms = g->sent_ms + g->ttl_ms / 3;
+    if (g->held && now < g->until_ms)
+        for (struct lease_member *m = g->members; m; m = m->next)
+            if (m->renewed)
+                m->renewed(m);
+    if (now >= g->until_ms || g->held)
+        return;
+    g->held = 1;
+    g->term = ++g->book->terms;
+    log_change(g, "held");
+    tell(g);
+}
+
+/* ---- Asking the broker ---- */
+
+static struct ask *ask_new(struct lease_group *g)
+{
+    struct ask *ask = calloc(1, sizeof *ask);
+    if (!ask)
+        return NULL;
+    ask->group = g;
+    g->ask = ask;
+    return ask;
+}
+
+/* The group that asked, or NULL. */
+static struct lease_group *ask_end(struct ask *ask)
+{
+    struct lease_group *g = ask->group;
+    free(ask);
+    if (g)
+        g->ask = NULL;
+    return g;
+}
+
+static void on_stored(void *user, kanal_status status, kanal_str value, uint64_t revision)
+{
+    struct lease_group *g = ask_end(user);
+    (void)value;
+    if (!g || status == KANAL_E_CANCELLED)
+        return; /* the gateway ends */
+    if (status == KANAL_OK) {
+        confirmed(g, revision, g->count);
+    } else {
+        g->revision = 0; /* not known: perhaps it was stored, perhaps another's is there */
+        if (status == KANAL_E_REJECTED)
+            lost(g, "lost: another replica has taken it");
+    }
+    look(g);
+}
+
+static void store(struct lease_group *g, uint64_t if_revision)
+{
+    struct ask *ask = ask_new(g);
+    struct kanal_buffer text = { 0 };
+    struct kanal_json json;
+    if (!ask)
+        return;
+    g->ttl_ms = LEASE_TTL_MAX_MS;
+    for (const struct lease_member *m = g->members; m; m = m->next)
+        g->ttl_ms = m->ttl_ms < g->ttl_ms ? m->ttl_ms : g->ttl_ms;
+    g->count++;
+    kanal_json_init(&json, &text);
+    kanal_json_object(&json);
+    kanal_json_member_text(&json, "holder", g->book->holder);
+    kanal_json_member_int(&json, "ttl_ms", g->ttl_ms);
+    kanal_json_member_int(&json, "count", (int64_t)g->count);
+    kanal_json_object_end(&json);
+    g->sent_ms = now_ms();
+    kv_put(g->book->host->broker, g->book->host->names.leases, kanal_str_c(g->key), kanal_buffer_view(&text),
+           if_revision, on_stored, ask);
+    kanal_buffer_release(&text);
+}
+
+static void on_released(void *user, kanal_status status, kanal_str value, uint64_t revision)
+{
+    struct lease_group *g = ask_end(user);
+    (void)value, (void)revision;
+    if (g && status != KANAL_E_CANCELLED)
+        look(g);
+}
+
+static void give_back(struct lease_group *g)
+{
+    uint64_t revision = g->revision;
+    lost(g, "given back");
+    g->revision = 0;
+    if (g->ask || revision == 0)
+        return; /* a renewal is on its way: the record lasts for its ttl */
+    struct ask *ask = ask_new(g);
+    if (ask)
+        kv_delete(g->book->host->broker, g->book->host->names.leases, kanal_str_c(g->key), revision,
+                  on_released, ask);
+}
+
+/* Somebody else's record: how long it has stood there decides. */
+static void on_others(struct lease_group *g, uint64_t revision, int64_t ttl_ms)
+{
+    uint64_t now = now_ms();
+    lost(g, "lost: another replica has taken it");
+    if (revision != g->seen_revision) {
+        g->seen_revision = revision;
+        g->seen_ms = now;
+        g->seen_ttl_ms = ttl_ms < LEASE_TTL_MIN_MS   ? LEASE_TTL_MIN_MS
+                         : ttl_ms > LEASE_TTL_MAX_MS ? LEASE_TTL_MAX_MS
+                                                     : (uint32_t)ttl_ms;
+    }
+    if (now >= g->seen_ms + g->seen_ttl_ms)
+        store(g, revision);
+}
+
+static void on_nobodys(struct lease_group *g, uint64_t marker)
+{
+    /* A delete marker was put there by the holder. Without one the bucket has forgotten the record, by the broker's clock. */
+    if (marker != 0 || g->seen_revision == 0 || now_ms() >= g->seen_ms + g->seen_ttl_ms)
+        store(g, marker);
+}
+
+static void on_record(void *user, kanal_status status, kanal_str value, uint64_t revision)
+{
+    struct lease_group *g = ask_end(user);
+    if (!g || status == KANAL_E_CANCELLED)
+        return;
+    yyjson_doc *doc = status == KANAL_OK ? kanal_json_parse(value) : NULL;
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    int is_ours = kanal_str_is(kanal_json_text_at(root, "holder"), g->book->holder);
+    if (!g->members)
+        ;
+    else if (status == KANAL_E_NOT_FOUND)
+        on_nobodys(g, revision);
+    else if (status == KANAL_OK && is_ours)
+        confirmed(g, revision, (uint64_t)kanal_json_int_at(root, "count", 0));
+    else if (status == KANAL_OK)
+        on_others(g, revision, kanal_json_int_at(root, "ttl_ms", LEASE_TTL_MAX_MS));
+    yyjson_doc_free(doc);
+    /* Whatever it was: when to look again. */
+    uint64_t now = now_ms(), next = now + g->ttl_ms / 5 + jitter_ms();
+    if (g->revision != 0)
+        next = g->renew_ms > now ? g->renew_ms : now;
+    else if (g->seen_revision != 0 && g->seen_ms + g->seen_ttl_ms > now && g->seen_ms + g->seen_ttl_ms < next)
+        next = g->seen_ms + g->seen_ttl_ms;
+    if (g->held && g->until_ms < next)
+        next = g->until_ms;
+    later(g, next);
+}
+
+/* ---- What to do now ---- */
+
+static void look(struct lease_group *g)
+{
+    uint64_t now = now_ms();
+    if (g->held && now >= g->until_ms)
+        lost(g, "lost: it could not be renewed in time");
+    if (!g->members) {
+        if (g->held)
+            give_back(g);
+        return;
+    }
+    if (!g->ask && g->revision != 0 && now >= g->renew_ms) {
+        store(g, g->revision);
+    } else if (!g->ask && g->revision == 0) {
+        struct ask *ask = ask_new(g);
+        if (ask)
+            kv_get(g->book->host->broker, g->book->host->names.leases, kanal_str_c(g->key), on_record, ask);
+    }
+    uint64_t next = g->revision != 0 && !g->ask ? g->renew_ms : now + g->ttl_ms / 5;
+    if (g->held && g->until_ms < next)
+        next = g->until_ms;
+    later(g, next > now ? next : now + 10);
+}
+
+/* ---- Members ---- */
+
+static struct lease_book *book_of(struct host *host)
+{
+    struct lease_book *book = host->leases;
+    struct id id;
+    if (book)
+        return book;
+    book = calloc(1, sizeof *book);
+    if (!book || ids_random("l_", &id) != 0) {
+        free(book);
+        return NULL;
+    }
+    snprintf(book->holder, sizeof book->holder, "%.*s", (int)ID_LEN, id.text);
+    book->host = host;
+    host->leases = book;
+    return book;
+}
+
+static struct lease_group *group_of(struct lease_book *book, const char *key)
+{
+    struct lease_group *g = book->groups;
+    while (g && strcmp(g->key, key) != 0)
+        g = g->next;
+    if (g || !(g = calloc(1, sizeof *g)))
+        return g;
+    snprintf(g->key, sizeof g->key, "%s", key);
+    g->book = book;
+    g->ttl_ms = LEASE_TTL_DEFAULT_MS;
+    uv_timer_init(book->host->loop, &g->timer);
+    uv_unref((uv_handle_t *)&g->timer);
+    g->timer.data = g;
+    g->next = book->groups;
+    book->groups = g;
+    return g;
+}
+
+int lease_join(struct host *host, kanal_str plugin, kanal_str channel_id, struct lease_member *member)
+{
+    struct lease_book *book = book_of(host);
+    char key[48];
+    snprintf(key, sizeof key, "%.*s.%" PRIu32, (int)(plugin.len < 32 ? plugin.len : 32), plugin.ptr,
+             lease_group_of(channel_id));
+    struct lease_group *g = book ? group_of(book, key) : NULL;
+    if (!g)
+        return KANAL_E_INTERNAL;
+    member->group = g;
+    member->next = g->members;
+    g->members = member;
+    later(g, now_ms());
+    return 0;
+}
+
+void lease_leave(struct lease_member *member)
+{
+    struct lease_group *g = member->group;
+    if (!g)
+        return;
+    for (struct lease_member **link = &g->members; *link; link = &(*link)->next)
+        if (*link == member) {
+            *link = member->next;
+            break;
+        }
+    member->group = NULL;
+    if (!g->members)
+        later(g, now_ms()); /* not now: one channel that starts anew leaves and joins */
+}
+
+uint64_t lease_term(const struct lease_member *member)
+{
+    const struct lease_group *g = member->group;
+    return g && g->held && now_ms() < g->until_ms ? g->term : 0;
+}
+
+uint64_t lease_until_ms(const struct lease_member *member)
+{
+    return lease_term(member) ? member->group->until_ms : 0;
+}
+
+static void on_group_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void lease_book_free(struct lease_book *book)
+{
+    if (!book)
+        return;
+    for (struct lease_group *g = book->groups, *next; g; g = next) {
+        next = g->next;
+        if (g->ask)
+            g->ask->group = NULL;
+        uv_close((uv_handle_t *)&g->timer, on_group_closed);
+    }
+    free(book);
+}
