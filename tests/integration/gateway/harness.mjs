@@ -35,10 +35,13 @@ export function freePort() {
   });
 }
 
-// node's runner waits for the file's event loop, which a child that a failed test left behind keeps alive: after the file's tests they end.
-after(() => Promise.all([...running].map((child) => stop(child, 'SIGKILL'))));
+// node's runner waits for the file's event loop, which what a failed test left behind keeps alive: after the file's tests it ends.
+const running = new Set(), clients = new Set();
+after(async () => {
+  await Promise.all([...clients].map((client) => client.close().catch(() => {})));
+  await Promise.all([...running].map((child) => stop(child, 'SIGKILL')));
+});
 
-const running = new Set();
 const scratch = [];
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
@@ -96,7 +99,12 @@ export class Nats {
     await until('nats-server stands still', () => /^State:\s+T/m.test(readFileSync(`/proc/${this.child.pid}/status`, 'utf8')));
   }
   resume() { this.child.kill('SIGCONT'); }
-  client() { return connect({ servers: this.url, maxReconnectAttempts: -1, reconnectTimeWait: 200 }); }
+  async client() {
+    const client = await connect({ servers: this.url, maxReconnectAttempts: -1, reconnectTimeWait: 200 });
+    clients.add(client);
+    client.closed().then(() => clients.delete(client));
+    return client;
+  }
 }
 
 // ---- kanal ----
