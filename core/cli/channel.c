@@ -249,7 +249,7 @@ const struct cli_command command_channel = {
             "      --plugin FILE  of the gateway's plugins.path\n"
             "      --json       the gateway's answer as it is\n\n" CLIENT_HELP "\n"
             "An update, restart or upgrade that does not become ready is undone by itself. The user needs "
-            "PREFIX.api.channel-* and\n"
+            "PREFIX.api.* and\n"
             "an inbox at the broker.\n"
             "Exit code 0: done; 1: refused, nothing has changed; 2: wrong words; 3: the file is wrong; 4: no "
             "gateway; 5: no answer.\n",

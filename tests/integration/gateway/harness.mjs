@@ -84,12 +84,13 @@ export class Nats {
     nats.port = options.port ?? (await freePort());
     nats.directory = options.directory ?? scratchDir();
     nats.url = `nats://127.0.0.1:${nats.port}`;
+    nats.more = options.more ?? 'jetstream { store_dir: "DATA" }';
     await nats.run();
     return nats;
   }
   async run() {
     const config = path.join(this.directory, 'nats.conf');
-    writeFileSync(config, `listen: 127.0.0.1:${this.port}\njetstream { store_dir: "${this.directory}/data" }\n`);
+    writeFileSync(config, `listen: 127.0.0.1:${this.port}\n${this.more.replace('DATA', `${this.directory}/data`)}\n`);
     this.child = start(process.env.NATS_SERVER || 'nats-server', ['-c', config]);
     await until('nats-server is ready', () => this.child.lines.some((line) => line.includes('Server is ready')));
   }
@@ -99,8 +100,8 @@ export class Nats {
     await until('nats-server stands still', () => /^State:\s+T/m.test(readFileSync(`/proc/${this.child.pid}/status`, 'utf8')));
   }
   resume() { this.child.kill('SIGCONT'); }
-  async client() {
-    const client = await connect({ servers: this.url, maxReconnectAttempts: -1, reconnectTimeWait: 200 });
+  async client(options = {}) {
+    const client = await connect({ ...options, servers: this.url, maxReconnectAttempts: -1, reconnectTimeWait: 200 });
     clients.add(client);
     client.closed().then(() => clients.delete(client));
     return client;
@@ -128,7 +129,7 @@ export const isSanitized = () => JSON.parse(readFileSync(path.join(buildDir, 'me
 
 export function configText(nats, channels, more = {}) {
   return JSON.stringify({ // JSON is YAML
-    ...(nats ? { broker: { url: [nats.url] } } : {}),
+    ...(nats ? { broker: { url: [nats.url], ...more.broker } } : {}),
     http: { listen: '127.0.0.1:0', ...more.http },
     admin: { listen: '127.0.0.1:0' },
     data_dir: more.data_dir ?? scratchDir(),
