@@ -30,7 +30,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (optind < argc)
         return cli_usage(command, "unexpected argument '%s'", argv[optind]);
     struct setup setup;
-    int code = setup_load(&setup, path, plugins);
+    int code = setup_load(&setup, SETUP_ALL, path, plugins);
     size_t channels = setup.config ? setup.config->channel_count : 0;
     if (json)
         printf("{\"ok\":%s,\"errors\":%zu,\"warnings\":%zu,\"channels\":%zu}\n",

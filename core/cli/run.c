@@ -313,7 +313,7 @@ static void init_loop(struct gateway *g)
 static int gateway_run(const char *path, const char *plugins)
 {
     struct gateway g = { .config_path = path, .plugin_path = { plugins, NULL } };
-    int code = setup_load(&g.setup, path, plugins);
+    int code = setup_load(&g.setup, SETUP_USED, path, plugins);
     if (code != CLI_OK) {
         fprintf(stderr, "%s: %zu error%s; nothing was started\n", path, g.setup.errors,
                 g.setup.errors == 1 ? "" : "s");

@@ -45,9 +45,61 @@ static void start_api(void *user)
         gateway_fail(g, 0, "the API", "out of memory: it will not answer");
 }
 
+/* ---- The plugins that no channel needed at the start, but one that is added may ---- */
+
+static void reload(struct gateway *g);
+
+static void on_refused(void *user, const char *path, kanal_str error)
+{
+    const struct gateway *g = user;
+    log_write(g->log, KANAL_LOG_WARN, "run", NULL, "%s: %.*s", path, (int)error.len, error.ptr);
+}
+
+static void rest_is_known(struct gateway *g)
+{
+    int is_reload = g->reload_waits;
+    g->reload_waits = 0;
+    if (g->control_waits)
+        control_start(g->control, start_api, g);
+    if (is_reload)
+        reload(g);
+}
+
+static void describe_rest(uv_work_t *work)
+{
+    struct gateway *g = work->data;
+    g->rest = setup_describe_rest(&g->setup, on_refused, g);
+}
+
+static void on_rest_described(uv_work_t *work, int status)
+{
+    struct gateway *g = work->data;
+    (void)status;
+    g->rest_state = REST_KNOWN;
+    setup_take_rest(&g->setup, g->rest, on_refused, g);
+    if (!g->stopping)
+        rest_is_known(g);
+}
+
+/* Not before the gateway serves: it takes longer than its start. */
+static void want_rest(struct gateway *g)
+{
+    if (g->rest_state == REST_UNDER_WAY)
+        return;
+    g->rest_work.data = g;
+    if (g->rest_state == REST_UNKNOWN && g->setup.rest.count > 0 &&
+        uv_queue_work(&g->loop, &g->rest_work, describe_rest, on_rest_described) == 0) {
+        g->rest_state = REST_UNDER_WAY;
+        return;
+    }
+    g->rest_state = REST_KNOWN;
+    rest_is_known(g);
+}
+
 void gateway_control_start(struct gateway *g)
 {
-    control_start(g->control, start_api, g);
+    g->control_waits = 1;
+    want_rest(g);
 }
 
 void gateway_control_free(struct gateway *g)
@@ -86,7 +138,7 @@ static struct plugin **check_channels(struct gateway *g, struct config *config)
     return NULL;
 }
 
-void gateway_reload(struct gateway *g)
+static void reload(struct gateway *g)
 {
     struct config *config = NULL;
     if (strcmp(g->config_path, "-") == 0) {
@@ -103,4 +155,10 @@ void gateway_reload(struct gateway *g)
         config_free(config);
     }
     free(of_channel);
+}
+
+void gateway_reload(struct gateway *g)
+{
+    g->reload_waits = 1;
+    want_rest(g);
 }

@@ -29,6 +29,10 @@ struct gateway {
     struct control *control;
     struct api *api;
     struct api_channels api_channels;
+    uv_work_t rest_work; /* describes the plugins that no channel needed at the start */
+    struct plugin *rest;
+    enum { REST_UNKNOWN, REST_UNDER_WAY, REST_KNOWN } rest_state;
+    int control_waits, reload_waits; /* for the rest */
     char instance_id[33];
     const char *config_path;
     const char *plugin_path[2]; /* --plugins, NULL-ended; or empty */

@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "host/worker/describe.h"
+#include "kanal/sdk/str.h"
 
 static void on_error(void *user, kanal_str text)
 {
@@ -56,6 +57,12 @@ static const struct config_plugin *config_of(const struct config *config, const 
     return NULL;
 }
 
+/* What every worker has to have, whatever its plugin. */
+static unsigned flags_of(const struct setup *setup)
+{
+    return setup->config->sandbox_required ? WORKER_NEEDS_LANDLOCK : 0;
+}
+
 static int is_used(const struct setup *setup, const struct plugin *plugin)
 {
     for (size_t i = 0; setup->of_channel && i < setup->config->channel_count; i++)
@@ -64,51 +71,159 @@ static int is_used(const struct setup *setup, const struct plugin *plugin)
     return 0;
 }
 
-/* isolation: none. The file that was described by a worker is opened in this process. */
-static void take_in(struct setup *setup, struct plugin **link)
+/* ---- Which files, and who opens them ---- */
+
+static int is_file_of(const char *path, const char *id)
+{
+    const char *name = strrchr(path, '/');
+    size_t n = strlen(id);
+    name = name ? name + 1 : path;
+    return strncmp(name, id, n) == 0 && strcmp(name + n, ".so") == 0;
+}
+
+/* The first ID.so; or count. */
+static size_t find_file(const struct plugin_paths *paths, const char *id)
+{
+    size_t i = 0;
+    while (i < paths->count && !is_file_of(paths->list[i], id))
+        i++;
+    return i;
+}
+
+/* Out of the rest; NULL: there is none of that name. */
+static char *take_file(struct setup *setup, const char *id)
+{
+    struct plugin_paths *rest = &setup->rest;
+    size_t at = find_file(rest, id);
+    char *path = at < rest->count ? rest->list[at] : NULL;
+    if (path)
+        memmove(&rest->list[at], &rest->list[at + 1], (--rest->count - at) * sizeof *rest->list);
+    return path;
+}
+
+static int is_in_process(const struct setup *setup, const char *id)
+{
+    const struct config_plugin *config = config_of(setup->config, id);
+    return config && config->in_process;
+}
+
+/* isolation: none. The file is opened in this process. */
+static struct plugin *load_here(struct setup *setup, const char *path, plugin_error_fn *tell, void *user)
 {
     struct kanal_buffer error = { 0 };
-    struct plugin *outside = *link, *plugin = NULL;
-    if (plugin_load(&plugin, outside->path, &error) == 0) {
-        plugin->next = outside->next;
-        *link = plugin;
-        plugin_free(outside);
-    } else {
-        on_plugin_error(setup, outside->path, kanal_buffer_view(&error));
+    struct plugin *plugin = NULL;
+    if (plugin_load(&plugin, path, &error) != 0) {
+        tell(user, path, kanal_buffer_view(&error));
         setup->errors++;
     }
     kanal_buffer_release(&error);
+    return plugin;
 }
 
-static void configure_plugins(struct setup *setup)
+/* As kanal.yaml says of it. A plugin whose file's name did not tell that it belongs here was described by a worker first. */
+static struct plugin *configure(struct setup *setup, struct plugin *plugin, plugin_error_fn *tell, void *user)
 {
-    for (struct plugin **link = &setup->plugins; *link; link = &(*link)->next) {
-        const struct config_plugin *config = config_of(setup->config, (*link)->descriptor.id);
-        struct worker_plugin *worker = (*link)->worker;
-        if (config && config->in_process) {
-            take_in(setup, link);
-        } else if (config) {
-            worker->memory_bytes =
-                config->memory_bytes ? (uint64_t)config->memory_bytes : worker->memory_bytes;
-            worker->deadline_ms = config->deadline_ms ? (uint32_t)config->deadline_ms : worker->deadline_ms;
-            if (config->threads) { /* the process that described it may not */
-                worker->flags |= WORKER_MAY_THREAD;
-                worker_plugin_dismiss(worker);
-            }
+    const struct config_plugin *config = config_of(setup->config, plugin->descriptor.id);
+    struct worker_plugin *worker = plugin->worker;
+    if (config && config->in_process && worker) {
+        struct plugin *here = load_here(setup, plugin->path, tell, user);
+        plugin_free(plugin);
+        return here;
+    }
+    if (config && worker) {
+        worker->memory_bytes = config->memory_bytes ? (uint64_t)config->memory_bytes : worker->memory_bytes;
+        worker->deadline_ms = config->deadline_ms ? (uint32_t)config->deadline_ms : worker->deadline_ms;
+        if (config->threads) { /* the process that described it may not */
+            worker->flags |= WORKER_MAY_THREAD;
+            worker_plugin_dismiss(worker);
         }
+    }
+    return plugin;
+}
+
+static void take_all(struct setup *setup, struct plugin *list, plugin_error_fn *tell, void *user)
+{
+    while (list) {
+        struct plugin *plugin = list;
+        list = plugin->next;
+        plugin->next = NULL;
+        plugin = configure(setup, plugin, tell, user);
+        if (plugin)
+            plugins_add(&setup->plugins, plugin, tell, user);
     }
 }
 
-int setup_load(struct setup *setup, const char *config_path, const char *extra_path)
+/* A file whose name says that it is the plugin, and kanal.yaml that it runs here, needs no worker to describe it. Takes path over. */
+static void load_by_name(struct setup *setup, const char *id, char *path)
+{
+    struct plugin *plugin = load_here(setup, path, on_plugin_error, setup);
+    if (plugin && strcmp(plugin->descriptor.id, id) != 0) {
+        on_plugin_error(setup, path, KANAL_LIT("it was opened here for its name, but is another plugin"));
+        setup->errors++;
+        plugin_free(plugin);
+    } else if (plugin) {
+        plugins_add(&setup->plugins, plugin, on_plugin_error, setup);
+    }
+    free(path);
+}
+
+/* Of each plugin that a channel names the file of its name, out of the rest. */
+static void take_used(struct setup *setup)
+{
+    struct plugin_paths used = { .list = calloc(setup->rest.count + 1, sizeof *used.list) };
+    for (size_t i = 0; used.list && i < setup->config->channel_count; i++) {
+        const char *id = setup->config->channels[i].plugin;
+        int is_seen = plugins_find(setup->plugins, id) || find_file(&used, id) < used.count;
+        char *path = is_seen ? NULL : take_file(setup, id);
+        if (path && is_in_process(setup, id))
+            load_by_name(setup, id, path);
+        else if (path)
+            used.list[used.count++] = path;
+    }
+    take_all(setup, plugins_describe_files(used.list, used.count, flags_of(setup), on_plugin_error, setup),
+             on_plugin_error, setup);
+    plugin_paths_release(&used);
+}
+
+static int is_any_missing(const struct setup *setup)
+{
+    for (size_t i = 0; i < setup->config->channel_count; i++)
+        if (!plugins_find(setup->plugins, setup->config->channels[i].plugin))
+            return 1;
+    return 0;
+}
+
+struct plugin *setup_describe_rest(const struct setup *setup, plugin_error_fn *tell, void *user)
+{
+    return plugins_describe_files(setup->rest.list, setup->rest.count, flags_of(setup), tell, user);
+}
+
+void setup_take_rest(struct setup *setup, struct plugin *described, plugin_error_fn *tell, void *user)
+{
+    for (struct plugin *plugin = described; plugin; plugin = plugin->next)
+        worker_plugin_dismiss(plugin->worker);
+    take_all(setup, described, tell, user);
+    plugin_paths_release(&setup->rest);
+}
+
+static void load_plugins(struct setup *setup, enum setup_scope scope, const char *extra_path)
+{
+    const char *extra[] = { extra_path, NULL };
+    plugin_paths_find(&setup->rest, extra_path ? extra : setup->config->plugin_path, on_plugin_error, setup);
+    if (scope == SETUP_USED)
+        take_used(setup);
+    if (scope == SETUP_ALL || is_any_missing(setup)) {
+        take_all(setup, setup_describe_rest(setup, on_plugin_error, setup), on_plugin_error, setup);
+        plugin_paths_release(&setup->rest);
+    }
+}
+
+int setup_load(struct setup *setup, enum setup_scope scope, const char *config_path, const char *extra_path)
 {
     *setup = (struct setup){ 0 };
     if (config_load(&setup->config, config_path, on_error, setup) != 0)
         return CLI_CONFIG;
-    const char *extra[] = { extra_path, NULL };
-    setup->plugins =
-        plugins_describe(extra_path ? extra : setup->config->plugin_path,
-                         setup->config->sandbox_required ? WORKER_NEEDS_LANDLOCK : 0, on_plugin_error, setup);
-    configure_plugins(setup);
+    load_plugins(setup, scope, extra_path);
     setup->of_channel = calloc(setup->config->channel_count + 1, sizeof *setup->of_channel);
     for (size_t i = 0; setup->of_channel && i < setup->config->channel_count; i++)
         check_channel(setup, config_path, i);
@@ -121,6 +236,7 @@ int setup_load(struct setup *setup, const char *config_path, const char *extra_p
 void setup_release(struct setup *setup)
 {
     free(setup->of_channel);
+    plugin_paths_release(&setup->rest);
     plugins_free(setup->plugins);
     config_free(setup->config);
     *setup = (struct setup){ 0 };

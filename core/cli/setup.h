@@ -8,11 +8,21 @@ struct setup {
     struct config *config;
     struct plugin *plugins;
     struct plugin **of_channel; /* by index of config->channels */
+    struct plugin_paths rest;   /* SETUP_USED: files that no channel needed, not looked into yet */
     size_t errors, warnings;
 };
 
+/* Which plugins' files are looked into. A plugin that a channel names is looked for in ID.so first, the first in the path; if that is not
+ * there, or another, in all of them. */
+enum setup_scope { SETUP_ALL, SETUP_USED };
+
 /* Tells everything that is wrong on stderr, one a line. CLI_OK or CLI_CONFIG. extra_path: a further plugin directory, or NULL. */
-int setup_load(struct setup *, const char *config_path, const char *extra_path);
+int setup_load(struct setup *, enum setup_scope, const char *config_path, const char *extra_path);
 void setup_release(struct setup *);
+
+/* The rest, later: described by workers, which takes a while [any thread; nothing else may touch the setup's rest meanwhile]; then taken
+ * into the list [the thread that uses it]. tell() says what is wrong with a file. */
+struct plugin *setup_describe_rest(const struct setup *, plugin_error_fn *tell, void *user);
+void setup_take_rest(struct setup *, struct plugin *described, plugin_error_fn *tell, void *user);
 
 #endif

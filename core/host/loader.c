@@ -53,8 +53,22 @@ static int is_shared_object(const struct dirent *entry)
     return n > 3 && entry->d_name[0] != '.' && strcmp(entry->d_name + n - 3, ".so") == 0;
 }
 
-static void list_directory(const char *directory, plugin_file_fn *found, void *found_user,
-                           plugin_error_fn *tell, void *user)
+static void add_path(struct plugin_paths *paths, const char *directory, const char *name)
+{
+    size_t room = paths->room ? paths->room * 2 : 16;
+    if (paths->count == paths->room) {
+        char **list = realloc(paths->list, room * sizeof *list);
+        if (!list)
+            return;
+        paths->list = list;
+        paths->room = room;
+    }
+    if (asprintf(&paths->list[paths->count], "%s/%s", directory, name) >= 0)
+        paths->count++;
+}
+
+static void list_directory(struct plugin_paths *paths, const char *directory, plugin_error_fn *tell,
+                           void *user)
 {
     struct dirent **entries = NULL;
     int count = scandir(directory, &entries, is_shared_object, alphasort);
@@ -65,19 +79,25 @@ static void list_directory(const char *directory, plugin_file_fn *found, void *f
         kanal_buffer_release(&error);
     }
     for (int i = 0; i < count; i++) {
-        char path[4096];
-        snprintf(path, sizeof path, "%s/%s", directory, entries[i]->d_name);
-        found(found_user, path);
+        add_path(paths, directory, entries[i]->d_name);
         free(entries[i]);
     }
     free(entries);
 }
 
-void plugin_files(const char *const *directories, plugin_file_fn *found, void *found_user,
-                  plugin_error_fn *tell, void *user)
+void plugin_paths_find(struct plugin_paths *paths, const char *const *directories, plugin_error_fn *tell,
+                       void *user)
 {
     for (; directories && *directories; directories++)
-        list_directory(*directories, found, found_user, tell, user);
+        list_directory(paths, *directories, tell, user);
+}
+
+void plugin_paths_release(struct plugin_paths *paths)
+{
+    for (size_t i = 0; i < paths->count; i++)
+        free(paths->list[i]);
+    free(paths->list);
+    *paths = (struct plugin_paths){ 0 };
 }
 
 void plugins_add(struct plugin **list, struct plugin *plugin, plugin_error_fn *tell, void *user)
@@ -97,29 +117,22 @@ void plugins_add(struct plugin **list, struct plugin *plugin, plugin_error_fn *t
     *last = plugin;
 }
 
-struct loading {
-    struct plugin *list;
-    plugin_error_fn *tell;
-    void *user;
-};
-
-static void load_file(void *user, const char *path)
-{
-    struct loading *loading = user;
-    struct kanal_buffer error = { 0 };
-    struct plugin *plugin = NULL;
-    if (plugin_load(&plugin, path, &error) == 0)
-        plugins_add(&loading->list, plugin, loading->tell, loading->user);
-    else
-        loading->tell(loading->user, path, kanal_buffer_view(&error));
-    kanal_buffer_release(&error);
-}
-
 struct plugin *plugins_load(const char *const *directories, plugin_error_fn *tell, void *user)
 {
-    struct loading loading = { .tell = tell, .user = user };
-    plugin_files(directories, load_file, &loading, tell, user);
-    return loading.list;
+    struct plugin_paths paths = { 0 };
+    struct plugin *list = NULL;
+    plugin_paths_find(&paths, directories, tell, user);
+    for (size_t i = 0; i < paths.count; i++) {
+        struct kanal_buffer error = { 0 };
+        struct plugin *plugin = NULL;
+        if (plugin_load(&plugin, paths.list[i], &error) == 0)
+            plugins_add(&list, plugin, tell, user);
+        else
+            tell(user, paths.list[i], kanal_buffer_view(&error));
+        kanal_buffer_release(&error);
+    }
+    plugin_paths_release(&paths);
+    return list;
 }
 
 void plugins_free(struct plugin *plugin)

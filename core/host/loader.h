@@ -29,10 +29,13 @@ struct plugin *plugins_load(const char *const *directories, plugin_error_fn *, v
 void plugins_free(struct plugin *);
 struct plugin *plugins_find(struct plugin *, const char *id);
 
-/* For those who make the list otherwise: the files; and one more at its end, or freed if there is one of its id. */
-typedef void plugin_file_fn(void *user, const char *path);
-void plugin_files(const char *const *directories, plugin_file_fn *, void *found_user, plugin_error_fn *,
-                  void *user);
+/* For those who make the list otherwise: the files, in that order; and one more at the list's end, or freed if there is one of its id. */
+struct plugin_paths {
+    char **list;
+    size_t count, room;
+};
+void plugin_paths_find(struct plugin_paths *, const char *const *directories, plugin_error_fn *, void *user);
+void plugin_paths_release(struct plugin_paths *);
 void plugins_add(struct plugin **list, struct plugin *, plugin_error_fn *, void *user);
 
 #endif

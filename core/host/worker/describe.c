@@ -16,7 +16,7 @@
 
 /* A file that is being described. */
 struct candidate {
-    char *path;
+    const char *path; /* borrowed */
     int is_done, has_hello;
     unsigned flags;
     int64_t until_ms;
@@ -29,7 +29,7 @@ struct candidate {
 
 struct candidates {
     struct candidate *list;
-    size_t count, room;
+    size_t count;
 };
 
 static int64_t now_ms(void)
@@ -234,45 +234,29 @@ static void describe_all(struct candidates *all)
 
 int plugin_describe(struct plugin **ret_plugin, const char *path, unsigned flags, struct kanal_buffer *error)
 {
-    struct candidate one = { .path = strdup(path), .fd = -1, .flags = flags };
-    struct candidates all = { .list = &one, .count = one.path != NULL };
+    struct candidate one = { .path = path, .fd = -1, .flags = flags };
+    struct candidates all = { .list = &one, .count = 1 };
     describe_all(&all);
     if (one.fd >= 0)
         close(one.fd);
     kanal_buffer_str(error, kanal_buffer_view(&one.error));
     kanal_buffer_release(&one.error);
-    free(one.path);
     if (one.plugin)
         *ret_plugin = one.plugin;
     return one.plugin ? 0 : KANAL_E_INVALID;
 }
 
-static void add(void *user, const char *path)
+struct plugin *plugins_describe_files(char *const *paths, size_t count, unsigned flags, plugin_error_fn *tell,
+                                      void *user)
 {
-    struct candidates *all = user;
-    if (all->count == all->room) {
-        size_t room = all->room ? all->room * 2 : 16;
-        struct candidate *list = realloc(all->list, room * sizeof *list);
-        if (!list)
-            return;
-        all->list = list;
-        all->room = room;
-    }
-    char *copy = strdup(path);
-    if (copy)
-        all->list[all->count++] = (struct candidate){ .path = copy, .fd = -1 };
-}
-
-struct plugin *plugins_describe(const char *const *directories, unsigned flags, plugin_error_fn *tell,
-                                void *user)
-{
-    struct candidates all = { 0 };
+    struct candidates all = { calloc(count + 1, sizeof *all.list), count };
     struct plugin *list = NULL;
-    plugin_files(directories, add, &all, tell, user);
-    for (size_t i = 0; i < all.count; i++)
-        all.list[i].flags = flags;
+    if (!all.list)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        all.list[i] = (struct candidate){ .path = paths[i], .fd = -1, .flags = flags };
     describe_all(&all);
-    for (size_t i = 0; i < all.count; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct candidate *c = &all.list[i];
         if (c->plugin)
             plugins_add(&list, c->plugin, tell, user);
@@ -281,8 +265,17 @@ struct plugin *plugins_describe(const char *const *directories, unsigned flags, 
         if (c->fd >= 0)
             close(c->fd);
         kanal_buffer_release(&c->error);
-        free(c->path);
     }
     free(all.list);
+    return list;
+}
+
+struct plugin *plugins_describe(const char *const *directories, unsigned flags, plugin_error_fn *tell,
+                                void *user)
+{
+    struct plugin_paths paths = { 0 };
+    plugin_paths_find(&paths, directories, tell, user);
+    struct plugin *list = plugins_describe_files(paths.list, paths.count, flags, tell, user);
+    plugin_paths_release(&paths);
     return list;
 }

@@ -32,6 +32,9 @@ struct worker_plugin {
 /* As plugins_load(), by workers, several at once, each within 10 s. flags: WORKER_NEEDS_LANDLOCK or 0. */
 struct plugin *plugins_describe(const char *const *directories, unsigned flags, plugin_error_fn *,
                                 void *user);
+/* The same of these files. Waits for up to 10 s and more. [any thread] */
+struct plugin *plugins_describe_files(char *const *paths, size_t count, unsigned flags, plugin_error_fn *,
+                                      void *user);
 /* One file; waits for its worker for up to 10 s, so not on the loop. KANAL_E_INVALID, and error says why. [any thread] */
 int plugin_describe(struct plugin **ret_plugin, const char *path, unsigned flags, struct kanal_buffer *error);
 /* The process that described the plugin is not needed, perhaps none ever. */

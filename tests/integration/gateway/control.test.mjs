@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { headers as natsHeaders } from 'nats';
-import { Nats, isolation, json, root, run, scratchDir, sleep, until } from './harness.mjs';
+import { Kanal, Nats, isolation, json, root, run, scratchDir, sleep, until } from './harness.mjs';
 import { TOKEN, call, probe, raw, startKanal } from './probe.mjs';
 
 let nats, client, key;
@@ -286,4 +286,35 @@ test('pages of many channels', async () => {
   assert.equal((await api('list', { plugin: 'telegram' })).items.length, 0);
   assert.equal((await api('list', { state: 'up' })).items.length, 25);
   await kanal.stop();
+});
+
+// The text in docs/deployment.md.
+const OPERATOR = `OPERATOR: {
+  users: [ { user: operator, password: s, permissions: { publish: "kanal.api.*", subscribe: "_INBOX.>" } } ]
+  imports: [ { service: { account: KANAL, subject: "kanal.api.*" } } ]
+}`;
+
+test('an operator in an account of its own changes channels, and can do nothing else', async () => {
+  const broker = await Nats.start({ more: `jetstream { store_dir: "DATA" }
+accounts {
+  KANAL: { jetstream: enabled, users: [ { user: kanal, password: b } ], exports: [ { service: "kanal.api.*" } ] }
+  ${OPERATOR}
+}` });
+  const kanal = await Kanal.start(broker, [echo('one')], { broker: { user: 'kanal', password: 'b' } });
+  const ask = (...words) => run(['channel', ...words, '--server', broker.url, '--user', 'operator'], { env: { KANAL_PASSWORD: 's' } });
+  await until('the API answers', async () => (await ask('list')).code === 0);
+  assert.match((await ask('list')).stdout, /^one /m);
+  assert.equal((await ask('pause', 'one')).code, 0);
+  assert.match((await ask('list')).stdout, /^one .*paused/m);
+  const operator = await broker.client({ user: 'operator', pass: 's' });
+  await assert.rejects(operator.request('kanal.commands.one.message.send', '{}', { timeout: 500 }), /ermission|503|TIMEOUT/i);
+  // The answer goes through the gateway's rights, but never to a subject of the gateway's account.
+  operator.publish('kanal.api.channel-list', '{}', { reply: '$JS.API.STREAM.DELETE.KANAL_EVENTS' });
+  await operator.flush();
+  await sleep(200);
+  const owner = await broker.client({ user: 'kanal', pass: 'b' });
+  assert.equal((await (await owner.jetstreamManager()).streams.info('KANAL_EVENTS')).config.name, 'KANAL_EVENTS');
+  assert.deepEqual(await kanal.stop(), { code: 0, signal: null });
+  await Promise.all([operator.close(), owner.close()]);
+  await broker.kill('SIGTERM');
 });

@@ -1,9 +1,9 @@
 // What a person meets first: wrong words, wrong configurations, broken plugins; and that a gateway with a broken neighbour in its folder runs.
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { Kanal, Nats, buildDir, pluginDirs, run, scratchDir, until } from './harness.mjs';
+import { Kanal, Nats, buildDir, configText, pluginDirs, run, scratchDir, until } from './harness.mjs';
 
 const servers = [];
 after(async () => { for (const server of servers.reverse()) await (server.kill ? server.kill('SIGTERM') : server.stop()); });
@@ -91,6 +91,35 @@ test('a file that is no plugin is refused with its reason, and the others run be
   const kanal = await Kanal.start(nats, [{ id: 'echo', plugin: 'echo' }], { plugins: [folder] });
   servers.push(kanal);
   assert.equal((await kanal.post('/c/echo/', { from: 'anna', text: 'hi' })).status, 200);
+});
+
+test('a plugin of isolation: none is opened by its file\'s name, without a worker; one of another name is found, too', async () => {
+  const nats = await Nats.start(), folder = scratchDir();
+  servers.push(nats);
+  copyFileSync(path.join(buildDir, 'plugins/echo/echo.so'), path.join(folder, 'echo.so'));
+  const inside = await Kanal.start(nats, [{ id: 'echo', plugin: 'echo' }], { plugins: [folder], worker: { isolation: 'none' }, env: { KANAL_WORKER: '/nowhere/kanal-worker' } });
+  servers.push(inside);
+  assert.equal((await inside.post('/c/echo/', { from: 'anna', text: 'hi' })).status, 200);
+  await inside.stop();
+  renameSync(path.join(folder, 'echo.so'), path.join(folder, 'a-copy.so'));
+  const found = await Kanal.start(nats, [{ id: 'echo', plugin: 'echo' }], { plugins: [folder] });
+  servers.push(found);
+  assert.equal((await found.post('/c/echo/', { from: 'anna', text: 'hi' })).status, 200);
+});
+
+test('a broken file beside is told of after the start; a file of the name of another plugin is refused', async () => {
+  const nats = await Nats.start(), folder = scratchDir();
+  servers.push(nats);
+  copyFileSync(path.join(buildDir, 'plugins/echo/echo.so'), path.join(folder, 'echo.so'));
+  copyFileSync(path.join(buildDir, 'tests/bad_plugins/bad_no_symbol.so'), path.join(folder, 'bad.so'));
+  const kanal = await Kanal.start(nats, [{ id: 'echo', plugin: 'echo' }], { plugins: [folder] });
+  servers.push(kanal);
+  await until('it is in the log', () => kanal.log().some((line) => line.level === 'warn' && /bad\.so: it does not export/.test(line.message)));
+  await kanal.stop();
+  copyFileSync(path.join(buildDir, 'plugins/webform/webform.so'), path.join(folder, 'echo.so'));
+  const { code, stderr } = await run(['run', '-c', '-'], { input: configText(nats, [{ id: 'echo', plugin: 'echo' }], { plugins: [folder], worker: { isolation: 'none' } }) });
+  assert.equal(code, 3);
+  assert.match(stderr, /opened here for its name, but is another plugin/);
 });
 
 test('plugins --json and version --json are JSON', async () => {

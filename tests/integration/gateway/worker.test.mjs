@@ -4,7 +4,7 @@ import { chmodSync, copyFileSync, mkdirSync, renameSync, writeFileSync } from 'n
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Kanal, Nats, buildDir, isSanitized, json, probeDirs, run, scratchDir, sleep, stored, storedTypes, until } from './harness.mjs';
-import { OK, call, message, probe, raw, startKanal, startProvider } from './probe.mjs';
+import { BUSY, OK, call, message, probe, raw, startKanal, startProvider } from './probe.mjs';
 
 let nats, client, provider;
 
@@ -112,10 +112,24 @@ test('floods of counters, health and events are bounded, and the plugin lives', 
   for (const what of ['metric', 'publish'])
     assert.equal((await call(kanal, 'flood', { what, count: 20000 }, 'flood')).status, OK, what);
   assert.equal(await kanal.metric(/^kanal_plugin_total\{channel="flood",name="flood"/), 20000);
-  assert.equal((await call(kanal, 'timer', { delay_ms: 0 }, 'flood')).status, OK);
+  // Until the broker has stored enough of what it published, its quota of host calls is used up.
+  await until('its calls are taken again', async () => (await call(kanal, 'timer', { delay_ms: 0 }, 'flood')).status === OK);
   const seen = await beside.stop();
   assert.equal(seen.refused, 0);
   assert.equal(await kanal.metric(/^kanal_worker_restarts_total/), 0);
+  await end(kanal);
+});
+
+test('over 1,024 host calls under way end in BUSY, and only until the broker answers', async () => {
+  const kanal = await start([probe('quota')]);
+  await nats.pause();
+  try {
+    assert.equal((await call(kanal, 'flood', { what: 'publish', count: 2000 }, 'quota')).status, OK);
+    assert.equal((await call(kanal, 'timer', { delay_ms: 0 }, 'quota')).status, BUSY);
+  } finally {
+    nats.resume();
+  }
+  await until('its calls are taken again', async () => (await call(kanal, 'timer', { delay_ms: 0 }, 'quota')).status === OK);
   await end(kanal);
 });
 
