@@ -5,7 +5,6 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
-import { after } from 'node:test';
 import { connect, JSONCodec, StringCodec } from 'nats';
 
 export const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '../../..');
@@ -35,13 +34,7 @@ export function freePort() {
   });
 }
 
-// node's runner waits for the file's event loop, which what a failed test left behind keeps alive: after the file's tests it ends.
-const running = new Set(), clients = new Set();
-after(async () => {
-  await Promise.all([...clients].map((client) => client.close().catch(() => {})));
-  await Promise.all([...running].map((child) => stop(child, 'SIGKILL')));
-});
-
+const running = new Set();
 const scratch = [];
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
@@ -100,12 +93,7 @@ export class Nats {
     await until('nats-server stands still', () => /^State:\s+T/m.test(readFileSync(`/proc/${this.child.pid}/status`, 'utf8')));
   }
   resume() { this.child.kill('SIGCONT'); }
-  async client(options = {}) {
-    const client = await connect({ ...options, servers: this.url, maxReconnectAttempts: -1, reconnectTimeWait: 200 });
-    clients.add(client);
-    client.closed().then(() => clients.delete(client));
-    return client;
-  }
+  client(options = {}) { return connect({ ...options, servers: this.url, maxReconnectAttempts: -1, reconnectTimeWait: 200 }); }
 }
 
 // ---- kanal ----
