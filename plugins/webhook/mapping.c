@@ -246,7 +246,7 @@ static int64_t time_of(yyjson_val *template, const struct template_scope *scope)
     int64_t ms = 0, number;
     if (template != NULL && template_text(&text, template, scope)) {
         if (kanal_str_int(kanal_buffer_view(&text), &number) == 0)
-            ms = number < INT64_C(100000000000) ? number * 1000 : number;
+            ms = number > 0 && number < INT64_C(100000000000) ? number * 1000 : number;
         else if (kanal_time_parse_rfc3339(kanal_buffer_view(&text), &ms) != KANAL_OK)
             ms = 0;
     }
