@@ -37,6 +37,7 @@ kanal_op service_timer(const kanal_host *host, uint32_t delay_ms, kanal_done_fn 
     timer->data = op;
     op->work = timer;
     op->cancel = stop;
+    uv_update_time(channel->host->loop); /* a long turn must not make it early */
     uv_timer_start(timer, on_due, delay_ms, 0);
     return id;
 }
