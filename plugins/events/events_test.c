@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include "kanal/testing/fakehost.h"
 #include "kanal/sdk/sdk.h"
-#include "mutations.h"
+#include "fixtures.h"
 
 #define ORIGIN "https://shop.example.com"
 #define SETTINGS "{\"origins\":[\"" ORIGIN "\"],\"default_country\":\"RU\"}"
@@ -473,7 +473,7 @@ struct mutant {
     size_t accepted;
 };
 
-static void take_mutant(void *user, kanal_str body)
+static void take_mutant(kanal_str body, void *user)
 {
     struct mutant *mutant = user;
     int32_t code = post_as(mutant->host, mutant->target, SERVER_AUTHORIZATION, NULL, body)->code;
@@ -489,9 +489,11 @@ Test(events, every_value_of_another_type)
     for (size_t i = 0; i < sizeof fixtures / sizeof fixtures[0]; i++) {
         struct kanal_buffer body = { 0 };
         struct mutant mutant = { new_host(NULL), fixtures[i][1], 0 };
-        size_t count = mutate_all(read_fixture(fixtures[i][0], &body), take_mutant, &mutant);
+        kanal_str text = read_fixture(fixtures[i][0], &body);
+        size_t count =
+            fixture_mutate(text, take_mutant, &mutant) + fixture_truncate(text, take_mutant, &mutant);
         cr_assert_gt(count, 500);
-        cr_assert_gt(mutant.accepted, 300); /* a wrong member loses that member, not the call */
+        cr_assert_gt(mutant.accepted, 100); /* a wrong member loses that member, not the call */
         kanal_buffer_release(&body);
         cr_assert_eq(fake_free(mutant.host), 0);
     }

@@ -1,4 +1,4 @@
-#include "fields.h"
+#include "kanal/sdk/member.h"
 #include "parts.h"
 
 /* Telegram fetches a URL only up to these sizes (https://core.telegram.org/bots/api#sending-files). */
@@ -95,17 +95,17 @@ static void write_media_facts(struct kanal_json *json, const struct sort *sort, 
         (is_film || sort == &sort_note || sort == &sort_audio || sort == &sort_voice))
         kanal_json_member_int(json, "duration", duration);
     if (is_film) {
-        tg_member_count_of(json, "width", media, "width", 1, 100000, 1);
-        tg_member_count_of(json, "height", media, "height", 1, 100000, 1);
+        kanal_member_count_of(json, "width", media, "width", 1, 100000, 1);
+        kanal_member_count_of(json, "height", media, "height", 1, 100000, 1);
     }
     if (sort == &sort_video)
         kanal_json_member_bool(json, "supports_streaming", 1);
     if (sort == &sort_audio) {
-        tg_member_text_of(json, "performer", media, "performer", 512);
-        tg_member_text_of(json, "title", media, "title", 512);
+        kanal_member_text_of(json, "performer", media, "performer", 512);
+        kanal_member_text_of(json, "title", media, "title", 512);
     }
     if (is_film || sort == &sort_photo)
-        tg_member_true_of(json, "has_spoiler", media, "spoiler");
+        kanal_member_true_of(json, "has_spoiler", media, "spoiler");
 }
 
 kanal_status tg_write_media(struct tg_outgoing *out, struct kanal_json *json, const struct tg_wish *wish,

@@ -1,6 +1,6 @@
 #include "parts.h"
 
-#include "fields.h"
+#include "kanal/sdk/member.h"
 
 #define VCARD_BYTES_MAX 2048
 
@@ -42,13 +42,13 @@ static int has_place(yyjson_val *location)
 
 static void write_position(struct kanal_json *json, yyjson_val *location)
 {
-    tg_member_number_of(json, "latitude", location, "lat", -90, 90);
-    tg_member_number_of(json, "longitude", location, "lon", -180, 180);
+    kanal_member_number_of(json, "latitude", location, "lat", -90, 90);
+    kanal_member_number_of(json, "longitude", location, "lon", -180, 180);
 }
 
 static void write_movement(struct kanal_json *json, yyjson_val *location)
 {
-    tg_member_number_of(json, "horizontal_accuracy", location, "accuracy_m", 0, 1500);
+    kanal_member_number_of(json, "horizontal_accuracy", location, "accuracy_m", 0, 1500);
     double heading = yyjson_get_num(kanal_json_at(location, "heading"));
     if (heading >= 1 && heading <= 360)
         kanal_json_member_int(json, "heading", (int64_t)heading);
@@ -87,7 +87,7 @@ static kanal_status write_contact(struct tg_outgoing *out, struct kanal_json *js
     kanal_json_member_str(json, "phone_number", phone);
     kanal_json_member_str(json, "first_name", first.len > 0 ? first : name);
     if (first.len > 0)
-        tg_member_text_of(json, "last_name", contact, "last_name", 256);
+        kanal_member_text_of(json, "last_name", contact, "last_name", 256);
     if (vcard.len > 0 && vcard.len <= VCARD_BYTES_MAX)
         kanal_json_member_str(json, "vcard", vcard);
     return KANAL_OK;
@@ -121,9 +121,9 @@ static void write_manner(struct kanal_json *json, const struct tg_wish *wish, in
         kanal_json_member_bool(json, "disable_notification", 1);
     for (size_t i = 0; i < sizeof any / sizeof *any; i++)
         if ((value = kanal_json_at(options, any[i])) != NULL)
-            tg_member_copy(json, any[i], value);
+            kanal_member_copy(json, any[i], value);
     if (has_media && (value = kanal_json_at(options, "show_caption_above_media")) != NULL)
-        tg_member_copy(json, "show_caption_above_media", value);
+        kanal_member_copy(json, "show_caption_above_media", value);
 }
 
 static kanal_status compose_send(struct tg_outgoing *out, struct kanal_json *json, const struct tg_wish *wish)
@@ -224,7 +224,7 @@ static kanal_status compose_react(struct tg_outgoing *out, struct kanal_json *js
         kanal_json_object_end(json);
     }
     kanal_json_array_end(json);
-    tg_member_true_of(json, "is_big", tg_options(wish->data), "is_big");
+    kanal_member_true_of(json, "is_big", tg_options(wish->data), "is_big");
     return KANAL_OK;
 }
 

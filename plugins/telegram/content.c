@@ -1,6 +1,6 @@
 #include "content.h"
 
-#include "fields.h"
+#include "kanal/sdk/member.h"
 #include "markup.h"
 
 #define HTML_BYTES_MAX (64u * 1024)
@@ -34,10 +34,10 @@ static int format(struct kanal_buffer *html, kanal_str text, yyjson_val *entitie
 
 static void write_entities(struct kanal_json *json, yyjson_val *entities)
 {
-    struct tg_provider provider = tg_provider_begin(json);
+    struct kanal_provider provider = kanal_provider_begin(json);
     if (yyjson_arr_size(entities) > 0)
-        tg_member_copy(json, "entities", entities);
-    tg_provider_end(json, &provider);
+        kanal_member_copy(json, "entities", entities);
+    kanal_provider_end(json, &provider);
 }
 
 static void write_text(struct kanal_json *json, kanal_str text, yyjson_val *entities)
@@ -47,9 +47,9 @@ static void write_text(struct kanal_json *json, kanal_str text, yyjson_val *enti
     if (format(&html, text, entities)) {
         kanal_json_member_str(json, "text", kanal_buffer_view(&html));
         kanal_json_member_text(json, "markup", "html");
-        tg_member_text(json, "plain", text, TG_TEXT_MAX);
+        kanal_member_text(json, "plain", text, TG_TEXT_MAX);
     } else {
-        tg_member_text(json, "text", text, TG_TEXT_MAX);
+        kanal_member_text(json, "text", text, TG_TEXT_MAX);
     }
     write_entities(json, entities);
     kanal_json_object_end(json);
@@ -64,7 +64,7 @@ static void write_caption(struct kanal_json *json, yyjson_val *message)
         kanal_json_member_str(json, "caption", kanal_buffer_view(&html));
         kanal_json_member_text(json, "caption_markup", "html");
     } else {
-        tg_member_text(json, "caption", caption, TG_TEXT_MAX);
+        kanal_member_text(json, "caption", caption, TG_TEXT_MAX);
     }
     kanal_buffer_release(&html);
 }
@@ -81,13 +81,13 @@ static void write_reference(struct kanal_json *json, yyjson_val *file)
         kanal_json_member_str(json, "ref", id);
     else
         kanal_json_member_text(json, "unavailable", "failed");
-    tg_member_count_of(json, "size", file, "file_size", 0, SIZE_LIMIT, 1);
+    kanal_member_count_of(json, "size", file, "file_size", 0, SIZE_LIMIT, 1);
 }
 
 static void write_sides(struct kanal_json *json, yyjson_val *file)
 {
-    tg_member_count_of(json, "width", file, "width", 1, PIXELS_MAX, 1);
-    tg_member_count_of(json, "height", file, "height", 1, PIXELS_MAX, 1);
+    kanal_member_count_of(json, "width", file, "width", 1, PIXELS_MAX, 1);
+    kanal_member_count_of(json, "height", file, "height", 1, PIXELS_MAX, 1);
 }
 
 static void write_thumbnail(struct kanal_json *json, yyjson_val *file)
@@ -109,13 +109,13 @@ static void write_file(struct kanal_json *json, yyjson_val *file, const char *mi
 {
     kanal_str id = kanal_json_text_at(file, "file_id");
     write_reference(json, file);
-    tg_member_mime_of(json, file, mime);
-    tg_member_text_of(json, "name", file, "file_name", NAME_MAX_CHARS);
-    tg_member_text_of(json, "external_id", file, "file_unique_id", 1024);
-    struct tg_provider provider = tg_provider_begin(json);
+    kanal_member_mime(json, kanal_json_text_at(file, "mime_type"), mime);
+    kanal_member_text_of(json, "name", file, "file_name", NAME_MAX_CHARS);
+    kanal_member_text_of(json, "external_id", file, "file_unique_id", 1024);
+    struct kanal_provider provider = kanal_provider_begin(json);
     if (id.len > 0 && id.len <= FILE_ID_MAX)
         kanal_json_member_str(json, "file_id", id);
-    tg_provider_end(json, &provider);
+    kanal_provider_end(json, &provider);
 }
 
 static yyjson_val *largest(yyjson_val *sizes)
@@ -141,7 +141,7 @@ static void write_photo(struct kanal_json *json, yyjson_val *message, yyjson_val
     write_file(json, photo, "image/jpeg"); /* Telegram makes a JPEG of every photo */
     write_caption(json, message);
     write_sides(json, photo);
-    tg_member_true_of(json, "spoiler", message, "has_media_spoiler");
+    kanal_member_true_of(json, "spoiler", message, "has_media_spoiler");
     kanal_json_object_end(json);
 }
 
@@ -151,12 +151,12 @@ static void write_video(struct kanal_json *json, yyjson_val *message, yyjson_val
     write_file(json, video, "video/mp4");
     write_caption(json, message);
     write_sides(json, video);
-    tg_member_count_of(json, "width", video, "length", 1, PIXELS_MAX, 1); /* a video note is a square */
-    tg_member_count_of(json, "height", video, "length", 1, PIXELS_MAX, 1);
-    tg_member_count_of(json, "duration_ms", video, "duration", 0, SECONDS_MAX, 1000);
+    kanal_member_count_of(json, "width", video, "length", 1, PIXELS_MAX, 1); /* a video note is a square */
+    kanal_member_count_of(json, "height", video, "length", 1, PIXELS_MAX, 1);
+    kanal_member_count_of(json, "duration_ms", video, "duration", 0, SECONDS_MAX, 1000);
     if (flag)
         kanal_json_member_bool(json, flag, 1);
-    tg_member_true_of(json, "spoiler", message, "has_media_spoiler");
+    kanal_member_true_of(json, "spoiler", message, "has_media_spoiler");
     write_thumbnail(json, video);
     kanal_json_object_end(json);
 }
@@ -166,9 +166,9 @@ static void write_audio(struct kanal_json *json, yyjson_val *message, yyjson_val
     part_start(json, "audio");
     write_file(json, audio, "audio/mpeg");
     write_caption(json, message);
-    tg_member_count_of(json, "duration_ms", audio, "duration", 0, SECONDS_MAX, 1000);
-    tg_member_text_of(json, "title", audio, "title", 512);
-    tg_member_text_of(json, "performer", audio, "performer", 512);
+    kanal_member_count_of(json, "duration_ms", audio, "duration", 0, SECONDS_MAX, 1000);
+    kanal_member_text_of(json, "title", audio, "title", 512);
+    kanal_member_text_of(json, "performer", audio, "performer", 512);
     write_thumbnail(json, audio);
     kanal_json_object_end(json);
 }
@@ -178,7 +178,7 @@ static void write_voice(struct kanal_json *json, yyjson_val *message, yyjson_val
     part_start(json, "voice");
     write_file(json, voice, "audio/ogg");
     write_caption(json, message);
-    tg_member_count_of(json, "duration_ms", voice, "duration", 0, SECONDS_MAX, 1000);
+    kanal_member_count_of(json, "duration_ms", voice, "duration", 0, SECONDS_MAX, 1000);
     kanal_json_object_end(json);
 }
 
@@ -198,8 +198,8 @@ static void write_sticker(struct kanal_json *json, yyjson_val *sticker)
     part_start(json, "sticker");
     write_file(json, sticker, video ? "video/webm" : animated ? "application/x-tgsticker" : "image/webp");
     write_sides(json, sticker);
-    tg_member_text_of(json, "emoji", sticker, "emoji", 64);
-    tg_member_text_of(json, "set", sticker, "set_name", 256);
+    kanal_member_text_of(json, "emoji", sticker, "emoji", 64);
+    kanal_member_text_of(json, "set", sticker, "set_name", 256);
     if (animated || video)
         kanal_json_member_bool(json, "animated", 1);
     kanal_json_object_end(json);
@@ -219,22 +219,22 @@ static int write_location(struct kanal_json *json, yyjson_val *location, yyjson_
     if (!is_coordinate(location, "latitude", 90) || !is_coordinate(location, "longitude", 180))
         return 0;
     part_start(json, "location");
-    tg_member_number_of(json, "lat", location, "latitude", -90, 90);
-    tg_member_number_of(json, "lon", location, "longitude", -180, 180);
-    tg_member_number_of(json, "accuracy_m", location, "horizontal_accuracy", 0, 100000);
-    tg_member_text_of(json, "name", venue, "title", 512);
-    tg_member_text_of(json, "address", venue, "address", 1024);
+    kanal_member_number_of(json, "lat", location, "latitude", -90, 90);
+    kanal_member_number_of(json, "lon", location, "longitude", -180, 180);
+    kanal_member_number_of(json, "accuracy_m", location, "horizontal_accuracy", 0, 100000);
+    kanal_member_text_of(json, "name", venue, "title", 512);
+    kanal_member_text_of(json, "address", venue, "address", 1024);
     if (is_present(location, "live_period")) {
         kanal_json_member_bool(json, "live", 1);
-        tg_member_count_of(json, "live_duration_ms", location, "live_period", 0, SECONDS_MAX, 1000);
+        kanal_member_count_of(json, "live_duration_ms", location, "live_period", 0, SECONDS_MAX, 1000);
     }
-    tg_member_number_of(json, "heading", location, "heading", 0, 360);
-    struct tg_provider provider = tg_provider_begin(json);
-    tg_member_text_of(json, "foursquare_id", venue, "foursquare_id", 256);
-    tg_member_text_of(json, "foursquare_type", venue, "foursquare_type", 256);
-    tg_member_text_of(json, "google_place_id", venue, "google_place_id", 256);
-    tg_member_text_of(json, "google_place_type", venue, "google_place_type", 256);
-    tg_provider_end(json, &provider);
+    kanal_member_number_of(json, "heading", location, "heading", 0, 360);
+    struct kanal_provider provider = kanal_provider_begin(json);
+    kanal_member_text_of(json, "foursquare_id", venue, "foursquare_id", 256);
+    kanal_member_text_of(json, "foursquare_type", venue, "foursquare_type", 256);
+    kanal_member_text_of(json, "google_place_id", venue, "google_place_id", 256);
+    kanal_member_text_of(json, "google_place_type", venue, "google_place_type", 256);
+    kanal_provider_end(json, &provider);
     kanal_json_object_end(json);
     return 1;
 }
@@ -262,13 +262,13 @@ static void write_contact_name(struct kanal_json *json, yyjson_val *contact, kan
     if (first.len > 0 && last.len > 0)
         kanal_buffer_byte(&name, ' ');
     kanal_buffer_str(&name, last);
-    tg_member_text(json, "name",
-                   name.len > 0    ? kanal_buffer_view(&name)
-                   : phone.len > 0 ? phone
-                                   : KANAL_LIT("?"),
-                   512);
-    tg_member_text(json, "first_name", first, 256);
-    tg_member_text(json, "last_name", last, 256);
+    kanal_member_text(json, "name",
+                      name.len > 0    ? kanal_buffer_view(&name)
+                      : phone.len > 0 ? phone
+                                      : KANAL_LIT("?"),
+                      512);
+    kanal_member_text(json, "first_name", first, 256);
+    kanal_member_text(json, "last_name", last, 256);
     kanal_buffer_release(&name);
 }
 
@@ -285,7 +285,7 @@ static void write_contact(struct kanal_json *json, yyjson_val *message, yyjson_v
     kanal_json_key(json, "phones");
     kanal_json_array(json);
     if (phone.len > 0 || told.len > 0)
-        kanal_json_str(json, phone.len > 0 ? phone : tg_cut(told, 64));
+        kanal_json_str(json, phone.len > 0 ? phone : kanal_str_cut(told, 64));
     kanal_json_array_end(json);
     if (user > 0) {
         struct kanal_buffer address = { 0 };
@@ -296,7 +296,7 @@ static void write_contact(struct kanal_json *json, yyjson_val *message, yyjson_v
         if (user == kanal_json_int_at(kanal_json_at(message, "from"), "id", 0))
             kanal_json_member_bool(json, "own", 1);
     }
-    tg_member_text_of(json, "vcard", contact, "vcard", TG_TEXT_MAX);
+    kanal_member_text_of(json, "vcard", contact, "vcard", TG_TEXT_MAX);
     kanal_json_object_end(json);
 }
 
@@ -304,8 +304,8 @@ static void write_web_app(struct kanal_json *json, yyjson_val *data)
 {
     part_start(json, "answer");
     kanal_json_member_text(json, "kind", "flow");
-    tg_member_text_of(json, "payload", data, "data", 4096);
-    tg_member_text_of(json, "text", data, "button_text", 4096);
+    kanal_member_text_of(json, "payload", data, "data", 4096);
+    kanal_member_text_of(json, "text", data, "button_text", 4096);
     kanal_json_object_end(json);
 }
 
@@ -407,8 +407,8 @@ void tg_content_callback(struct kanal_json *json, yyjson_val *query)
     kanal_json_array(json);
     part_start(json, "answer");
     kanal_json_member_text(json, "kind", "button");
-    tg_member_text(json, "payload", data, 4096);
-    tg_member_text(json, "text", button_text(query, data), 4096);
+    kanal_member_text(json, "payload", data, 4096);
+    kanal_member_text(json, "text", button_text(query, data), 4096);
     kanal_json_object_end(json);
     kanal_json_array_end(json);
 }

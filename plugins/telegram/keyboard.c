@@ -1,5 +1,5 @@
 #include "compose.h"
-#include "fields.h"
+#include "kanal/sdk/member.h"
 #include "markup.h"
 
 /* https://core.telegram.org/bots/api#inlinekeyboardbutton and #replykeyboardmarkup. */
@@ -36,7 +36,7 @@ static int write_provider_action(struct kanal_json *json, yyjson_val *option, co
     for (; *names; names++) {
         yyjson_val *value = kanal_json_at(options, *names);
         if (value) {
-            tg_member_copy(json, *names, value);
+            kanal_member_copy(json, *names, value);
             said = 1;
         }
     }
@@ -61,7 +61,7 @@ static kanal_status write_inline_button(struct tg_outgoing *out, struct kanal_js
         return tg_refuse(out, "unsupported_content",
                          "Telegram asks for a contact or a location with quick_replies only");
     kanal_json_object(json);
-    tg_member_text(json, "text", text, BUTTON_CHARS_MAX);
+    kanal_member_text(json, "text", text, BUTTON_CHARS_MAX);
     write_look(json, option);
     if (write_provider_action(json, option, actions)) {
         ;
@@ -94,7 +94,7 @@ static kanal_status write_reply_button(struct tg_outgoing *out, struct kanal_jso
         return tg_refuse(out, "unsupported_content",
                          "Telegram opens links with buttons only, not with quick_replies");
     kanal_json_object(json);
-    tg_member_text(json, "text", text, BUTTON_CHARS_MAX);
+    kanal_member_text(json, "text", text, BUTTON_CHARS_MAX);
     write_look(json, option);
     write_provider_action(json, option, actions);
     if (kanal_str_is(request, "contact"))
@@ -156,7 +156,7 @@ static kanal_status write_reply_keyboard(struct tg_outgoing *out, struct kanal_j
         return status;
     kanal_json_member_bool(json, "resize_keyboard", 1);
     kanal_json_member_bool(json, persistent ? "is_persistent" : "one_time_keyboard", 1);
-    tg_member_text_of(json, "input_field_placeholder", choice, "placeholder", PLACEHOLDER_CHARS_MAX);
+    kanal_member_text_of(json, "input_field_placeholder", choice, "placeholder", PLACEHOLDER_CHARS_MAX);
     kanal_json_object_end(json);
     return KANAL_OK;
 }

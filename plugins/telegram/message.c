@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "content.h"
-#include "fields.h"
+#include "kanal/sdk/member.h"
 
 #define NAME_MAX_CHARS 256
 #define TITLE_MAX_CHARS 512
@@ -81,8 +81,8 @@ static void write_names(struct kanal_json *json, const struct tg_who *who)
         full_name(&name, who->user);
     else
         kanal_buffer_str(&name, kanal_json_text_at(who->chat, "title"));
-    tg_member_text(json, "name", kanal_buffer_view(&name), NAME_MAX_CHARS);
-    tg_member_text_of(json, "username", who->user ? who->user : who->chat, "username", NAME_MAX_CHARS);
+    kanal_member_text(json, "name", kanal_buffer_view(&name), NAME_MAX_CHARS);
+    kanal_member_text_of(json, "username", who->user ? who->user : who->chat, "username", NAME_MAX_CHARS);
     kanal_buffer_release(&name);
 }
 
@@ -128,14 +128,14 @@ static void write_customer(struct kanal_json *json, const struct tg_who *who, yy
     kanal_json_object(json);
     write_names(json, who);
     if (who->user) {
-        tg_member_text_of(json, "first_name", who->user, "first_name", NAME_MAX_CHARS);
-        tg_member_text_of(json, "last_name", who->user, "last_name", NAME_MAX_CHARS);
+        kanal_member_text_of(json, "first_name", who->user, "first_name", NAME_MAX_CHARS);
+        kanal_member_text_of(json, "last_name", who->user, "last_name", NAME_MAX_CHARS);
         write_locale(json, who->user);
-        tg_member_true_of(json, "is_bot", who->user, "is_bot");
+        kanal_member_true_of(json, "is_bot", who->user, "is_bot");
         write_identifiers(json, who->user, message);
-        struct tg_provider provider = tg_provider_begin(json);
-        tg_member_true_of(json, "is_premium", who->user, "is_premium");
-        tg_provider_end(json, &provider);
+        struct kanal_provider provider = kanal_provider_begin(json);
+        kanal_member_true_of(json, "is_premium", who->user, "is_premium");
+        kanal_provider_end(json, &provider);
     }
     kanal_json_object_end(json);
 }
@@ -151,22 +151,22 @@ static void write_chat(struct kanal_json *json, const struct tg_place *place, yy
                            : kanal_str_is(type, "channel") ? "channel"
                                                            : "group");
     if (!place->is_private) {
-        tg_member_text_of(json, "title", place->chat, "title", TITLE_MAX_CHARS);
-        tg_member_text_of(json, "username", place->chat, "username", NAME_MAX_CHARS);
+        kanal_member_text_of(json, "title", place->chat, "title", TITLE_MAX_CHARS);
+        kanal_member_text_of(json, "username", place->chat, "username", NAME_MAX_CHARS);
     }
     int64_t thread = kanal_json_int_at(message, "message_thread_id", 0);
     if (thread > 0 && kanal_json_bool_at(message, "is_topic_message"))
-        tg_member_number_text(json, "thread", thread);
-    struct tg_provider provider = tg_provider_begin(json);
+        kanal_member_digits(json, "thread", thread);
+    struct kanal_provider provider = kanal_provider_begin(json);
     if (!place->is_private)
-        tg_member_text(json, "type", type, 32);
-    tg_member_true_of(json, "is_forum", place->chat, "is_forum");
+        kanal_member_text(json, "type", type, 32);
+    kanal_member_true_of(json, "is_forum", place->chat, "is_forum");
     if (place->business.len > 0)
         kanal_json_member_str(json, "business_connection_id", place->business);
     int64_t topic_id = kanal_json_int_at(topic, "topic_id", 0);
     if (topic_id != 0)
-        tg_member_number_text(json, "direct_messages_topic_id", topic_id);
-    tg_provider_end(json, &provider);
+        kanal_member_digits(json, "direct_messages_topic_id", topic_id);
+    kanal_provider_end(json, &provider);
     kanal_json_object_end(json);
 }
 
@@ -189,10 +189,10 @@ void tg_write_author(struct kanal_json *json, const struct tg_who *who, const st
     kanal_json_object(json);
     write_address(json, who->id);
     write_names(json, who);
-    tg_member_true_of(json, "is_bot", who->user, "is_bot");
-    struct tg_provider provider = tg_provider_begin(json);
-    tg_member_text(json, "signature", signature, NAME_MAX_CHARS);
-    tg_provider_end(json, &provider);
+    kanal_member_true_of(json, "is_bot", who->user, "is_bot");
+    struct kanal_provider provider = kanal_provider_begin(json);
+    kanal_member_text(json, "signature", signature, NAME_MAX_CHARS);
+    kanal_provider_end(json, &provider);
     kanal_json_object_end(json);
 }
 
@@ -227,7 +227,7 @@ static void write_reply(struct kanal_json *json, const struct tg_place *place, y
     kanal_json_key(json, "reply_to");
     kanal_json_object(json);
     kanal_json_member_text(json, "external_id", id);
-    tg_member_text(json, "text", quote.len > 0 ? quote : words_of(original), QUOTE_MAX_CHARS);
+    kanal_member_text(json, "text", quote.len > 0 ? quote : words_of(original), QUOTE_MAX_CHARS);
     struct tg_who author = original ? tg_sender(original) : (struct tg_who){ 0 };
     if (author.id != 0)
         write_address(json, author.id);
@@ -285,11 +285,11 @@ static void write_forwarded(struct kanal_json *json, yyjson_val *message)
         full_name(&name, origin.who.user);
     else
         kanal_buffer_str(&name, origin.name);
-    tg_member_text(json, "name", kanal_buffer_view(&name), NAME_MAX_CHARS);
+    kanal_member_text(json, "name", kanal_buffer_view(&name), NAME_MAX_CHARS);
     kanal_buffer_release(&name);
     if (origin.who.id != 0)
         write_address(json, origin.who.id);
-    tg_member_text_of(json, "chat_title", origin.chat, "title", TITLE_MAX_CHARS);
+    kanal_member_text_of(json, "chat_title", origin.chat, "title", TITLE_MAX_CHARS);
     struct tg_place place = tg_place_of(origin.chat, kanal_str_of(NULL, 0));
     tg_external_id(id, &place, origin.message_id);
     if (id[0])
@@ -349,16 +349,16 @@ static void write_provider(struct kanal_json *json, yyjson_val *message)
 {
     static const char *const flags[] = { "has_protected_content", "is_automatic_forward", "is_from_offline",
                                          "is_paid_post", "show_caption_above_media" };
-    struct tg_provider provider = tg_provider_begin(json);
+    struct kanal_provider provider = kanal_provider_begin(json);
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-        tg_member_true_of(json, flags[i], message, flags[i]);
-    tg_member_text_of(json, "via_bot", kanal_json_at(message, "via_bot"), "username", NAME_MAX_CHARS);
-    tg_member_text_of(json, "effect_id", message, "effect_id", 64);
-    tg_member_text_of(json, "guest_query_id", message, "guest_query_id", 256);
-    tg_member_count_of(json, "paid_star_count", message, "paid_star_count", 1, INT32_MAX, 1);
-    tg_member_copy(json, "quote", kanal_json_at(message, "quote"));
-    tg_member_copy(json, "external_reply", kanal_json_at(message, "external_reply"));
-    tg_provider_end(json, &provider);
+        kanal_member_true_of(json, flags[i], message, flags[i]);
+    kanal_member_text_of(json, "via_bot", kanal_json_at(message, "via_bot"), "username", NAME_MAX_CHARS);
+    kanal_member_text_of(json, "effect_id", message, "effect_id", 64);
+    kanal_member_text_of(json, "guest_query_id", message, "guest_query_id", 256);
+    kanal_member_count_of(json, "paid_star_count", message, "paid_star_count", 1, INT32_MAX, 1);
+    kanal_member_copy(json, "quote", kanal_json_at(message, "quote"));
+    kanal_member_copy(json, "external_reply", kanal_json_at(message, "external_reply"));
+    kanal_provider_end(json, &provider);
 }
 
 void tg_write_sent(struct kanal_json *json, yyjson_val *message)
@@ -380,7 +380,7 @@ void tg_write_message(struct kanal_json *json, const struct tg_self *self, const
     tg_content_write(json, message);
     write_reply(json, place, message);
     write_forwarded(json, message);
-    tg_member_text_of(json, "group", message, "media_group_id", NAME_MAX_CHARS);
+    kanal_member_text_of(json, "group", message, "media_group_id", NAME_MAX_CHARS);
     write_time(json, "edited", kanal_json_int_at(message, "edit_date", 0));
     if (!place->is_private && is_to_us(self, message))
         kanal_json_member_bool(json, "mentioned", 1);

@@ -1,7 +1,7 @@
 #include "parts.h"
 
 #include "markup.h"
-#include "fields.h"
+#include "kanal/sdk/member.h"
 
 /* ---- Content ---- */
 
@@ -112,7 +112,7 @@ void tg_write_preview(struct kanal_json *json, const struct tg_content *content,
 {
     yyjson_val *given = kanal_json_at(options, "link_preview_options");
     if (given) {
-        tg_member_copy(json, "link_preview_options", given);
+        kanal_member_copy(json, "link_preview_options", given);
         return;
     }
     for (size_t i = 0; i < content->text_count; i++) {

@@ -1,15 +1,15 @@
 #include "content.h"
-#include "fields.h"
+#include "kanal/sdk/member.h"
 
 void tg_write_unsupported(struct kanal_json *json, kanal_str kind, kanal_str text, yyjson_val *what)
 {
     kanal_json_object(json);
     kanal_json_member_text(json, "type", "unsupported");
-    kanal_json_member_str(json, "kind", kind.len > 0 ? tg_cut(kind, 128) : KANAL_LIT("unknown"));
-    tg_member_text(json, "text", text, TG_TEXT_MAX);
-    struct tg_provider provider = tg_provider_begin(json);
-    tg_member_copy(json, "value", what);
-    tg_provider_end(json, &provider);
+    kanal_json_member_str(json, "kind", kind.len > 0 ? kanal_str_cut(kind, 128) : KANAL_LIT("unknown"));
+    kanal_member_text(json, "text", text, TG_TEXT_MAX);
+    struct kanal_provider provider = kanal_provider_begin(json);
+    kanal_member_copy(json, "value", what);
+    kanal_provider_end(json, &provider);
     kanal_json_object_end(json);
 }
 

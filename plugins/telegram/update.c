@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "content.h"
-#include "fields.h"
+#include "kanal/sdk/member.h"
 #include "message.h"
 
 #define UPDATE_ID_MAX (INT64_MAX / 2) /* the next one is still a number */
@@ -152,7 +152,7 @@ static void write_referral(struct kanal_json *json, kanal_str payload)
 {
     kanal_json_key(json, "referral");
     kanal_json_object(json);
-    tg_member_text(json, "payload", payload, 2048);
+    kanal_member_text(json, "payload", payload, 2048);
     kanal_json_member_text(json, "kind", "link");
     kanal_json_member_text(json, "source", "start");
     kanal_json_object_end(json);
@@ -302,13 +302,13 @@ static void on_callback(struct tg_batch *batch, yyjson_val *query)
         kanal_json_key(&json, "reply_to");
         kanal_json_object(&json);
         kanal_json_member_text(&json, "external_id", offered);
-        tg_member_text_of(&json, "text", message, "text", 4096);
+        kanal_member_text_of(&json, "text", message, "text", 4096);
         kanal_json_object_end(&json);
     }
-    struct tg_provider provider = tg_provider_begin(&json);
-    tg_member_text(&json, "callback_query_id", batch->callback_id, 256);
-    tg_member_text_of(&json, "inline_message_id", query, "inline_message_id", 256);
-    tg_provider_end(&json, &provider);
+    struct kanal_provider provider = kanal_provider_begin(&json);
+    kanal_member_text(&json, "callback_query_id", batch->callback_id, 256);
+    kanal_member_text_of(&json, "inline_message_id", query, "inline_message_id", 256);
+    kanal_provider_end(&json, &provider);
     kanal_json_object_end(&json);
     end(batch, item, &json);
 }
@@ -329,9 +329,10 @@ static void write_reactions(struct kanal_json *json, yyjson_val *reactions)
             continue;
         kanal_json_object(json);
         if (emoji.len > 0)
-            tg_member_text(json, "emoji", emoji, 64);
+            kanal_member_text(json, "emoji", emoji, 64);
         else
-            tg_member_text(json, "custom_id", custom.len > 0 ? custom : type, 256); /* "paid" has no emoji */
+            kanal_member_text(json, "custom_id", custom.len > 0 ? custom : type,
+                              256); /* "paid" has no emoji */
         kanal_json_object_end(json);
     }
     kanal_json_array_end(json);
@@ -406,9 +407,9 @@ static void on_bot_member(struct tg_batch *batch, yyjson_val *update)
         say_consent(batch, update, 1);
     } else {
         struct kanal_buffer text = { 0 };
-        kanal_buffer_str(&text, tg_cut(before, 64));
+        kanal_buffer_str(&text, kanal_str_cut(before, 64));
         kanal_buffer_text(&text, " → ");
-        kanal_buffer_str(&text, tg_cut(after, 64));
+        kanal_buffer_str(&text, kanal_str_cut(after, 64));
         say_unsupported(batch, update, kanal_buffer_view(&text), 1);
         kanal_buffer_release(&text);
     }

@@ -173,14 +173,21 @@ static void write_location(struct kanal_json *json, yyjson_val *message)
 
 static const struct kind {
     const char *type;
-    const char *needs; /* a member without which it is none; NULL: nothing */
+    const char *needs;   /* a member without which it is none; NULL: nothing */
+    int needs_an_object; /* else a text that is not empty */
     void (*write)(struct kanal_json *, yyjson_val *message);
 } kinds[] = {
-    { "text", "text", write_text },       { "picture", NULL, write_picture },
-    { "video", NULL, write_video },       { "file", NULL, write_file },
-    { "sticker", NULL, write_sticker },   { "contact", "contact", write_contact },
-    { "location", NULL, write_location }, { "url", "media", write_link },
+    { "text", "text", 0, write_text },       { "picture", NULL, 0, write_picture },
+    { "video", NULL, 0, write_video },       { "file", NULL, 0, write_file },
+    { "sticker", NULL, 0, write_sticker },   { "contact", "contact", 1, write_contact },
+    { "location", NULL, 0, write_location }, { "url", "media", 0, write_link },
 };
+
+static int has_what_it_needs(const struct kind *kind, yyjson_val *message)
+{
+    yyjson_val *needed = kind->needs ? kanal_json_at(message, kind->needs) : NULL;
+    return !kind->needs || (kind->needs_an_object ? yyjson_is_obj(needed) : kanal_json_text(needed).len > 0);
+}
 
 void viber_content_write(struct kanal_json *json, yyjson_val *message, int is_silent)
 {
@@ -190,10 +197,7 @@ void viber_content_write(struct kanal_json *json, yyjson_val *message, int is_si
         if (kanal_str_is(type, kinds[i].type))
             kind = &kinds[i];
     kanal_json_array(json);
-    yyjson_val *needed = kind && kind->needs ? kanal_json_at(message, kind->needs) : message;
-    int is_empty =
-        !needed || (kind && kind->needs && !yyjson_is_obj(needed) && kanal_json_text(needed).len == 0);
-    if (!kind || is_empty)
+    if (!kind || !has_what_it_needs(kind, message))
         write_unsupported(json, type, text, message);
     else if (is_silent && kind->write == write_text)
         write_answer(json, message);

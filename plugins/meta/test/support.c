@@ -81,42 +81,6 @@ struct fake_host *tell(const char *fixture)
 
 /* ---- Values ---- */
 
-static const char *text_of(yyjson_val *value)
-{
-    static char text[1 << 17];
-    text[0] = 0;
-    if (yyjson_is_str(value)) {
-        snprintf(text, sizeof text, "%s", yyjson_get_str(value));
-    } else if (value) {
-        char *json = yyjson_val_write(value, 0, NULL);
-        snprintf(text, sizeof text, "%s", json);
-        free(json);
-    }
-    return text;
-}
-
-const char *value_at(yyjson_val *root, const char *path)
-{
-    char name[128];
-    yyjson_val *value = root;
-    while (*path && value) {
-        size_t n = strcspn(path, "/");
-        cr_assert_lt(n, sizeof name);
-        memcpy(name, path, n);
-        name[n] = 0;
-        value = yyjson_is_arr(value) ? yyjson_arr_get(value, (size_t)strtoul(name, NULL, 10))
-                                     : yyjson_obj_get(value, name);
-        path += n + (path[n] == '/');
-    }
-    return text_of(value);
-}
-
-const char *event_value(struct fake_host *host, size_t event, const char *path)
-{
-    cr_assert_lt(event, fake_event_count(host), "there is no event %zu", event);
-    return value_at(yyjson_doc_get_root(fake_event_at(host, event)->document), path);
-}
-
 void expect_event(struct fake_host *host, size_t index, const char *type, const char *address,
                   const char *chat, const char *external_id)
 {

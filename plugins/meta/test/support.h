@@ -5,10 +5,7 @@
  * the description of the API. */
 #ifndef META_TEST_SUPPORT_H
 #define META_TEST_SUPPORT_H
-#include <criterion/criterion.h>
-
-#include "kanal/testing/fakehost.h"
-#include "kanal/sdk/json.h"
+#include "fixtures.h"
 
 #define TOKEN "EAAGm0PX4ZCpsBAKZD"
 #define APP_SECRET "5f2a1c0d9e8b7a6f"
@@ -81,13 +78,8 @@ extern const char *const sent_answer, *const sent_id;
 
 /* ---- Events ---- */
 
-const char *value_at(yyjson_val *root, const char *path);
-const char *event_value(struct fake_host *, size_t event, const char *path);
 void expect_event(struct fake_host *, size_t index, const char *type, const char *address, const char *chat,
                   const char *external_id);
-
-#define EXPECT_TEXT(actual, expected)                                                                        \
-    cr_expect_str_eq(actual, expected, "%s is \"%s\", not \"%s\"", #actual, actual, expected)
 
 /* ---- Files ---- */
 

@@ -33,23 +33,9 @@ void channel_free(struct fake_host *host)
 
 /* ---- Calls ---- */
 
-static const char *text_of(yyjson_val *value)
-{
-    static char text[1 << 17];
-    text[0] = 0;
-    if (yyjson_is_str(value)) {
-        snprintf(text, sizeof text, "%s", yyjson_get_str(value));
-    } else if (value) {
-        char *json = yyjson_val_write(value, 0, NULL);
-        snprintf(text, sizeof text, "%s", json);
-        free(json);
-    }
-    return text;
-}
-
 const char *call_text(const struct call *call, const char *name)
 {
-    return text_of(kanal_json_at(call->parameters, name));
+    return value_at(call->parameters, name);
 }
 
 static void copy(char *out, size_t size, kanal_str text)
@@ -178,28 +164,9 @@ void call_free(struct call *call)
 
 /* ---- Files ---- */
 
-char *read_file(const char *path, size_t *ret_len)
-{
-    FILE *file = fopen(path, "rb");
-    cr_assert_not_null(file, "%s cannot be read", path);
-    cr_assert_eq(fseek(file, 0, SEEK_END), 0);
-    long len = ftell(file);
-    cr_assert_geq(len, 0);
-    rewind(file);
-    char *text = malloc((size_t)len + 1);
-    cr_assert_not_null(text);
-    cr_assert_eq(fread(text, 1, (size_t)len, file), (size_t)len);
-    text[len] = 0;
-    fclose(file);
-    *ret_len = (size_t)len;
-    return text;
-}
-
 char *read_fixture(const char *name, size_t *ret_len)
 {
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s.json", FIXTURES, name);
-    return read_file(path, ret_len);
+    return fixture_read(FIXTURES, name, ret_len);
 }
 
 /* ---- Updates ---- */
@@ -214,26 +181,4 @@ int post_update(struct fake_host *host, const char *json, size_t len)
     const struct fake_answer *answer = fake_answer(host, op);
     cr_assert(answer->answered, "the request is not answered");
     return answer->response.code;
-}
-
-const char *value_at(yyjson_val *root, const char *path)
-{
-    char name[128];
-    yyjson_val *value = root;
-    while (*path && value) {
-        size_t n = strcspn(path, "/");
-        cr_assert_lt(n, sizeof name);
-        memcpy(name, path, n);
-        name[n] = 0;
-        value = yyjson_is_arr(value) ? yyjson_arr_get(value, (size_t)strtoul(name, NULL, 10))
-                                     : yyjson_obj_get(value, name);
-        path += n + (path[n] == '/');
-    }
-    return text_of(value);
-}
-
-const char *event_value(struct fake_host *host, size_t event, const char *path)
-{
-    cr_assert_lt(event, fake_event_count(host), "there is no event %zu", event);
-    return value_at(yyjson_doc_get_root(fake_event_at(host, event)->document), path);
 }

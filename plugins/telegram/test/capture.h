@@ -5,10 +5,7 @@
  * checks these against the description of the Bot API. */
 #ifndef TELEGRAM_CAPTURE_H
 #define TELEGRAM_CAPTURE_H
-#include <criterion/criterion.h>
-
-#include "kanal/testing/fakehost.h"
-#include "kanal/sdk/json.h"
+#include "fixtures.h"
 
 #define API "https://api.telegram.org"
 #define OK_TRUE "{\"ok\":true,\"result\":true}"
@@ -45,20 +42,10 @@ void call_free(struct call *);
  * next call. */
 const char *call_text(const struct call *, const char *name);
 
-/* The whole file, NUL-ended; free() it. */
-char *read_file(const char *path, size_t *ret_len);
+/* fixture_read() of this plugin's fixtures. */
 char *read_fixture(const char *name, size_t *ret_len);
 
 /* Posts an update to the webhook with the right secret; the answer's code. */
 int post_update(struct fake_host *, const char *json, size_t len);
-
-/* The value that a path of members names, "message/content/0/text", as text; "" if it is not there. Valid
- * until the next call. */
-const char *value_at(yyjson_val *root, const char *path);
-/* The same, of a published event's data. */
-const char *event_value(struct fake_host *, size_t event, const char *path);
-
-#define EXPECT_TEXT(actual, expected)                                                                        \
-    cr_expect_str_eq(actual, expected, "%s is \"%s\", not \"%s\"", #actual, actual, expected)
 
 #endif

@@ -1,64 +1,7 @@
 /* Hostile updates: they pass the secret, so the plugin is all that stands before them. */
-#include <dirent.h>
 #include <stdio.h>
 
 #include "test/capture.h"
-
-static const char *const values[] = { "null",
-                                      "true",
-                                      "[]",
-                                      "{}",
-                                      "[[[]]]",
-                                      "\"\"",
-                                      "\"x\"",
-                                      "0",
-                                      "-1",
-                                      "1.5",
-                                      "1e308",
-                                      "4503599627370496",
-                                      "-4503599627370496",
-                                      "9223372036854775807",
-                                      "-9223372036854775808",
-                                      "18446744073709551615",
-                                      "{\"id\":\"x\"}",
-                                      "[{\"type\":\"bold\",\"offset\":-5,\"length\":9}]",
-                                      "\"\\u0000\\uD83D\\uDE00\\u202e</b>\"" };
-#define VALUES (sizeof values / sizeof *values)
-
-/* The document with its nth value (in order of reading) replaced; 0: there are fewer. */
-static int replace(struct kanal_json *json, yyjson_val *value, size_t *n, const char *with)
-{
-    size_t index, max;
-    yyjson_val *key, *member;
-    if ((*n)-- == 0) {
-        kanal_json_raw(json, kanal_str_c(with));
-        return 1;
-    }
-    int done = 0;
-    if (yyjson_is_obj(value)) {
-        kanal_json_object(json);
-        yyjson_obj_foreach (value, index, max, key, member) {
-            kanal_json_key_str(json, kanal_json_text(key));
-            if (done)
-                kanal_json_value(json, member);
-            else
-                done = replace(json, member, n, with);
-        }
-        kanal_json_object_end(json);
-    } else if (yyjson_is_arr(value)) {
-        kanal_json_array(json);
-        yyjson_arr_foreach (value, index, max, member) {
-            if (done)
-                kanal_json_value(json, member);
-            else
-                done = replace(json, member, n, with);
-        }
-        kanal_json_array_end(json);
-    } else {
-        kanal_json_value(json, value);
-    }
-    return done;
-}
 
 static void answer_all(struct fake_host *host)
 {
@@ -66,53 +9,35 @@ static void answer_all(struct fake_host *host)
         fake_request_answer(host, 0, 200, OK_TRUE);
 }
 
-/* Every value of the fixture in turn is something else. The answer is 200 or 400, and what was published is
- * well-formed (the fake host checks) and strictly valid by the contract (the shapes test checks the events
- * written by this run). */
-static size_t mutate(struct fake_host *host, const char *name)
+struct mutation {
+    struct fake_host *host;
+    const char *name;
+};
+
+/* The answer is 200 or 400, and what was published is well-formed (the fake host checks) and strictly valid by the contract (the shapes
+ * test checks the events written by this run). */
+static void post_mutant(kanal_str body, void *user)
 {
-    size_t len, posts = 0;
+    const struct mutation *m = user;
+    int code = post_update(m->host, body.ptr, body.len);
+    cr_assert(code == 200 || code == 400, "%s as %.*s: %d", m->name, (int)body.len, body.ptr, code);
+    answer_all(m->host);
+}
+
+static void mutate(const char *name, void *user)
+{
+    size_t len, *posts = user;
     char *text = read_fixture(name, &len);
-    yyjson_doc *document = kanal_json_parse(kanal_str_of(text, len));
-    cr_assert_not_null(document);
-    for (size_t at = 0, more = 1; more; at++) {
-        const char *with = values[(at * 7 + len) % VALUES];
-        for (size_t v = 0; v < 3 && more; v++, with = values[(at * 7 + len + v * 5) % VALUES]) {
-            struct kanal_buffer out = { 0 };
-            struct kanal_json json;
-            size_t n = at;
-            kanal_json_init(&json, &out);
-            more = (size_t)replace(&json, yyjson_doc_get_root(document), &n, with);
-            if (more) {
-                int code = post_update(host, out.data, out.len);
-                cr_assert(code == 200 || code == 400, "%s with value %zu as %s: %d", name, at, with, code);
-                answer_all(host);
-                posts++;
-            }
-            kanal_buffer_release(&out);
-        }
-    }
-    yyjson_doc_free(document);
+    struct mutation m = { channel_new(NULL), name };
+    *posts += fixture_mutate(kanal_str_of(text, len), post_mutant, &m);
+    channel_free(m.host);
     free(text);
-    return posts;
 }
 
 Test(hostile, any_value_may_be_any_other)
 {
-    DIR *folder = opendir(FIXTURES);
     size_t posts = 0;
-    cr_assert_not_null(folder);
-    for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
-        char name[256];
-        size_t len = strlen(entry->d_name);
-        if (len < 6 || strcmp(entry->d_name + len - 5, ".json") != 0)
-            continue;
-        snprintf(name, sizeof name, "%.*s", (int)(len - 5), entry->d_name);
-        struct fake_host *host = channel_new(NULL);
-        posts += mutate(host, name);
-        channel_free(host);
-    }
-    closedir(folder);
+    fixture_each(FIXTURES, mutate, &posts);
     cr_expect_gt(posts, 3000);
 }
 

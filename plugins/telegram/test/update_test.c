@@ -1,107 +1,34 @@
 /* Updates to events: every fixture against its golden file (fixtures/expected/NAME.json; KANAL_WRITE_GOLDEN=1
  * writes them anew, for a person to read), and by hand what matters most. */
-#include <dirent.h>
-#include <stdio.h>
-
 #include "test/capture.h"
 
 /* ---- Every fixture ---- */
-
-/* The events as one JSON array: what the plugin said, without what the core adds. */
-static void describe(struct fake_host *host, struct kanal_buffer *out)
-{
-    struct kanal_json json;
-    kanal_json_init(&json, out);
-    kanal_json_array(&json);
-    for (size_t i = 0; i < fake_event_count(host); i++) {
-        const kanal_event *event = &fake_event_at(host, i)->event;
-        kanal_json_object(&json);
-        kanal_json_member_str(&json, "type", event->type);
-        kanal_json_member_str(&json, "dedupe", event->dedupe);
-        kanal_json_member_str(&json, "address", event->address);
-        if (event->chat.len > 0)
-            kanal_json_member_str(&json, "chat", event->chat);
-        if (event->external_id.len > 0)
-            kanal_json_member_str(&json, "external_id", event->external_id);
-        if (event->time_ms != 0)
-            kanal_json_member_time(&json, "time", event->time_ms);
-        kanal_json_key(&json, "data");
-        kanal_json_raw(&json, event->data);
-        kanal_json_object_end(&json);
-    }
-    kanal_json_array_end(&json);
-}
-
-static void write_golden(const char *path, kanal_str json)
-{
-    yyjson_doc *document = kanal_json_parse(json);
-    size_t len;
-    char *text = yyjson_write(document, YYJSON_WRITE_PRETTY_TWO_SPACES, &len);
-    FILE *file = fopen(path, "wb");
-    cr_assert_not_null(file, "%s cannot be written", path);
-    fwrite(text, 1, len, file);
-    fputc('\n', file);
-    fclose(file);
-    free(text);
-    yyjson_doc_free(document);
-}
-
-static void check_fixture(const char *name)
-{
-    char path[600];
-    size_t len, golden_len;
-    char *update = read_fixture(name, &len);
-    struct fake_host *host = channel_new(NULL);
-    struct kanal_buffer told = { 0 };
-    cr_expect_eq(post_update(host, update, len), 200, "%s is not answered with 200", name);
-    describe(host, &told);
-    snprintf(path, sizeof path, "%s/expected/%s.json", FIXTURES, name);
-    if (getenv("KANAL_WRITE_GOLDEN"))
-        write_golden(path, kanal_buffer_view(&told));
-    char *golden = read_file(path, &golden_len);
-    yyjson_doc *expected = kanal_json_parse(kanal_str_of(golden, golden_len)),
-               *actual = kanal_json_parse(kanal_buffer_view(&told));
-    cr_assert(expected && actual);
-    cr_expect(yyjson_equals(yyjson_doc_get_root(expected), yyjson_doc_get_root(actual)),
-              "%s tells\n%.*s\nnot\n%s", name, (int)told.len, told.data, golden);
-    yyjson_doc_free(expected);
-    yyjson_doc_free(actual);
-    free(golden);
-    free(update);
-    kanal_buffer_release(&told);
-    channel_free(host);
-}
-
-Test(update, every_fixture_tells_what_its_golden_file_says)
-{
-    DIR *folder = opendir(FIXTURES);
-    size_t count = 0;
-    cr_assert_not_null(folder);
-    for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
-        char name[256];
-        size_t len = strlen(entry->d_name);
-        if (len < 6 || strcmp(entry->d_name + len - 5, ".json") != 0 ||
-            strcmp(entry->d_name, "conformance.json") == 0)
-            continue;
-        snprintf(name, sizeof name, "%.*s", (int)(len - 5), entry->d_name);
-        check_fixture(name);
-        count++;
-    }
-    closedir(folder);
-    cr_expect_geq(count, 80, "only %zu fixtures were found", count);
-}
-
-/* ---- By hand ---- */
 
 static struct fake_host *tell(const char *name)
 {
     size_t len;
     char *update = read_fixture(name, &len);
     struct fake_host *host = channel_new(NULL);
-    cr_assert_eq(post_update(host, update, len), 200);
+    cr_assert_eq(post_update(host, update, len), 200, "%s is not answered with 200", name);
     free(update);
     return host;
 }
+
+static void check_fixture(const char *name, void *user)
+{
+    struct fake_host *host = tell(name);
+    (void)user;
+    fixture_check(host, FIXTURES, name);
+    channel_free(host);
+}
+
+Test(update, every_fixture_tells_what_its_golden_file_says)
+{
+    size_t count = fixture_each(FIXTURES, check_fixture, NULL);
+    cr_expect_geq(count, 80, "only %zu fixtures were found", count);
+}
+
+/* ---- By hand ---- */
 
 static void expect_event(struct fake_host *host, size_t index, const char *type, const char *address,
                          const char *chat, const char *external_id)

@@ -2,8 +2,8 @@
  *
  * A golden file (expected/NAME.json beside the fixtures) holds the events that a fixture tells, without what the core adds;
  * KANAL_WRITE_GOLDEN=1 writes them anew, for a person to read. */
-#ifndef KANAL_PLUGINS_FIXTURES_H
-#define KANAL_PLUGINS_FIXTURES_H
+#ifndef KANAL_TESTS_PLUGINS_FIXTURES_H
+#define KANAL_TESTS_PLUGINS_FIXTURES_H
 #include <criterion/criterion.h>
 
 #include "kanal/testing/fakehost.h"
@@ -21,7 +21,7 @@ void fixture_check(struct fake_host *, const char *folder, const char *name);
 
 typedef void fixture_body_fn(kanal_str body, void *user);
 /* The document with each of its values in turn replaced by others of every JSON type and by odd ones, and with each member
- * in turn removed; then its text cut at every third byte. How many bodies there were. */
+ * in turn removed; or its text cut at every byte. How many bodies there were. */
 size_t fixture_mutate(kanal_str text, fixture_body_fn *, void *user);
 size_t fixture_truncate(kanal_str text, fixture_body_fn *, void *user);
 
