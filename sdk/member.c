@@ -97,7 +97,7 @@ void kanal_member_mime(struct kanal_json *json, kanal_str mime, const char *othe
         kanal_json_member_text(json, "mime", otherwise);
 }
 
-static int is_shallow(yyjson_val *value, int depth)
+int kanal_value_is_shallow(yyjson_val *value, int depth)
 {
     size_t index, max;
     yyjson_val *key, *member;
@@ -106,17 +106,17 @@ static int is_shallow(yyjson_val *value, int depth)
     if (depth == 0)
         return 0;
     yyjson_arr_foreach (value, index, max, member)
-        if (!is_shallow(member, depth - 1))
+        if (!kanal_value_is_shallow(member, depth - 1))
             return 0;
     yyjson_obj_foreach (value, index, max, key, member)
-        if (!is_shallow(member, depth - 1))
+        if (!kanal_value_is_shallow(member, depth - 1))
             return 0;
     return 1;
 }
 
 void kanal_member_copy(struct kanal_json *json, const char *key, yyjson_val *value)
 {
-    if (!value || !is_shallow(value, COPY_DEPTH_MAX))
+    if (!value || !kanal_value_is_shallow(value, COPY_DEPTH_MAX))
         return;
     struct kanal_buffer text = { 0 };
     struct kanal_json copy;
@@ -131,7 +131,7 @@ void kanal_member_copy(struct kanal_json *json, const char *key, yyjson_val *val
 
 void kanal_value_copy(struct kanal_json *json, yyjson_val *value)
 {
-    if (!yyjson_is_ctn(value) || is_shallow(value, VALUE_DEPTH_MAX)) {
+    if (!yyjson_is_ctn(value) || kanal_value_is_shallow(value, VALUE_DEPTH_MAX)) {
         kanal_json_value(json, value);
         return;
     }

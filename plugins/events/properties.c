@@ -134,23 +134,6 @@ static void write_money(struct kanal_json *json, yyjson_val *value)
 
 /* ---- Values ---- */
 
-static int is_shallow(yyjson_val *value, int depth)
-{
-    size_t index, max;
-    yyjson_val *key, *member;
-    if (!yyjson_is_ctn(value))
-        return 1;
-    if (depth == 0)
-        return 0;
-    yyjson_arr_foreach (value, index, max, member)
-        if (!is_shallow(member, depth - 1))
-            return 0;
-    yyjson_obj_foreach (value, index, max, key, member)
-        if (!is_shallow(member, depth - 1))
-            return 0;
-    return 1;
-}
-
 static void write_products(struct kanal_json *json, yyjson_val *array)
 {
     size_t index, max;
@@ -170,7 +153,7 @@ static void write_member(struct kanal_json *json, kanal_str name, yyjson_val *va
     kanal_json_key_str(json, name);
     if (yyjson_is_num(value) && is_money(name, has_currency))
         write_money(json, value);
-    else if (yyjson_is_arr(value) && kanal_str_is(name, "products") && is_shallow(value, 4))
+    else if (yyjson_is_arr(value) && kanal_str_is(name, "products") && kanal_value_is_shallow(value, 4))
         write_products(json, value);
     else
         kanal_value_copy(json, value);

@@ -31,6 +31,8 @@ void kanal_member_true_of(struct kanal_json *, const char *key, yyjson_val *obje
 void kanal_member_mime(struct kanal_json *, kanal_str mime, const char *otherwise);
 /* A provider's value as it is, if it is at most 16 levels deep and 16 KiB long; else nothing. */
 void kanal_member_copy(struct kanal_json *, const char *key, yyjson_val *value);
+/* True if nothing in it is nested deeper than so many levels. */
+int kanal_value_is_shallow(yyjson_val *value, int depth);
 /* A value in the writer's place as it is; nested deeper than 32 levels (with the envelope around it no reader would take it): its JSON
  * text, as a string. null if NULL. */
 void kanal_value_copy(struct kanal_json *, yyjson_val *value);
