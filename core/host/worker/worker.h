@@ -89,7 +89,7 @@ static inline int64_t worker_now_ms(const struct worker *worker)
     return (int64_t)uv_now(worker->workers->host->loop);
 }
 
-/* supervise.c */
+/* workers.c; the rest until link.c: supervise.c */
 int workers_new(struct workers **ret_workers, struct host *);
 /* Every channel has stopped: the processes end, each in its own time but 2 s at most; then done(). */
 void workers_stop(struct workers *, void (*done)(void *user), void *user);
