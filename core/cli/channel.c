@@ -8,7 +8,8 @@
 #include "config/memory.h"
 #include "kanal/sdk/json.h"
 
-#define WAIT_MS 90000 /* a handover has its own, shorter deadlines */
+#define LOOK_MS 5000
+#define CHANGE_MS 90000 /* a handover has its own, shorter deadlines */
 #define BODY_MAX (1u << 20)
 #define PAGE 200
 
@@ -33,6 +34,7 @@ struct call {
 
 struct action {
     const char *name, *argument; /* NULL: takes none */
+    int64_t wait_ms;
     void (*tell)(yyjson_val *answer, int is_first);
 };
 
@@ -86,9 +88,11 @@ static void tell_list(yyjson_val *answer, int is_first)
 }
 
 static const struct action actions[] = {
-    { "list", NULL, tell_list },        { "get", "ID", tell_channel },     { "add", "FILE", tell_channel },
-    { "change", "FILE", tell_channel }, { "remove", "ID", tell_channel },  { "pause", "ID", tell_channel },
-    { "resume", "ID", tell_channel },   { "restart", "ID", tell_channel }, { "upgrade", "ID", tell_channel },
+    { "list", NULL, LOOK_MS, tell_list },         { "get", "ID", LOOK_MS, tell_channel },
+    { "add", "FILE", CHANGE_MS, tell_channel },   { "change", "FILE", CHANGE_MS, tell_channel },
+    { "remove", "ID", CHANGE_MS, tell_channel },  { "pause", "ID", CHANGE_MS, tell_channel },
+    { "resume", "ID", CHANGE_MS, tell_channel },  { "restart", "ID", CHANGE_MS, tell_channel },
+    { "upgrade", "ID", CHANGE_MS, tell_channel },
 };
 
 static void tell_error(const struct call *call, yyjson_val *error)
@@ -181,6 +185,10 @@ static int failed(struct call *call, natsStatus status, const char *subject)
         fprintf(stderr, "kanal channel: the broker does not allow it: %s\n", violation);
     else if (status == NATS_NO_RESPONDERS)
         fprintf(stderr, "kanal channel: no gateway answers %s at %s\n", subject, call->client.server);
+    else if (status == NATS_TIMEOUT)
+        fprintf(stderr, "kanal channel: no gateway has answered %s at %s within %lld s%s\n", subject,
+                call->client.server, (long long)(call->action->wait_ms / 1000),
+                call->action->wait_ms > LOOK_MS ? "; it may have been done: `kanal channel get` tells" : "");
     else
         fprintf(stderr, "kanal channel: %s: %s\n", subject, natsStatus_GetText(status));
     return status == NATS_TIMEOUT ? CLI_TIMEOUT : violation[0] != '\0' ? CLI_FAILED : CLI_BROKER;
@@ -197,7 +205,7 @@ static int ask_once(struct call *call)
     if (code == CLI_OK) {
         snprintf(subject, sizeof subject, "%s.api.channel-%s", call->client.prefix, call->action->name);
         natsStatus status = natsConnection_Request(&answer, call->client.connection, subject, body.data,
-                                                   (int)body.len, WAIT_MS);
+                                                   (int)body.len, call->action->wait_ms);
         code = status == NATS_OK
                    ? tell(call, kanal_str_of(natsMsg_GetData(answer), (size_t)natsMsg_GetDataLength(answer)))
                    : failed(call, status, subject);

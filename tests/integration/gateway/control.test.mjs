@@ -302,7 +302,7 @@ accounts {
 }` });
   const kanal = await Kanal.start(broker, [echo('one')], { broker: { user: 'kanal', password: 'b' } });
   const ask = (...words) => run(['channel', ...words, '--server', broker.url, '--user', 'operator'], { env: { KANAL_PASSWORD: 's' } });
-  await until('the API answers', async () => (await ask('list')).code === 0);
+  await until('the API answers', async () => (await ask('list')).code === 0, 30000); // one that asks too early waits 5 s
   assert.match((await ask('list')).stdout, /^one /m);
   assert.equal((await ask('pause', 'one')).code, 0);
   assert.match((await ask('list')).stdout, /^one .*paused/m);
