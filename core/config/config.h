@@ -82,7 +82,7 @@ struct config {
         const char *level, *format; /* "info", "json" */
     } log;
     struct {
-        const char *seal_key;              /* a file, or NULL: channels with secrets cannot be added at run time */
+        const char *seal_key; /* a file, or NULL: channels with secrets cannot be added at run time */
         const char *const *old_seal_keys; /* NULL-ended files: what was sealed with these is still read */
     } runtime;
     const char *const *plugin_path; /* NULL-ended directories */

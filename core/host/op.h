@@ -61,7 +61,7 @@ struct op {
     void *owner;           /* who asked: an inbound request, a delivery … */
     const void *argument;  /* what the plugin is called with; the owner's */
     uint32_t waiting;      /* of OP_HTTP: publishes that name it as their cause */
-    int is_held;   /* of OP_HTTP: the channel's next instance gets it */
+    int is_held;           /* of OP_HTTP: the channel's next instance gets it */
     int responded;         /* of OP_HTTP: response holds the answer that waits for them */
     kanal_status failed;   /* of OP_HTTP: what became of them */
     uint32_t sent;         /* of OP_DELIVER in a worker: requests made for it that may have left … */

@@ -32,8 +32,8 @@ struct job {
     struct report report; /* the outcome to be stored */
     struct kanal_buffer external_id, provider_code, provider_message;
     int is_not_up; /* of waiting: for the channel */
-    int is_dead; /* also a dead letter */
-    int is_last; /* nothing follows: acknowledge when stored */
+    int is_dead;   /* also a dead letter */
+    int is_last;   /* nothing follows: acknowledge when stored */
     size_t storing;
     kanal_status stored;
     uint64_t started_ns;

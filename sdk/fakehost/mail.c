@@ -127,8 +127,8 @@ static void run(struct fake_host *host, struct task *task)
     kanal_mail_result result = { .struct_size = sizeof result,
                                  .recipients = replies,
                                  .recipient_count = count };
-    result.reply =
-        (kanal_mail_reply){ .code = (int32_t)task->revision, .text = fake_arena_str(&arguments, task->value) };
+    result.reply = (kanal_mail_reply){ .code = (int32_t)task->revision,
+                                       .text = fake_arena_str(&arguments, task->value) };
     for (size_t i = 0; i < count; i++)
         replies[i] = result.reply;
     result.accepted = task->status == KANAL_OK ? (uint32_t)count : 0;

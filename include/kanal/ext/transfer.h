@@ -56,7 +56,7 @@ typedef struct kanal_mail {
 } kanal_mail;
 
 typedef struct kanal_mail_reply { /* frozen; code 0: there was none */
-    int32_t code;            /* RFC 5321, 4.2: 250, 421, 550 … */
+    int32_t code;                 /* RFC 5321, 4.2: 250, 421, 550 … */
     uint32_t reserved;
     kanal_str
         text; /* its words, all lines, with an enhanced code where the server gave one ("5.1.1 no such user") */
@@ -64,7 +64,7 @@ typedef struct kanal_mail_reply { /* frozen; code 0: there was none */
 
 typedef struct kanal_mail_result { /* borrowed */
     uint32_t struct_size;
-    uint32_t accepted;             /* how many recipients the server took */
+    uint32_t accepted;                  /* how many recipients the server took */
     kanal_mail_reply reply;             /* the one that decided: to the body, or else to what failed */
     const kanal_mail_reply *recipients; /* in the order of kanal_mail.recipients */
     size_t recipient_count;

@@ -311,7 +311,8 @@ Test(handover, a_pause_goes_over_to_the_next)
     old->pause = (struct channel_pause){ .directions = CHANNEL_PAUSE_IN };
     begin_handover(old);
     RUN_UNTIL(&rig, done.count == 1);
-    cr_expect(done.status == KANAL_OK && done.channel != old && channel_is_paused(done.channel, CHANNEL_PAUSE_IN));
+    cr_expect(done.status == KANAL_OK && done.channel != old &&
+              channel_is_paused(done.channel, CHANNEL_PAUSE_IN));
     cr_expect_not(channel_is_paused(done.channel, CHANNEL_PAUSE_OUT));
     end();
 }

@@ -31,7 +31,7 @@ static inline void peer_init(struct peer *peer, struct plugin *plugin)
     if (peer->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         signal(SIGSEGV, SIG_DFL); /* AddressSanitizer would write a report of it */
-        close_range(0, ~0u, 0); /* an end kept here would hide another peer's death */
+        close_range(0, ~0u, 0);   /* an end kept here would hide another peer's death */
         for (;;)
             pause();
     }
