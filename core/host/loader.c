@@ -125,7 +125,7 @@ struct plugin *plugins_load(const char *const *directories, plugin_error_fn *tel
     for (size_t i = 0; i < paths.count; i++) {
         struct kanal_buffer error = { 0 };
         struct plugin *plugin = NULL;
-        if (plugin_load(&plugin, paths.list[i], &error) == 0)
+        if (plugin_load(&plugin, paths.list[i], &error) == 0 && plugin)
             plugins_add(&list, plugin, tell, user);
         else
             tell(user, paths.list[i], kanal_buffer_view(&error));

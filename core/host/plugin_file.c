@@ -105,7 +105,7 @@ int plugin_open(const kanal_plugin **ret_descriptor, const char *path, struct ka
     if (!handle)
         return plugin_refuse(error, "it cannot be loaded: %s", dlerror());
     const kanal_plugin *(*entry)(void) = NULL;
-    if (find_entry(handle, &entry, error) != 0)
+    if (find_entry(handle, &entry, error) != 0 || !entry)
         return KANAL_E_INVALID;
     const kanal_plugin *descriptor = entry();
     if (!descriptor)

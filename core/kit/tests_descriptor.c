@@ -60,7 +60,8 @@ static void check_slots(struct kit_run *run)
     if (handle)
         entry = dlsym(handle, "kanal_plugin_v1");
     memcpy(&call, &entry, sizeof call);
-    if (call && call() != call())
+    const kanal_plugin *first = call ? call() : NULL, *second = call ? call() : NULL;
+    if (first != second)
         kit_fail(run, "kanal_plugin_v1() returns another descriptor each time: it must be static");
 }
 

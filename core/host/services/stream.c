@@ -335,9 +335,8 @@ static kanal_op stream_connect(const kanal_host *host, const kanal_stream_target
         log_write(channel->host->log, KANAL_LOG_WARN, "stream", channel->id.ptr, "a stream was refused: %s",
                   reason);
         stream_end(c, status, reason);
-    }
-    if (c->ended)
         return id;
+    }
     uint32_t timeout = target->connect_timeout_ms ? target->connect_timeout_ms : CONNECT_DEFAULT_MS;
     c->timeout_ms = timeout < CONNECT_MAX_MS ? timeout : CONNECT_MAX_MS;
     c->started_ms = uv_now(channel->host->loop);

@@ -56,7 +56,7 @@ static void make_environment(char *environment[5])
     static const char *const names[] = { "ASAN_OPTIONS=", "LSAN_OPTIONS=", "UBSAN_OPTIONS=",
                                          "TSAN_OPTIONS=" };
     size_t count = 0;
-    for (char **variable = environ; IS_SANITIZED && *variable && count < 4; variable++)
+    for (char **variable = IS_SANITIZED ? environ : NULL; variable && *variable && count < 4; variable++)
         for (size_t i = 0; i < sizeof names / sizeof *names; i++)
             if (strncmp(*variable, names[i], strlen(names[i])) == 0)
                 environment[count++] = *variable;

@@ -13,9 +13,11 @@ struct kanal_channel *instance_find(const struct worker *worker, uint32_t number
 static struct kanal_channel *new_number(struct worker *worker)
 {
     uint32_t room = worker->instance_room;
+    if (room + 16 > WIRE_CHANNELS_MAX)
+        return NULL;
     struct kanal_channel **instances =
         realloc(worker->instances, (room + 16) * sizeof(struct kanal_channel *));
-    if (!instances || room + 16 > WIRE_CHANNELS_MAX)
+    if (!instances)
         return NULL;
     worker->instances = instances;
     memset(instances + room, 0, 16 * sizeof(struct kanal_channel *));

@@ -81,6 +81,8 @@ void ticket_free(struct ticket *ticket)
 
 void tickets_drop(struct kanal_channel *instance)
 {
-    while (instance->tickets)
-        ticket_free(instance->tickets);
+    for (struct ticket *ticket = instance->tickets, *next; ticket; ticket = next) {
+        next = ticket->next;
+        ticket_free(ticket);
+    }
 }

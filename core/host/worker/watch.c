@@ -28,12 +28,13 @@ static void check_hang(struct worker *worker)
 
 static void read_rss(struct worker *worker)
 {
-    char path[64], text[128];
-    unsigned long size = 0, resident = 0;
+    char path[64], text[128], *end = NULL;
     snprintf(path, sizeof path, "/proc/%ld/statm", (long)worker->process->pid);
     FILE *file = fopen(path, "re");
-    if (file && fgets(text, sizeof text, file) && sscanf(text, "%lu %lu", &size, &resident) == 2)
-        worker->rss->value = (double)resident * (double)sysconf(_SC_PAGESIZE);
+    if (file && fgets(text, sizeof text, file)) { /* pages in all, then those in memory */
+        (void)strtoul(text, &end, 10);
+        worker->rss->value = (double)strtoul(end, NULL, 10) * (double)sysconf(_SC_PAGESIZE);
+    }
     if (file)
         fclose(file);
 }

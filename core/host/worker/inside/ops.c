@@ -96,8 +96,10 @@ static void forget_local(struct inside *in, const struct inside_channel *channel
 void inside_ops_drop(struct inside_channel *channel)
 {
     forget_local(channel->inside, channel);
-    while (channel->ops)
-        inside_op_free(channel->ops);
+    for (struct inside_op *op = channel->ops, *next; op; op = next) {
+        next = op->next;
+        inside_op_free(op);
+    }
 }
 
 void inside_op_end(struct inside_op *op, kanal_status status)

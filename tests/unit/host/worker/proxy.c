@@ -132,6 +132,23 @@ Test(worker_proxy, more_worked_off_than_there_was_is_a_broken_frame)
 }
 
 /* A number of one channel says nothing in the name of another. */
+Test(worker_proxy, a_worker_without_numbers_keeps_the_channels_that_it_has)
+{
+    struct channel *first = add(0), *second = add(1);
+    uint32_t number = start(first);
+    struct worker *full = first->worker;
+    size_t room = WIRE_CHANNELS_MAX - 8, used = full->instance_room;
+    full->instances = realloc(full->instances, room * sizeof *full->instances);
+    memset(full->instances + used, 0, (room - used) * sizeof *full->instances);
+    full->instance_room = (uint32_t)room;
+    struct kanal_channel *spare = full->free_instances;
+    full->free_instances = NULL;
+    channel_start(second);
+    cr_expect_eq(second->state, CHANNEL_FAILED);
+    cr_expect_eq(instance_find(full, number), first->instance);
+    full->free_instances = spare;
+}
+
 Test(worker_proxy, another_channels_number_finds_nothing)
 {
     struct channel *one = add(0), *two = add(1);
