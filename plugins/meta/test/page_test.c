@@ -204,6 +204,7 @@ Test(send, text)
     EXPECT_TEXT(call_text(&call, "recipient/id"), meta_test.chat);
     call_free(&call);
     fake_request_answer(host, 0, 200, sent_answer);
+    expect_sent(host, op, sent_id);
     expect_failed(host, send_to(host, NULL, "messenger:999/5", SEND("[" TEXT("x") "]")),
                   KANAL_SCOPE_RECIPIENT, "recipient_unknown");
     char other[64]; /* of a page whose id is as long as ours */
