@@ -327,8 +327,8 @@ static kanal_op stream_connect(const kanal_host *host, const kanal_stream_target
     kanal_op id = 0;
     struct connection *c =
         stream_begin(channel, target ? target->idle_timeout_ms : 0, target ? target->credit : 0, &id);
-    if (!c)
-        return 0;
+    if (!c || c->ended)
+        return id;
     void *gate = NULL;
     kanal_status status = target_check(channel, target, c->host, &gate, reason);
     if (status != KANAL_OK) {
