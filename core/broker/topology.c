@@ -22,6 +22,8 @@ static const struct stream_fact {
     { "ACTIVITY", "activity.>", JS_LIMITS, offsetof(struct topology_options, activity_ms) },
     { "COMMANDS", "commands.>", JS_WORK_QUEUE, 0 },
     { "LANES", "lanes.>", JS_WORK_QUEUE, 0 },
+    { "ATTEMPTS", "attempts.*", JS_LIMITS, 0 },
+    { "SCHEDULED", "scheduled.*", JS_LIMITS, 0 },
     { "DEAD", "dead.>", JS_LIMITS, offsetof(struct topology_options, dead_ms) },
     { "RAW", "raw.>", JS_LIMITS, offsetof(struct topology_options, raw_ms) },
 };

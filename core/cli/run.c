@@ -94,6 +94,8 @@ static int start_host(struct gateway *g)
                                     .base_url = g->base_url,
                                     .public_url = c->http.public_url,
                                     .ca_file = c->outgoing.ca };
+    if (instance_open(&g->instance, c->data_dir) == 0)
+        options.instance = g->instance.id;
     if (http_client_new(&g->http, &g->loop, &client) != 0)
         return gateway_fail(g, CLI_FAILED, "the HTTP client", "out of memory");
     options.http = g->http;
@@ -193,6 +195,7 @@ static void on_answering(uv_timer_t *timer)
 static void on_drained(void *user)
 {
     struct gateway *g = user;
+    outbound_leave(g->outbound);
     uv_timer_start(&g->timer, on_answering, 0, 20);
 }
 
@@ -257,6 +260,7 @@ static void gateway_release(struct gateway *g)
     broker_embedded_stop(g->embedded);
     close_handles(g);
     uv_run(&g->loop, UV_RUN_DEFAULT);
+    instance_close(&g->instance);
     uv_loop_close(&g->loop);
     json_schema_free(g->contract);
     ids_free(g->ids);
@@ -312,7 +316,7 @@ static void init_loop(struct gateway *g)
 
 static int gateway_run(const char *path, const char *plugins)
 {
-    struct gateway g = { .config_path = path, .plugin_path = { plugins, NULL } };
+    struct gateway g = { .config_path = path, .plugin_path = { plugins, NULL }, .instance = { .fd = -1 } };
     int code = setup_load(&g.setup, SETUP_USED, path, plugins);
     if (code != CLI_OK) {
         fprintf(stderr, "%s: %zu error%s; nothing was started\n", path, g.setup.errors,

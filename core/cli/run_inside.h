@@ -7,6 +7,7 @@
 #include "host/host.h"
 #include "inbound/front.h"
 #include "ops/admin.h"
+#include "ops/instance.h"
 #include "outbound/outbound.h"
 
 struct gateway {
@@ -34,6 +35,7 @@ struct gateway {
     enum { REST_UNKNOWN, REST_UNDER_WAY, REST_KNOWN } rest_state;
     int control_waits, reload_waits; /* for the rest */
     char instance_id[33];
+    struct instance instance; /* of data_dir */
     const char *config_path;
     const char *plugin_path[2]; /* --plugins, NULL-ended; or empty */
     char base_url[300];

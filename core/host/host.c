@@ -61,6 +61,7 @@ int host_new(struct host **ret_host, const struct host_options *options)
     host->http = options->http;
     host->public_url = options->public_url;
     host->ca_file = options->ca_file;
+    host->instance = options->instance;
     host->envelope = (struct envelope_context){ .ids = options->ids,
                                                 .prefix = kanal_str_c(options->prefix),
                                                 .base_url = kanal_str_c(options->base_url) };

@@ -31,6 +31,7 @@ struct host {
     struct net_tls *tls;       /* NULL until the first stream */
     struct mail *mail;         /* NULL until the first mail */
     struct lease_book *leases; /* NULL until the first lease */
+    const char *instance;      /* who holds our leases (ops/instance.h); NULL: this process alone */
     struct envelope_context envelope;
     struct publisher *publisher;
     struct host_names names;
@@ -75,7 +76,8 @@ struct host_options {
     const char *prefix;
     const char *base_url; /* for media URLs */
     const char *public_url;
-    const char *ca_file; /* or NULL; borrowed */
+    const char *ca_file;  /* or NULL; borrowed */
+    const char *instance; /* or NULL; borrowed */
 };
 
 int host_new(struct host **ret_host, const struct host_options *);

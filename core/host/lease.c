@@ -289,11 +289,11 @@ static struct lease_book *book_of(struct host *host)
     if (book)
         return book;
     book = calloc(1, sizeof *book);
-    if (!book || ids_random("l_", &id) != 0) {
+    if (!book || (!host->instance && ids_random("l_", &id) != 0)) {
         free(book);
         return NULL;
     }
-    snprintf(book->holder, sizeof book->holder, "%.*s", (int)ID_LEN, id.text);
+    snprintf(book->holder, sizeof book->holder, "%s", host->instance ? host->instance : id.text);
     book->host = host;
     host->leases = book;
     return book;
@@ -319,10 +319,15 @@ static struct lease_group *group_of(struct lease_book *book, const char *key)
 
 int lease_join(struct host *host, kanal_str plugin, kanal_str channel_id, struct lease_member *member)
 {
-    struct lease_book *book = book_of(host);
     char key[48];
     snprintf(key, sizeof key, "%.*s.%" PRIu32, (int)(plugin.len < 32 ? plugin.len : 32), plugin.ptr,
              lease_group_of(channel_id));
+    return lease_join_named(host, key, member);
+}
+
+int lease_join_named(struct host *host, const char *key, struct lease_member *member)
+{
+    struct lease_book *book = book_of(host);
     struct lease_group *g = book ? group_of(book, key) : NULL;
     if (!g)
         return KANAL_E_INTERNAL;

@@ -5,6 +5,7 @@
  * back are used, and none of two machines is compared:
  *   the holder  counts from when it sent the renewal, and gives up a fifth of the ttl early;
  *   a waiter    counts from when it first saw the revision that stands there, and takes over by that revision.
+ * A process that follows another one in the same data_dir (ops/instance.h) has its name: what that one held is its own at once.
  * What the waiter saw was stored after it was sent, so the holder has stopped before. The bucket forgets records after 10 s,
  * which is at least every ttl; a waiter that has seen the record before waits as if it were still there. */
 #ifndef KANAL_HOST_LEASE_H
@@ -33,6 +34,8 @@ struct lease_member {
 uint32_t lease_group_of(kanal_str channel_id);
 /* 0 or KANAL_E_INTERNAL. changed() never runs inside. */
 int lease_join(struct host *, kanal_str plugin, kanal_str channel_id, struct lease_member *);
+/* The core's own work, by the record's key: "_.intake", "_.lane-3". A plugin's name has no '_' in front. */
+int lease_join_named(struct host *, const char *key, struct lease_member *);
 /* The last of a group that is held gives it back. Fine when not joined. */
 void lease_leave(struct lease_member *);
 /* The number of this holding, another one each time the lease is gained; 0: not held, by this machine's clock right now. */

@@ -1,55 +1,59 @@
-/* Intake: from the stream of commands into the lanes, or to the dead letters. */
-#include "event/address.h"
-#include "outbound/internal.h"
+/* Intake: from the stream of commands into the lanes, in the stream's order; or to their time, or to the dead letters.
+ *
+ * One gateway has its lease. Each command is first made in the ledger, which knows whether its id was there before, then moved. Moves
+ * overlap, and each names the one before it as the stream's last (Nats-Expected-Last-Msg-Id): when one is not stored, those behind it are
+ * refused, and all go again in their order. */
+#include "broker/kv.h"
+#include "kanal/sdk/time.h"
+#include "outbound/cancel.h"
+#include "outbound/ledger.h"
+#include "outbound/schedule.h"
 
 #define MOVE_TIMEOUT_MS 5000u
-#define COMMAND_BYTES_MAX (512u * 1024)
-#define RETRY_MS 1000u
-#define VIOLATIONS_SHOWN 5u
+#define RETRY_MS 1000
+#define AGAIN_MS 50      /* after a refusal because of the one before */
+#define SCHEDULE_MS 1000 /* what is due so soon goes at once */
 #define SPARE_MAX 256u
+#define DURABLE "intake"
 
-/* One command on its way through. */
+/* Checked: to be made in the ledger. Accepted: to be moved, when all before it are. Ending: it goes nowhere, which is being told. */
+enum intake_state { IN_CHECKED, IN_ACCEPTING, IN_ACCEPTED, IN_MOVING, IN_ENDING, IN_DONE };
+
 struct intake {
     struct outbound *outbound;
-    struct intake *prev, *next;
+    struct intake *next;
     struct js_token token;
-    struct kanal_buffer subject, payload, address; /* copies: the broker's are borrowed */
-    yyjson_doc *document;
-    yyjson_val *command;
-    kanal_str verb, channel_token; /* of the subject */
-    struct channel *channel;       /* NULL: none */
-    struct report report;
-    struct kanal_buffer detail, lane_subject, message_id;
+    uint64_t sequence, scheduled; /* in the stream of commands, or in that of what is scheduled */
+    enum intake_state state;
+    int is_orphan;                        /* the lease is lost: only what is under way is waited for */
+    struct kanal_buffer subject, payload; /* copies: the broker's are borrowed */
+    struct command command;
+    struct id key;
+    int64_t at_ms;
     size_t waiting; /* stores under way */
     kanal_status status;
-    uv_timer_t *retry;
+    int is_out_of_turn;
 };
 
-static void attempt(struct intake *in);
+static void advance(struct outbound *o);
+
+/* ---- Memory ---- */
 
 /* A used one with its memory, if there is one. */
 static struct intake *intake_new(struct outbound *o)
 {
-    struct intake *in = o->spare_intakes;
+    struct intake *in = o->intake.spare;
     if (!in)
         in = calloc(1, sizeof *in);
     else
-        o->spare_intakes = in->next;
+        o->intake.spare = in->next;
     if (!in)
         return NULL;
-    o->spare_intake_count -= o->spare_intake_count > 0;
+    o->intake.spare_count -= o->intake.spare_count > 0;
     *in = (struct intake){ .outbound = o,
                            .subject = in->subject,
                            .payload = in->payload,
-                           .address = in->address,
-                           .detail = in->detail,
-                           .lane_subject = in->lane_subject,
-                           .message_id = in->message_id };
-    in->next = o->intakes;
-    if (in->next)
-        in->next->prev = in;
-    o->intakes = in;
-    o->intake_pending++;
+                           .command = { .address = in->command.address, .detail = in->command.detail } };
     return in;
 }
 
@@ -57,375 +61,407 @@ static void release(struct intake *in)
 {
     kanal_buffer_release(&in->subject);
     kanal_buffer_release(&in->payload);
-    kanal_buffer_release(&in->address);
-    kanal_buffer_release(&in->detail);
-    kanal_buffer_release(&in->lane_subject);
-    kanal_buffer_release(&in->message_id);
+    kanal_buffer_release(&in->command.address);
+    kanal_buffer_release(&in->command.detail);
     free(in);
 }
 
 static void intake_free(struct intake *in)
 {
     struct outbound *o = in->outbound;
-    o->intake_pending--;
-    if (in->prev)
-        in->prev->next = in->next;
-    else
-        o->intakes = in->next;
-    if (in->next)
-        in->next->prev = in->prev;
-    yyjson_doc_free(in->document);
-    if (o->spare_intake_count >= SPARE_MAX) {
+    yyjson_doc_free(in->command.document);
+    in->command.document = NULL;
+    if (o->intake.spare_count >= SPARE_MAX) {
         release(in);
         return;
     }
     outbound_buffer_clear(&in->subject);
     outbound_buffer_clear(&in->payload);
-    outbound_buffer_clear(&in->address);
-    outbound_buffer_clear(&in->detail);
-    outbound_buffer_clear(&in->lane_subject);
-    outbound_buffer_clear(&in->message_id);
-    in->next = o->spare_intakes;
-    o->spare_intakes = in;
-    o->spare_intake_count++;
+    outbound_buffer_clear(&in->command.address);
+    outbound_buffer_clear(&in->command.detail);
+    in->next = o->intake.spare;
+    o->intake.spare = in;
+    o->intake.spare_count++;
 }
 
-static void on_retry_closed(uv_handle_t *handle)
+static void drop_all(struct outbound *o)
 {
-    free(handle);
+    for (struct intake *in = o->intake.first, *next; in; in = next) {
+        next = in->next;
+        in->is_orphan = 1;
+        if (in->waiting == 0)
+            intake_free(in);
+    }
+    o->intake.first = NULL;
+    o->intake.last = &o->intake.first;
+    o->intake.count = o->intake.moving = 0;
+    o->intake.is_broken = 0;
+    o->intake.last_id[0] = 0;
 }
 
 void intake_free_all(struct outbound *o)
 {
-    for (struct intake *in = o->intakes, *next; in; in = next) {
+    js_pull_stop(o->intake.pull);
+    o->intake.pull = NULL;
+    for (struct intake *in = o->intake.first, *next; in; in = next) {
         next = in->next;
-        if (in->retry)
-            uv_close((uv_handle_t *)in->retry, on_retry_closed);
         intake_free(in);
     }
-    for (struct intake *in = o->spare_intakes, *next; in; in = next) {
+    o->intake.first = NULL;
+    for (struct intake *in = o->intake.spare, *next; in; in = next) {
         next = in->next;
         release(in);
     }
+    o->intake.spare = NULL;
 }
 
-static void on_retry(uv_timer_t *timer)
+size_t intake_under_way(const struct outbound *o)
 {
-    struct intake *in = timer->data;
-    uv_close((uv_handle_t *)timer, on_retry_closed);
-    in->retry = NULL;
-    attempt(in);
+    size_t count = 0;
+    for (const struct intake *in = o->intake.first; in; in = in->next)
+        count += in->state == IN_ACCEPTING || in->state == IN_MOVING || in->state == IN_ENDING;
+    return count;
 }
 
-static void attempt_later(struct intake *in)
+static void append(struct outbound *o, struct intake *in)
+{
+    *o->intake.last = in;
+    o->intake.last = &in->next;
+    o->intake.count++;
+}
+
+/* ---- The end of one ---- */
+
+static void end(struct intake *in)
 {
     struct outbound *o = in->outbound;
-    in->retry = o->draining ? NULL : malloc(sizeof *in->retry);
-    if (!in->retry) { /* the broker gives it again */
-        js_settle(o->intake, &in->token, JS_NAK);
-        intake_free(in);
-        return;
+    in->state = IN_DONE;
+    if (in->scheduled)
+        schedule_done(o->schedule, in->scheduled);
+    else
+        js_settle(o->intake.pull, &in->token, JS_ACK);
+    while (o->intake.first && o->intake.first->state == IN_DONE) {
+        struct intake *done = o->intake.first;
+        o->intake.first = done->next;
+        if (!o->intake.first)
+            o->intake.last = &o->intake.first;
+        o->intake.count--;
+        intake_free(done);
     }
-    uv_timer_init(o->host->loop, in->retry);
-    in->retry->data = in;
-    uv_timer_start(in->retry, on_retry, RETRY_MS, 0);
 }
 
+static int is_hopeless(kanal_status status)
+{
+    return status == KANAL_E_INVALID || status == KANAL_E_DENIED || status == KANAL_E_TOO_LARGE;
+}
+
+static void retry(struct outbound *o, int64_t after_ms)
+{
+    int64_t at = outbound_loop_ms(o) + after_ms;
+    if (o->intake.next_ms < at)
+        o->intake.next_ms = at;
+}
+
+/* One store of a command that is told, moved or scheduled has ended. */
 static void on_stored(void *user, kanal_status status)
 {
     struct intake *in = user;
-    if (status != KANAL_OK)
+    struct outbound *o = in->outbound;
+    if (status != KANAL_OK && !is_hopeless(status))
         in->status = status;
     if (--in->waiting > 0)
         return;
-    int hopeless =
-        in->status == KANAL_E_INVALID || in->status == KANAL_E_DENIED || in->status == KANAL_E_TOO_LARGE;
-    if (in->status != KANAL_OK && !hopeless) {
-        attempt_later(in);
+    if (in->is_orphan) {
+        intake_free(in);
         return;
     }
-    js_settle(in->outbound->intake, &in->token, JS_ACK);
-    intake_free(in);
+    int was_moving = in->state == IN_MOVING;
+    o->intake.moving -= was_moving;
+    if (in->status == KANAL_OK) {
+        end(in);
+    } else {
+        in->state = was_moving ? IN_ACCEPTED : IN_ENDING;
+        o->intake.is_broken |= was_moving;
+        retry(o, in->is_out_of_turn ? AGAIN_MS : RETRY_MS);
+    }
+    if (o->intake.moving == 0)
+        advance(o);
 }
 
 static void on_moved(void *user, kanal_status status, const struct js_ack *ack, kanal_str reason)
 {
+    struct intake *in = user;
     (void)ack;
-    (void)reason;
-    on_stored(user, status == KANAL_E_REJECTED ? KANAL_E_NETWORK : status);
+    if (status == KANAL_E_REJECTED && kanal_str_starts(reason, "wrong last msg"))
+        in->is_out_of_turn = 1;
+    on_stored(in, status == KANAL_E_REJECTED ? KANAL_E_NETWORK : status);
 }
+
+/* ---- It goes nowhere ---- */
 
 /* Who speaks in the event of a command that reached no channel. */
 static struct envelope_source source_of(const struct intake *in)
 {
     struct envelope_source nobody = { .channel = KANAL_LIT("_"), .plugin = KANAL_LIT("kanal") };
-    return in->channel ? in->channel->source : nobody;
+    return in->command.channel ? in->command.channel->source : nobody;
 }
 
-static void refuse(struct intake *in)
+static void tell_refusal(struct intake *in)
 {
+    struct command *c = &in->command;
     struct envelope_source source = source_of(in);
-    struct dead_letter dead = { .channel = in->channel ? in->channel->id : (kanal_str){ 0 },
-                                .subject = kanal_buffer_view(&in->subject),
-                                .verb = in->verb,
-                                .payload = kanal_buffer_view(&in->payload),
-                                .command = yyjson_is_obj(in->command) ? in->command : NULL,
-                                .report = &in->report };
+    struct dead_letter dead = { .channel = c->channel ? c->channel->id : (kanal_str){ 0 },
+                                .subject = c->subject,
+                                .verb = c->verb,
+                                .payload = c->payload,
+                                .command = yyjson_is_obj(c->root) ? c->root : NULL,
+                                .report = &c->report };
     in->waiting++;
     report_dead(in->outbound, &dead, on_stored, in);
-    if (in->report.command_id.len == 0)
+    if (c->report.command_id.len == 0)
         return;
     in->waiting++;
-    in->report.type = "message.failed";
-    report_event(in->outbound, &source, &in->report, on_stored, in);
+    c->report.type = "message.failed";
+    report_event(in->outbound, &source, &c->report, on_stored, in);
+}
+
+static void tell_cancelled(struct intake *in)
+{
+    struct report *report = &in->command.report;
+    in->waiting++;
+    report->type = "message.cancelled";
+    report->reason = "request";
+    report_event(in->outbound, &in->command.channel->source, report, on_stored, in);
+}
+
+/* Refused, cancelled, or already there: says so, and ends. */
+static void tell(struct intake *in)
+{
+    in->state = IN_ENDING;
+    in->status = KANAL_OK;
+    in->waiting = 1; /* without memory a store may end at once: the command must outlive this */
+    if (in->command.report.code)
+        tell_refusal(in);
+    else if (cancels_have(in->outbound->cancels, in->key.text + 2))
+        tell_cancelled(in);
+    on_stored(in, KANAL_OK);
+}
+
+/* ---- Moving ---- */
+
+static void write_lane_subject(const struct intake *in, struct kanal_buffer *out)
+{
+    const struct command *c = &in->command;
+    kanal_buffer_text(out, in->outbound->prefix);
+    kanal_buffer_text(out, command_class(c->root) == LANE_BULK ? ".lanes.b" : ".lanes.");
+    kanal_buffer_uint(out, lane_shard(c->channel->id));
+    kanal_buffer_byte(out, '.');
+    kanal_buffer_str(out, c->channel->id);
+    kanal_buffer_byte(out, '.');
+    kanal_buffer_str(out, c->verb);
+}
+
+static void publish_to_lane(struct intake *in)
+{
+    struct outbound *o = in->outbound;
+    struct kanal_buffer subject = { 0 };
+    write_lane_subject(in, &subject);
+    kanal_field after = { KANAL_LIT("Nats-Expected-Last-Msg-Id"), kanal_str_c(o->intake.last_id) };
+    struct broker_out out = { .subject = kanal_buffer_view(&subject),
+                              .payload = in->command.payload,
+                              .headers = &after,
+                              .header_count = o->intake.moving > 1 && o->intake.last_id[0] };
+    in->waiting++;
+    js_publish(o->broker, &out, kanal_str_c(in->key.text), JS_ANY_SEQUENCE, MOVE_TIMEOUT_MS, on_moved, in);
+    snprintf(o->intake.last_id, sizeof o->intake.last_id, "%s", in->key.text);
+    kanal_buffer_release(&subject);
 }
 
 static void move(struct intake *in)
 {
     struct outbound *o = in->outbound;
-    char shard[8];
-    snprintf(shard, sizeof shard, "%u", lane_shard(in->channel->id));
-    kanal_buffer_clear(&in->lane_subject);
-    kanal_buffer_text(&in->lane_subject, o->prefix);
-    kanal_buffer_text(&in->lane_subject, ".lanes.");
-    kanal_buffer_text(&in->lane_subject, shard);
-    kanal_buffer_byte(&in->lane_subject, '.');
-    kanal_buffer_str(&in->lane_subject, in->channel->id);
-    kanal_buffer_byte(&in->lane_subject, '.');
-    kanal_buffer_str(&in->lane_subject, in->verb);
-    /* The consumer's id makes a repeated command the same message: it is stored once. */
-    kanal_buffer_clear(&in->message_id);
-    kanal_buffer_str(&in->message_id, in->channel->id);
-    kanal_buffer_byte(&in->message_id, '.');
-    kanal_buffer_str(&in->message_id, in->verb);
-    kanal_buffer_byte(&in->message_id, '.');
-    kanal_buffer_str(&in->message_id, in->report.command_id);
-    struct broker_out out = { .subject = kanal_buffer_view(&in->lane_subject),
-                              .payload = kanal_buffer_view(&in->payload) };
-    /* Published first on the one connection, so it stands in the stream before anything the lane says of the command. */
-    if (kanal_str_is(in->verb, "message.send")) {
-        in->waiting++;
-        in->report.type = "message.accepted";
-        in->report.command = in->command;
-        report_event(o, &in->channel->source, &in->report, on_stored, in);
-    }
-    in->waiting++;
-    js_publish(o->broker, &out, kanal_buffer_view(&in->message_id), JS_ANY_SEQUENCE, MOVE_TIMEOUT_MS,
-               on_moved, in);
-}
-
-static void attempt(struct intake *in)
-{
+    struct command *c = &in->command;
+    in->state = IN_MOVING;
     in->status = KANAL_OK;
-    in->waiting = 1; /* without memory a store may end at once: the command must outlive this */
-    if (in->report.code)
-        refuse(in);
-    else
-        move(in);
+    in->is_out_of_turn = 0;
+    in->waiting = 1; /* as above */
+    o->intake.moving++;
+    /* Published first on the one connection, so it stands in the stream before anything the lane says of the command. */
+    if (kanal_str_is(c->verb, "message.send") && !in->scheduled) {
+        in->waiting++;
+        c->report.type = "message.accepted";
+        c->report.command = c->root;
+        report_event(o, &c->channel->source, &c->report, on_stored, in);
+    }
+    if (in->at_ms > host_now_ms() + SCHEDULE_MS) {
+        in->waiting++;
+        schedule_add(o->schedule, c, in->key.text + 2, in->at_ms, on_stored, in);
+    } else {
+        publish_to_lane(in);
+    }
     on_stored(in, KANAL_OK);
 }
 
-/* ---- Checking ---- */
-
-static void fail(struct intake *in, const char *code, int scope, kanal_str detail)
+static void on_accepted(void *user, kanal_status status)
 {
-    in->report.code = code;
-    in->report.scope = scope;
-    if (in->detail.len == 0)
-        kanal_buffer_str(&in->detail, detail);
-    in->report.detail = kanal_buffer_view(&in->detail);
-    kanal_str values[] = { in->channel ? in->channel->id : KANAL_LIT("_"), kanal_str_c(code) };
+    struct intake *in = user;
+    struct outbound *o = in->outbound;
+    in->waiting--;
+    if (in->is_orphan) {
+        intake_free(in);
+        return;
+    }
+    if (status == KANAL_E_REJECTED) {
+        kanal_str values[] = { in->command.channel->id, KANAL_LIT("duplicate") };
+        metric_series(o->commands, values)->value++;
+        end(in);
+    } else if (status == KANAL_OK || is_hopeless(status)) {
+        in->state = IN_ACCEPTED;
+    } else {
+        in->state = IN_CHECKED;
+        retry(o, RETRY_MS);
+    }
+    advance(o);
+}
+
+static void make_record(struct intake *in)
+{
+    struct ledger_command c = { &in->command, &in->key, in->sequence };
+    in->state = IN_ACCEPTING;
+    in->waiting = 1;
+    ledger_accept(in->outbound, &c, on_accepted, in);
+}
+
+/* Moves what can be: in order, and nothing past one that cannot yet. */
+static void advance(struct outbound *o)
+{
+    if (outbound_loop_ms(o) < o->intake.next_ms || (o->intake.is_broken && o->intake.moving > 0))
+        return;
+    if (o->intake.moving == 0)
+        o->intake.is_broken = 0;
+    for (struct intake *in = o->intake.first, *next; in && !o->intake.is_broken; in = next) {
+        next = in->next;
+        if (in->state == IN_ACCEPTED)
+            move(in);
+        else if (in->state == IN_CHECKED || in->state == IN_ACCEPTING)
+            break;
+    }
+}
+
+/* ---- Calling back ---- */
+
+static void on_cancel_stored(void *user, kanal_status status)
+{
+    on_stored(user, status);
+}
+
+static void on_cancel_found(void *user, kanal_status status, kanal_str value, uint64_t revision)
+{
+    struct intake *in = user;
+    (void)value, (void)revision;
+    if (status == KANAL_OK) {
+        cancels_add(in->outbound->cancels, in->key.text + 2, on_cancel_stored, in);
+        return;
+    }
+    if (status == KANAL_E_NOT_FOUND) {
+        in->command.report.code = "message_not_found";
+        in->command.report.detail = KANAL_LIT("no message of that id was accepted");
+        in->waiting++;
+        tell_refusal(in);
+    }
+    on_stored(in, status == KANAL_E_NOT_FOUND ? KANAL_OK : status);
+}
+
+static void cancel(struct intake *in)
+{
+    struct outbound *o = in->outbound;
+    kanal_str id = kanal_json_text_at(kanal_json_at(in->command.root, "message"), "id");
+    char key[ID_LEN + 3];
+    in->state = IN_ENDING;
+    in->status = KANAL_OK;
+    in->waiting = 1;
+    ledger_command_key(o, (kanal_str){ 0 }, KANAL_LIT("message.send"), id, &in->key);
+    snprintf(key, sizeof key, "c.%s", in->key.text + 2);
+    kv_get(o->broker, o->host->names.sent, kanal_str_c(key), on_cancel_found, in);
+}
+
+/* ---- From the stream ---- */
+
+static int is_cancel(const struct intake *in)
+{
+    return kanal_str_is(in->command.verb, "message.cancel");
+}
+
+static void count_command(const struct intake *in)
+{
+    const struct command *c = &in->command;
+    kanal_str values[] = { c->channel ? c->channel->id : KANAL_LIT("_"),
+                           c->report.code ? kanal_str_c(c->report.code) : KANAL_LIT("accepted") };
     metric_series(in->outbound->commands, values)->value++;
 }
 
-/* "<prefix>.commands.<channel>.<object>.<verb>": the two last tokens are the verb. */
-static int read_subject(struct intake *in)
+/* (Again) begins with what its state says. */
+static void begin(struct intake *in)
 {
-    kanal_str subject = kanal_buffer_view(&in->subject);
-    kanal_str rest = kanal_str_from(subject, strlen(in->outbound->prefix) + strlen(".commands."));
-    const char *dot = memchr(rest.ptr, '.', rest.len);
-    if (!dot)
-        return -1;
-    in->channel_token = kanal_str_of(rest.ptr, (size_t)(dot - rest.ptr));
-    in->verb = kanal_str_from(rest, in->channel_token.len + 1);
-    size_t dots = 0;
-    for (size_t i = 0; i < in->verb.len; i++)
-        dots += in->verb.ptr[i] == '.';
-    return dots == 1 && in->verb.len <= 64 ? 0 : -1;
-}
-
-struct violations {
-    struct kanal_buffer *out;
-    size_t count;
-};
-
-static void on_violation(void *user, kanal_str pointer, kanal_str member, kanal_str message)
-{
-    struct violations *v = user;
-    if (v->count++ >= VIOLATIONS_SHOWN)
-        return;
-    if (v->count > 1)
-        kanal_buffer_text(v->out, "; ");
-    kanal_buffer_str(v->out, pointer.len > 0 ? pointer : KANAL_LIT("(the command)"));
-    if (member.len > 0) {
-        kanal_buffer_byte(v->out, '/');
-        kanal_buffer_str(v->out, member);
-    }
-    kanal_buffer_text(v->out, ": ");
-    kanal_buffer_str(v->out, message);
-}
-
-/* Breaks the contract? Says every place. */
-static int check_schema(struct intake *in)
-{
-    char definition[96];
-    struct violations v = { .out = &in->detail };
-    snprintf(definition, sizeof definition, "#/$defs/command.%.*s", (int)in->verb.len, in->verb.ptr);
-    size_t wrong = json_schema_check_at(in->outbound->contract, definition, in->command, on_violation, &v);
-    if (wrong == SIZE_MAX)
-        return -1;
-    return (int)wrong;
-}
-
-static kanal_caps verb_cap(kanal_str verb)
-{
-    return kanal_str_is(verb, "message.edit")     ? KANAL_CAP_EDIT
-           : kanal_str_is(verb, "message.delete") ? KANAL_CAP_DELETE
-           : kanal_str_is(verb, "message.react")  ? KANAL_CAP_REACT
-           : kanal_str_is(verb, "message.read")   ? KANAL_CAP_READ
-           : kanal_str_is(verb, "typing.start")   ? KANAL_CAP_TYPING
-           : kanal_str_is(verb, "message.send")   ? ~(kanal_caps)0
-                                                  : 0;
-}
-
-/* Of `any`: the channel whose plugin's addresses these are, if there is exactly one. */
-static struct channel *channel_for_address(const struct outbound *o, kanal_str address, size_t *ret_count)
-{
-    struct channel *found = NULL;
-    *ret_count = 0;
-    for (struct channel *channel = o->host->first_channel; channel; channel = channel->next)
-        if (kanal_str_is(address_scheme(address), channel->plugin->descriptor.id)) {
-            found = channel;
-            ++*ret_count;
-        }
-    return found;
-}
-
-static void find_channel(struct intake *in, yyjson_val *to)
-{
-    size_t count = 0;
-    if (!kanal_str_is(in->channel_token, "any")) {
-        in->channel = host_find(in->outbound->host, in->channel_token);
-        if (!in->channel)
-            fail(in, "channel_unknown", KANAL_SCOPE_CHANNEL,
-                 KANAL_LIT("no channel of that id is configured; the admin listener's /channels lists them"));
-        return;
-    }
-    kanal_str address = kanal_json_text_at(to, "address");
-    struct channel *channel = channel_for_address(in->outbound, address, &count);
-    if (count == 1)
-        in->channel = channel;
+    if (in->command.report.code)
+        tell(in);
+    else if (is_cancel(in))
+        cancel(in);
+    else if (cancels_have(in->outbound->cancels, in->key.text + 2))
+        tell(in);
+    else if (in->scheduled || kanal_str_is(in->command.verb, "typing.start"))
+        in->state = IN_ACCEPTED;
     else
-        fail(in, "channel_unknown", KANAL_SCOPE_CHANNEL,
-             count == 0 ? KANAL_LIT("no channel serves this kind of address: name a channel in the subject")
-                        : KANAL_LIT("several channels serve this kind of address: name one in the subject"));
+        make_record(in);
 }
 
-static void find_recipient(struct intake *in, yyjson_val *to)
+static struct intake *take(struct outbound *o, kanal_str subject, kanal_str payload)
 {
-    kanal_str address = kanal_json_text_at(to, "address");
-    in->report.chat = kanal_json_text_at(to, "chat");
-    if (address.len > 0 && address_normalise(address, &in->address) != 0)
-        fail(in, "recipient_unknown", KANAL_SCOPE_RECIPIENT,
-             KANAL_LIT("to.address is no valid address: a URI with percent-encoded parts is expected, like "
-                       "telegram:3527065"));
-    else if (address.len == 0 && in->report.chat.len == 0)
-        fail(in, "customer_unknown", KANAL_SCOPE_RECIPIENT,
-             KANAL_LIT("to.customer and to.conversation need the identity service, which this gateway does "
-                       "not run; use to.address or to.chat"));
-    in->report.address = kanal_buffer_view(&in->address);
-}
-
-static void check_fits(struct intake *in)
-{
-    const kanal_plugin *plugin = &in->channel->plugin->descriptor;
-    if ((verb_cap(in->verb) & plugin->caps) == 0 || !plugin->deliver) {
-        fail(in, "unsupported_verb", KANAL_SCOPE_MESSAGE,
-             KANAL_LIT("the channel cannot do this; `kanal plugins` shows what each can"));
-        return;
+    struct intake *in = intake_new(o);
+    if (!in)
+        return NULL;
+    struct command *c = &in->command;
+    kanal_buffer_str(&in->subject, subject);
+    kanal_buffer_str(&in->payload, payload);
+    c->subject = kanal_buffer_view(&in->subject);
+    c->payload = kanal_buffer_view(&in->payload);
+    command_examine(o, c);
+    if (!c->report.code && c->channel) {
+        ledger_command_key(o, c->channel->id, c->verb, c->report.command_id, &in->key);
+        kanal_time_parse_rfc3339(kanal_json_text_at(c->root, "at"), &in->at_ms);
     }
-    yyjson_val *content = kanal_json_at(in->command, "content");
-    kanal_str type = parts_unsupported(content, plugin->caps);
-    if (content && type.len > 0) {
-        kanal_buffer_text(&in->detail, "the channel cannot show a part of type ");
-        kanal_buffer_str(&in->detail, type);
-        fail(in, "unsupported_content", KANAL_SCOPE_MESSAGE, (kanal_str){ 0 });
-    }
-}
-
-/* As the contract says; an id of another form cannot be named in an event. */
-static int command_id_valid(kanal_str id)
-{
-    static const char others[] = "._:=@-";
-    for (size_t i = 0; i < id.len; i++) {
-        char c = id.ptr[i];
-        int plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!plain && (i == 0 || c == 0 || !strchr(others, c)))
-            return 0;
-    }
-    return id.len > 0 && id.len <= 128;
-}
-
-static void check(struct intake *in)
-{
-    in->document =
-        in->payload.len <= COMMAND_BYTES_MAX ? kanal_json_parse(kanal_buffer_view(&in->payload)) : NULL;
-    in->command = yyjson_doc_get_root(in->document);
-    in->report.command_id = kanal_json_text_at(in->command, "id");
-    if (!command_id_valid(in->report.command_id))
-        in->report.command_id.len = 0;
-    in->report.agent = kanal_json_at(in->command, "agent");
-    in->report.reference = kanal_json_text_at(in->command, "reference");
-    if (read_subject(in) != 0) {
-        fail(in, "unsupported_verb", KANAL_SCOPE_MESSAGE,
-             KANAL_LIT("the subject must be PREFIX.commands.CHANNEL.OBJECT.VERB"));
-    } else if (!in->document) {
-        fail(in, "invalid_command", KANAL_SCOPE_MESSAGE,
-             KANAL_LIT("the command is no JSON, nested over 64 levels, or over 512 KiB"));
-    } else {
-        int wrong = check_schema(in);
-        if (wrong < 0)
-            fail(in, "unsupported_verb", KANAL_SCOPE_MESSAGE, KANAL_LIT("there is no command of that name"));
-        else if (wrong > 0)
-            fail(in, "invalid_command", KANAL_SCOPE_MESSAGE, (kanal_str){ 0 });
-    }
-    yyjson_val *to = kanal_json_at(in->command, "to");
-    if (!in->report.code)
-        find_channel(in, to);
-    if (!in->report.code)
-        find_recipient(in, to);
-    if (!in->report.code)
-        check_fits(in);
+    append(o, in);
+    return in;
 }
 
 static void on_command(void *user, const struct js_delivered *delivered)
 {
     struct outbound *o = user;
-    struct intake *in = intake_new(o);
+    struct intake *in = take(o, delivered->subject, delivered->payload);
     if (!in) {
-        js_settle(o->intake, &delivered->token, JS_NAK);
+        js_settle(o->intake.pull, &delivered->token, JS_NAK);
         return;
     }
     in->token = delivered->token;
-    kanal_buffer_str(&in->subject, delivered->subject);
-    kanal_buffer_str(&in->payload, delivered->payload);
-    check(in);
-    if (!in->report.code) {
-        kanal_str values[] = { in->channel->id, KANAL_LIT("accepted") };
-        metric_series(o->commands, values)->value++;
-    }
-    attempt(in);
+    in->sequence = delivered->stream_sequence;
+    count_command(in);
+    begin(in);
+    advance(o);
 }
+
+int intake_scheduled(struct outbound *o, kanal_str subject, kanal_str payload, uint64_t sequence)
+{
+    struct intake *in = take(o, subject, payload);
+    if (!in)
+        return KANAL_E_BUSY;
+    in->scheduled = sequence;
+    in->at_ms = 0;
+    begin(in);
+    advance(o);
+    return 0;
+}
+
+/* ---- The lease ---- */
 
 static void on_error(void *user, kanal_str reason)
 {
@@ -437,23 +473,81 @@ static void on_error(void *user, kanal_str reason)
 static void on_consumer(void *user, kanal_status status, kanal_str reason)
 {
     struct outbound *o = user;
+    struct js_pull_options options = {
+        .stream = o->commands_stream, .durable = DURABLE, .batch = 256, .window = 1024, .known = 1
+    };
+    o->intake.is_unmade = status != KANAL_OK;
     if (status != KANAL_OK)
         log_write(o->host->log, KANAL_LOG_ERROR, "intake", NULL,
                   "the consumer of commands cannot be made: %.*s (status %d; tried again)", (int)reason.len,
                   reason.ptr ? reason.ptr : "", status);
-    o->intake_unmade = status != KANAL_OK;
-    struct js_pull_options options = {
-        .stream = o->commands_stream, .durable = "intake", .batch = 256, .window = 1024
+    else if (o->intake.term && !o->intake.pull && !o->draining)
+        js_pull_start(o->broker, &options, on_command, on_error, o, &o->intake.pull);
+}
+
+/* Anew: what the former holder had not acknowledged comes first, in order, and not after a minute. */
+static void make_consumer(struct outbound *o)
+{
+    struct js_consumer consumer = {
+        .stream = o->commands_stream, .durable = DURABLE, .ack_wait_ms = 30000, .max_ack_pending = 4096
     };
-    if (!o->intake && !o->draining)
-        js_pull_start(o->broker, &options, on_command, on_error, o, &o->intake);
+    o->intake.is_unmade = 0; /* until the answer */
+    js_consumer_ensure(o->broker, &consumer, 1, on_consumer, o);
+}
+
+static void lose(struct outbound *o)
+{
+    o->intake.term = 0;
+    js_pull_stop(o->intake.pull);
+    o->intake.pull = NULL;
+    drop_all(o);
+    schedule_stop(o->schedule);
+}
+
+static void on_lease(struct lease_member *member)
+{
+    struct outbound *o = (struct outbound *)((char *)member - offsetof(struct outbound, intake.lease));
+    uint64_t term = lease_term(member);
+    if (term == o->intake.term || o->draining)
+        return;
+    if (o->intake.term)
+        lose(o);
+    o->intake.term = term;
+    if (!term)
+        return;
+    make_consumer(o);
+    schedule_start(o->schedule);
 }
 
 void intake_start(struct outbound *o)
 {
-    o->intake_unmade = 0; /* until the answer */
-    struct js_consumer consumer = {
-        .stream = o->commands_stream, .durable = "intake", .ack_wait_ms = 30000, .max_ack_pending = 4096
-    };
-    js_consumer_ensure(o->broker, &consumer, 0, on_consumer, o);
+    o->intake.last = &o->intake.first;
+    o->intake.lease.changed = on_lease;
+    o->intake.lease.ttl_ms = LEASE_TTL_DEFAULT_MS;
+    lease_join_named(o->host, "_.intake", &o->intake.lease);
+    on_lease(&o->intake.lease);
+}
+
+void intake_tick(struct outbound *o)
+{
+    if (!o->intake.term)
+        return;
+    if (o->intake.is_unmade && o->ticks % 20 == 0 && !o->draining)
+        make_consumer(o);
+    if (outbound_loop_ms(o) < o->intake.next_ms || o->draining)
+        return;
+    for (struct intake *in = o->intake.first, *next; in; in = next) {
+        next = in->next;
+        if (in->state == IN_CHECKED || (in->state == IN_ENDING && in->waiting == 0))
+            begin(in);
+    }
+    advance(o);
+    schedule_tick(o->schedule);
+}
+
+void intake_leave(struct outbound *o)
+{
+    if (o->intake.term)
+        lose(o);
+    lease_leave(&o->intake.lease);
 }

@@ -2,48 +2,84 @@
 #ifndef KANAL_OUTBOUND_INTERNAL_H
 #define KANAL_OUTBOUND_INTERNAL_H
 #include "broker/jetstream.h"
+#include "host/lease.h"
 #include "kanal/sdk/json.h"
 #include "outbound/outbound.h"
 
 #define SHARDS 8u
 
-struct job;
+/* Live goes before bulk: each has a consumer of its own in a shard, and queues of its own behind it. */
+enum lane_class { LANE_LIVE, LANE_BULK, LANE_CLASSES };
+
+struct attempts;
+struct cancels;
 struct intake;
+struct job;
 struct recipient;
+struct schedule;
+
+/* The commands of the channels whose id hashes to it; one gateway at a time holds it. */
+struct shard {
+    struct outbound *outbound;
+    struct lease_member lease; /* "_.lane-<index>" */
+    uint32_t index;
+    uint64_t term; /* of the lease, since it was taken over; 0: not ours */
+    struct attempts *attempts;
+    struct shard_lane {
+        struct shard *shard;
+        struct js_pull *pull;
+        char durable[16];
+        int is_unmade; /* its consumer could not be made: tried again */
+        int is_behind; /* more is left in the stream */
+    } lanes[LANE_CLASSES];
+    int is_read, is_unread; /* the log of attempts: read; could not be: tried again */
+    int64_t taken_ms;       /* loop time of that */
+};
 
 struct outbound {
     struct host *host;
     struct broker *broker;
     const struct json_schema *contract;
     char prefix[33];
-    char commands_stream[64], lanes_stream[64];
-    struct js_pull *intake;
-    struct shard {
-        struct outbound *outbound;
+    char commands_stream[64], lanes_stream[64], attempts_stream[64], scheduled_stream[64], events_stream[64];
+    struct shard shards[SHARDS];
+    struct {
+        struct lease_member lease; /* "_.intake" */
+        uint64_t term;             /* since the consumer was made anew; 0: not ours */
         struct js_pull *pull;
-        char durable[16];
-        int unmade; /* its consumer could not be made: tried again */
-    } shards[SHARDS];
-    int intake_unmade;
-    struct intake *intakes; /* commands being moved */
-    size_t intake_pending;
+        int is_unmade;
+        struct intake *first, **last; /* commands on their way, in the stream's order */
+        size_t count, moving;
+        int is_broken;            /* a move failed: when no other is under way it goes on from the first */
+        int64_t next_ms;          /* loop time: not before */
+        char last_id[ID_LEN + 1]; /* of the message moved last: the next one must follow it; "" : unknown */
+        struct intake *spare;
+        size_t spare_count;
+    } intake;
+    struct schedule *schedule;
+    struct cancels *cancels;
     struct job *spent; /* done with, but a plugin may still read the delivery; freed at the next tick */
     struct job *jobs;  /* all of them, for the clock */
     size_t job_count;
     struct job *spare_jobs; /* used ones, with the memory of their buffers */
     size_t spare_job_count;
-    struct intake *spare_intakes;
-    size_t spare_intake_count;
     struct recipient **recipients; /* hash table */
     size_t recipient_slots, recipient_count;
-    uv_timer_t *clock; /* deadlines, retries, keeping messages ours */
+    uv_timer_t *clock; /* deadlines, retries, rates, keeping messages ours */
+    uv_check_t *turn;  /* attempts of a loop turn are recorded together */
     uint64_t ticks;
+    uint64_t events_seen; /* the newest sequence of the stream of events that we know of */
     int started, draining;
     void (*drained)(void *user);
     void *drained_user;
     int64_t drain_until_ms;
-    struct metric_family *commands, *deliveries, *dead, *seconds;
+    struct metric_family *commands, *deliveries, *dead, *held;
 };
+
+static inline int64_t outbound_loop_ms(const struct outbound *o)
+{
+    return (int64_t)uv_now(o->host->loop);
+}
 
 /* Empties a buffer that is to be used again; a large one gives its memory back. */
 static inline void outbound_buffer_clear(struct kanal_buffer *buffer)
@@ -64,6 +100,7 @@ struct report {
     int scope;            /* KANAL_SCOPE_… */
     kanal_str provider_code, provider_message, detail;
     const char *next;    /* of unknown */
+    const char *reason;  /* of cancelled */
     kanal_str expires;   /* of expired */
     yyjson_val *agent;   /* who acted for the company, as the command says; or NULL */
     yyjson_val *command; /* of accepted: the whole command */
@@ -95,22 +132,58 @@ kanal_str parts_unsupported(yyjson_val *content, kanal_caps caps);
 
 /* intake.c */
 void intake_start(struct outbound *);
+/* Each tick: takes, loses and goes on. */
+void intake_tick(struct outbound *);
+size_t intake_under_way(const struct outbound *);
+void intake_leave(struct outbound *);
 void intake_free_all(struct outbound *);
+/* A command whose time has come goes the way of the others. payload is copied. 0, or KANAL_E_BUSY. */
+int intake_scheduled(struct outbound *, kanal_str subject, kanal_str payload, uint64_t sequence);
+
+/* check.c: what a command says, held against the contract, the channel and its recipient. */
+struct command {
+    kanal_str subject, payload; /* as they came */
+    kanal_str verb;             /* of the subject: "message.send" */
+    yyjson_doc *document;
+    yyjson_val *root;
+    struct channel *channel;     /* NULL: none */
+    struct kanal_buffer address; /* the normal form */
+    struct kanal_buffer detail;
+    struct report report; /* .code set: why it is refused */
+};
+/* subject and payload are set and stay where they are. */
+void command_examine(struct outbound *, struct command *);
+enum lane_class command_class(yyjson_val *root);
+/* The verb as the subject says it; also of what is broken otherwise. 0 or -1. */
+int command_subject(const struct outbound *, kanal_str subject, kanal_str *ret_channel, kanal_str *ret_verb);
+
+/* shard.c */
+void shards_start(struct outbound *);
+void shards_tick(struct outbound *);
+/* At the end of each loop turn: attempts are recorded. */
+void shards_flush(struct outbound *);
+/* Takes no more messages. */
+void shards_pause(struct outbound *);
+/* Gives the leases back. */
+void shards_leave(struct outbound *);
+/* 1: ours at this very moment, by a clock that nobody sets. */
+int shard_is_held(const struct shard *);
 
 /* lanes.c */
-void lanes_start(struct outbound *);
-/* Makes the consumers that could not be made. */
-void lanes_start_again(struct outbound *);
 void lanes_tick(struct outbound *);
 uint32_t lane_hash(kanal_str channel);
 uint32_t lane_shard(kanal_str channel);
+/* A message of the shard's stream. */
+void lane_take(struct shard *, enum lane_class, const struct js_delivered *);
+/* The shard is another gateway's now: only what is under way is still ours. */
+void lanes_drop(struct shard *);
 /* host.moved: jobs go to the channel's next instance; of a removed one they go back to the broker. */
 void lanes_move(void *outbound, struct channel *from, struct channel *to);
+void lanes_free(struct outbound *);
 
 /* strays.c: settles a message that cannot be delivered here. channel and command may be NULL. */
-void stray_end(struct shard *, const struct channel *, yyjson_val *command, const struct js_delivered *);
-/* "<prefix>.lanes.<shard>.<channel>.<object>.<verb>". ret_verb: absent if there is none. */
+void stray_end(struct shard_lane *, const struct channel *, yyjson_val *command, const struct js_delivered *);
+/* "<prefix>.lanes.<shard or b and shard>.<channel>.<object>.<verb>". ret_verb: absent if there is none. */
 kanal_str lane_channel(const struct outbound *, kanal_str subject, kanal_str *ret_verb);
-void lanes_free(struct outbound *);
 
 #endif

@@ -3,13 +3,18 @@
 #define KANAL_OUTBOUND_JOB_H
 #include "outbound/internal.h"
 
-enum job_state { JOB_QUEUED, JOB_READY, JOB_WAITING, JOB_DELIVERING, JOB_REPORTING };
+/* Recording: that it is about to be tried is being stored. */
+enum job_state { JOB_QUEUED, JOB_READY, JOB_WAITING, JOB_RECORDING, JOB_DELIVERING, JOB_REPORTING };
+
+struct attempt_batch;
 
 struct job {
     struct job *next_in_lane;
     struct job *next_ready;  /* in its outlet */
     struct job *prev, *next; /* all jobs */
     struct shard *shard;
+    enum lane_class class;
+    uint64_t term; /* of the shard when it came: another one must not be acknowledged with its token */
     struct js_token token;
     uint64_t stream_sequence;
     uint32_t repeats; /* it came again while we held it: the pull counts each */
@@ -22,11 +27,18 @@ struct job {
     char verb[65];
     struct kanal_buffer address, data;
     kanal_str command_id;
+    struct id key; /* of the command in the ledger and in the log of attempts */
     struct part_range ranges[PARTS_MAX];
     uint32_t parts, part; /* part: from 1 */
     uint32_t attempt;
-    int64_t expires_ms; /* wall clock; 0: never */
-    char key[37];       /* idempotency key of the part */
+    int64_t expires_ms;             /* wall clock; 0: never */
+    char idempotency_key[37];       /* of the part */
+    struct attempt_batch *recorded; /* the log must keep what it has from there on; or NULL */
+    enum {
+        TRACE_NONE,
+        TRACE_STARTED,
+        TRACE_SENT
+    } trace; /* of another gateway, or this one before it was killed */
     kanal_delivery delivery;
     struct op *op;
     struct report report; /* the outcome to be stored */
@@ -34,15 +46,29 @@ struct job {
     int is_not_up; /* of waiting: for the channel */
     int is_dead;   /* also a dead letter */
     int is_last;   /* nothing follows: acknowledge when stored */
+    int is_sent;   /* of reporting: the ledger is told, too */
     size_t storing;
     kanal_status stored;
-    uint64_t started_ns;
+};
+
+/* How many a second, in bursts of at most a second's. */
+struct rate {
+    double per_second; /* 0: no limit */
+    double burst, tokens;
+    int64_t refilled_ms; /* loop time */
 };
 
 /* What a channel delivers, and what waits for its turn. */
 struct outlet {
-    uint32_t delivering;
-    struct job *first, **last;
+    uint32_t delivering, live_in_row;
+    struct outlet_queue {
+        struct job *first, **last;
+    } ready[LANE_CLASSES];
+    struct rate rate;
+    double asked_per_second; /* by the operator or the plugin; 0: nothing */
+    double sent_per_second;  /* as it went lately */
+    uint32_t sent;           /* in this second */
+    int64_t second_ms, refused_ms;
 };
 
 /* One recipient of one channel, while there is something for it. */
@@ -50,13 +76,13 @@ struct recipient {
     struct recipient *next; /* in its hash slot */
     struct channel *channel;
     char *key;
-    struct job *first, **last;
+    struct job *current;
+    struct recipient_queue {
+        struct job *first, **last;
+    } waiting[LANE_CLASSES];
+    struct rate rate;
+    int64_t paused_until_ms; /* loop time: the provider wants nothing for it until then */
 };
-
-static inline int64_t outbound_loop_ms(const struct outbound *o)
-{
-    return (int64_t)uv_now(o->host->loop);
-}
 
 /* job.c. A used one with its memory, if there is one; the caller links it. NULL: no memory. */
 struct job *job_new(struct shard *);
@@ -71,16 +97,48 @@ void jobs_free_all(struct outbound *);
 
 /* recipient.c. Finds or makes it; recipients_grow() came before. NULL: no memory. */
 struct recipient *recipient_get(struct outbound *, struct channel *, kanal_str key);
-void recipient_drop(struct outbound *, struct recipient *);
+/* 1: it is done with, and gone; 0: it has a rate to be kept. */
+int recipient_drop(struct outbound *, struct recipient *);
+void recipient_push(struct recipient *, struct job *);
+/* The next one in its turn becomes the current one; NULL: none. */
+struct job *recipient_next(struct recipient *);
 /* Another instance has the channel's place. */
 void recipients_move(struct outbound *, const struct channel *from, struct channel *to);
 /* Before one more: a larger table, if it is time for one. */
 void recipients_grow(struct outbound *);
+/* Those that wait for nothing but their rate, which is full again. */
+void recipients_sweep(struct outbound *);
 void recipients_free(struct outbound *);
+
+/* rate.c */
+void rate_init(struct rate *, double per_second, double burst, int64_t now_ms);
+/* 1: taken. */
+int rate_take(struct rate *, int64_t now_ms);
+/* Until there is one again. */
+int64_t rate_wait_ms(struct rate *, int64_t now_ms);
+
+/* outlet.c */
+struct outlet *outlet_get(struct channel *);
+/* 1: it may go now, and counts as under way; 0: it stands in the queue. */
+int outlet_enter(struct job *);
+/* One that was under way has ended: others have their turn. */
+void outlet_leave(struct channel *);
+/* Each tick: rates have recovered. */
+void outlet_tick(struct channel *);
+/* The provider says that it is too fast. */
+void outlet_slow_down(struct channel *);
+/* Another instance has the channel's place, perhaps at another rate. */
+void outlet_move(struct channel *from, struct channel *to);
+/* Takes a job that is ready out of its queue. */
+void outlet_forget(struct job *);
 
 /* lanes.c. Delivers it, or says when it goes on: the channel pauses, or is busy. */
 void job_run(struct job *);
+/* It counts in its outlet: goes on, 1; or not after all, 0. */
+int job_enter(struct job *);
 void job_wait(struct job *, int64_t delay_ms);
+/* The attempt is recorded, or could not be. */
+void job_recorded(struct job *, kanal_status);
 /* All that was to be told is stored: the message's next part, or the recipient's next command. */
 void job_next_part(struct job *);
 void job_end(struct job *, enum js_verdict);
@@ -91,6 +149,10 @@ void outcome_settle(struct job *, const kanal_result *result);
 void outcome_failed(struct job *, const char *type, const char *code, int scope, kanal_str detail);
 /* The request may have reached the provider: on_unknown decides. */
 void outcome_unknown(struct job *, const char *code);
+/* It was sent: by this attempt, or by one that the log tells of. */
+void outcome_sent(struct job *, kanal_str external_id);
+/* Called back by its sender before anything of it left. */
+void outcome_cancelled(struct job *);
 /* (Again) stores what the job's report says, then goes on or ends it. */
 void outcome_store(struct job *);
 

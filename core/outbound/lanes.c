@@ -1,17 +1,15 @@
-/* Lanes: per-recipient queues, turns of a channel, attempts, the clock. */
+/* Lanes: per-recipient queues, turns, attempts, the clock. */
 #include "event/address.h"
 #include "kanal/sdk/time.h"
-#include "outbound/job.h"
+#include "outbound/attempts.h"
+#include "outbound/cancel.h"
+#include "outbound/ledger.h"
 
 #define ATTEMPT_MS 60000
 #define NOT_UP_MS 1000
-#define ACK_WAIT_MS 60000
+#define UNRECORDED_MS 1000
 #define WORKING_TICKS 200u /* of 100 ms: every 20 s the broker hears that what we hold is being worked on */
-#define LANE_WINDOW 1024u
-
-/* Deliveries of one channel under way at once: as many as the HTTP client opens connections to one host. What is beyond waits here, where its
- * deadline does not run yet and it costs nothing; in libcurl each waiting request is walked over whenever another ends. */
-#define CHANNEL_PARALLEL 64u
+#define SWEEP_TICKS 50u
 
 uint32_t lane_hash(kanal_str channel)
 {
@@ -24,40 +22,6 @@ uint32_t lane_hash(kanal_str channel)
 uint32_t lane_shard(kanal_str channel)
 {
     return lane_hash(channel) % SHARDS;
-}
-
-/* ---- Outlets ---- */
-
-static struct outlet *outlet_get(struct channel *channel)
-{
-    struct outlet *outlet = channel->outlet;
-    if (!outlet && (outlet = calloc(1, sizeof *outlet))) {
-        outlet->last = &outlet->first;
-        channel->outlet = outlet;
-    }
-    return outlet;
-}
-
-static void outlet_push(struct outlet *outlet, struct job *job)
-{
-    job->state = JOB_READY;
-    job->next_ready = NULL;
-    *outlet->last = job;
-    outlet->last = &job->next_ready;
-}
-
-/* A delivery of the channel has ended: others have their turn. */
-static void outlet_go_on(struct outlet *outlet)
-{
-    outlet->delivering--;
-    while (outlet->first && outlet->delivering < CHANNEL_PARALLEL) {
-        struct job *job = outlet->first;
-        outlet->first = job->next_ready;
-        if (!outlet->first)
-            outlet->last = &outlet->first;
-        job->state = JOB_QUEUED;
-        job_run(job);
-    }
 }
 
 /* ---- Turns ---- */
@@ -77,23 +41,36 @@ void job_next_part(struct job *job)
     job_run(job);
 }
 
+static void run_next(struct outbound *o, struct recipient *recipient)
+{
+    struct job *next = recipient_next(recipient);
+    if (next)
+        job_run(next);
+    else
+        recipient_drop(o, recipient);
+}
+
+static void settle(struct job *job, enum js_verdict verdict)
+{
+    struct js_pull *pull = job->shard->lanes[job->class].pull;
+    if (!pull || job->term != job->shard->term)
+        return; /* another gateway's by now */
+    for (uint32_t i = 0; i <= (verdict == JS_WORKING ? 0 : job->repeats); i++)
+        js_settle(pull, &job->token, verdict);
+}
+
 /* The command is done with: the next of the recipient has its turn. */
 void job_end(struct job *job, enum js_verdict verdict)
 {
     struct outbound *o = job->shard->outbound;
     struct recipient *recipient = job->recipient;
-    struct job *next = job->next_in_lane;
-    for (uint32_t i = 0; i <= job->repeats; i++)
-        js_settle(job->shard->pull, &job->token, verdict);
+    settle(job, verdict);
+    attempts_release(job);
     job_unlink(job);
     /* This may run inside deliver(), which reads the delivery until it returns. */
     job->next = o->spent;
     o->spent = job;
-    recipient->first = next;
-    if (next)
-        job_run(next);
-    else
-        recipient_drop(o, recipient);
+    run_next(o, recipient);
 }
 
 /* ---- Attempts ---- */
@@ -113,7 +90,7 @@ static void fill_delivery(struct job *job)
     kanal_buffer_uint(&text, job->part);
     if (ids_event(job->shard->outbound->host->envelope.ids, job->channel->id, KANAL_LIT("delivery"),
                   kanal_buffer_view(&text), &id) == 0)
-        snprintf(job->key, sizeof job->key, "%s", id.text + 2);
+        snprintf(job->idempotency_key, sizeof job->idempotency_key, "%s", id.text + 2);
     kanal_buffer_release(&text);
     job->delivery = (kanal_delivery){
         .struct_size = sizeof job->delivery,
@@ -123,7 +100,7 @@ static void fill_delivery(struct job *job)
         .deadline_ms = host_now_ms() + ATTEMPT_MS,
         .type = kanal_str_c(job->verb),
         .command_id = job->command_id,
-        .idempotency_key = kanal_str_c(job->key),
+        .idempotency_key = kanal_str_c(job->idempotency_key),
         .address = kanal_buffer_view(&job->address),
         .chat = kanal_json_text_at(to, "chat"),
         .target_external_id = kanal_json_text_at(target, "external_id"),
@@ -134,64 +111,143 @@ static void fill_delivery(struct job *job)
 static void on_answered(struct op *op, const void *answer)
 {
     struct job *job = op->owner;
-    struct outlet *outlet = job->channel->outlet;
+    struct channel *channel = job->channel;
     job->op = NULL;
     outcome_settle(job, answer);
-    outlet_go_on(outlet);
+    outlet_leave(channel);
 }
 
-static void deliver(struct job *job)
+/* Its attempt is recorded, or needs no record. 0: it could not begin. */
+static int deliver(struct job *job)
 {
-    job->attempt++;
-    fill_delivery(job);
-    yyjson_val *target = kanal_json_at(job->command, "message");
-    if (target && job->delivery.target_external_id.len == 0) {
-        outcome_failed(job, "message.failed", "message_not_found", KANAL_SCOPE_MESSAGE,
-                       KANAL_LIT("name the message by its external_id"));
-        return;
+    if (!shard_is_held(job->shard)) { /* whoever has it now sends it */
+        job_wait(job, NOT_UP_MS);
+        return 0;
     }
     job->op = channel_deliver(job->channel, &job->delivery, on_answered, job);
     if (!job->op) { /* not up: that is no attempt */
+        attempts_end(job->shard->attempts, job);
         job->attempt--;
         job_wait(job, NOT_UP_MS);
         job->is_not_up = 1;
-        return;
+        return 0;
     }
-    job->channel->outlet->delivering++;
     job->state = JOB_DELIVERING;
     job->due_ms = outbound_loop_ms(job->shard->outbound) + ATTEMPT_MS;
+    return 1;
+}
+
+void job_recorded(struct job *job, kanal_status status)
+{
+    struct channel *channel = job->channel;
+    int is_lost = !job->shard->attempts || job->term != job->shard->term;
+    if (status == KANAL_OK && !is_lost && channel->state != CHANNEL_RETIRED) {
+        if (deliver(job))
+            return;
+    } else {
+        job->attempt--;
+        job_wait(job, UNRECORDED_MS);
+    }
+    outlet_leave(channel);
+}
+
+/* A repeated request does no harm where the provider knows the key, and typing is nothing that stays. */
+static int needs_record(const struct job *job)
+{
+    return !(job->channel->plugin->descriptor.caps & KANAL_CAP_IDEMPOTENT) &&
+           strcmp(job->verb, "typing.start") != 0;
+}
+
+int job_enter(struct job *job)
+{
+    struct outbound *o = job->shard->outbound;
+    int64_t wait = job->channel->paused_until_ms - outbound_loop_ms(o);
+    if (wait > 0) {
+        job_wait(job, wait);
+        return 0;
+    }
+    if (!shard_is_held(job->shard) || channel_is_paused(job->channel, CHANNEL_PAUSE_OUT) ||
+        job->channel->state != CHANNEL_UP) {
+        job_wait(job, NOT_UP_MS);
+        job->is_not_up = 1;
+        return 0;
+    }
+    job->attempt++;
+    fill_delivery(job);
+    if (!needs_record(job))
+        return deliver(job);
+    job->state = JOB_RECORDING;
+    attempts_start(job->shard->attempts, job);
+    return job->state == JOB_RECORDING;
+}
+
+static int has_target(const struct job *job)
+{
+    yyjson_val *target = kanal_json_at(job->command, "message");
+    return !target || kanal_json_text_at(target, "external_id").len > 0;
+}
+
+/* It ended before anything was tried: told, and 1. */
+static int ends_here(struct job *job)
+{
+    int is_new = job->attempt == 0 && job->part <= 1;
+    if (is_new && cancels_have(job->shard->outbound->cancels, job->key.text + 2))
+        outcome_cancelled(job);
+    else if (job->expires_ms > 0 && host_now_ms() > job->expires_ms)
+        outcome_failed(job, "message.expired", "expired", KANAL_SCOPE_MESSAGE, (kanal_str){ 0 });
+    else if (!has_target(job))
+        outcome_failed(job, "message.failed", "message_not_found", KANAL_SCOPE_MESSAGE,
+                       KANAL_LIT("name the message by its external_id"));
+    else
+        return 0;
+    return 1;
+}
+
+/* What the log says of it, from before this gateway had the shard. */
+static void go_on_from_trace(struct job *job)
+{
+    int is_sent = job->trace == TRACE_SENT;
+    job->trace = TRACE_NONE;
+    if (is_sent)
+        outcome_sent(job, kanal_buffer_view(&job->external_id));
+    else
+        outcome_unknown(job, "interrupted");
 }
 
 void job_run(struct job *job)
 {
     struct outbound *o = job->shard->outbound;
-    if (o->draining) {
-        job->state = JOB_QUEUED; /* nothing new begins */
-        return;
-    }
+    struct recipient *recipient = job->recipient;
+    job->state = JOB_QUEUED;
+    if (o->draining)
+        return;                                   /* nothing new begins */
     if (job->channel->state == CHANNEL_RETIRED) { /* removed */
         job_end(job, JS_LATER);
         return;
     }
-    if (job->expires_ms > 0 && host_now_ms() > job->expires_ms) {
-        outcome_failed(job, "message.expired", "expired", KANAL_SCOPE_MESSAGE, (kanal_str){ 0 });
+    if (job->trace != TRACE_NONE) {
+        go_on_from_trace(job);
         return;
     }
-    int64_t wait = job->channel->paused_until_ms - outbound_loop_ms(o);
+    if (ends_here(job))
+        return;
+    int64_t now = outbound_loop_ms(o);
+    int64_t wait = recipient->paused_until_ms - now;
+    if (wait <= 0 && !rate_take(&recipient->rate, now))
+        wait = rate_wait_ms(&recipient->rate, now);
     if (wait > 0)
         job_wait(job, wait);
-    else if (job->channel->outlet->delivering >= CHANNEL_PARALLEL)
-        outlet_push(job->channel->outlet, job);
-    else
-        deliver(job);
+    else if (outlet_enter(job) && !job_enter(job))
+        job->channel->outlet->delivering--;
 }
 
 void lanes_move(void *user, struct channel *from, struct channel *to)
 {
     struct outbound *o = user;
-    if (from->outlet && !to) { /* nobody is there to go on with what is ready */
-        from->outlet->first = NULL;
-        from->outlet->last = &from->outlet->first;
+    for (int i = 0; from->outlet && !to && i < LANE_CLASSES;
+         i++) { /* nobody is there to go on with what is ready */
+        from->outlet->ready[i].first = NULL;
+        from->outlet->ready[i].last = &from->outlet->ready[i].first;
     }
     for (struct job *job = o->jobs; job; job = job->next) {
         if (job->channel != from)
@@ -204,8 +260,7 @@ void lanes_move(void *user, struct channel *from, struct channel *to)
     }
     if (!to)
         return;
-    to->outlet = from->outlet;
-    from->outlet = NULL;
+    outlet_move(from, to);
     recipients_move(o, from, to);
 }
 
@@ -215,9 +270,9 @@ void lanes_move(void *user, struct channel *from, struct channel *to)
 static int is_under_way(const struct outbound *o)
 {
     for (const struct job *job = o->jobs; job; job = job->next)
-        if (job->state == JOB_DELIVERING || job->state == JOB_REPORTING)
+        if (job->state == JOB_DELIVERING || job->state == JOB_REPORTING || job->state == JOB_RECORDING)
             return 1;
-    return o->intake_pending > 0;
+    return intake_under_way(o) > 0;
 }
 
 static void check_drained(struct outbound *o)
@@ -236,26 +291,36 @@ static void job_due(struct job *job)
     } else if (job->state == JOB_WAITING) {
         job_run(job);
     } else if (job->state == JOB_DELIVERING) {
-        struct outlet *outlet = job->channel->outlet;
+        struct channel *channel = job->channel;
         channel_forget(job->op);
         job->op = NULL;
         outcome_unknown(job, "timeout");
-        outlet_go_on(outlet);
+        outlet_leave(channel);
     }
+}
+
+static void tick_outlets(struct outbound *o)
+{
+    for (struct channel *channel = o->host->first_channel; channel; channel = channel->next)
+        outlet_tick(channel);
 }
 
 void lanes_tick(struct outbound *o)
 {
     jobs_free_spent(o);
     int64_t now = outbound_loop_ms(o);
-    int working = ++o->ticks % WORKING_TICKS == 0;
+    int working = o->ticks % WORKING_TICKS == 0;
     for (struct job *job = o->jobs, *next; job; job = next) {
         next = job->next;
         if (working)
-            js_settle(job->shard->pull, &job->token, JS_WORKING);
-        if (job->state > JOB_READY && job->due_ms <= now)
+            settle(job, JS_WORKING);
+        if (job->state > JOB_READY && job->state != JOB_RECORDING && job->due_ms <= now)
             job_due(job);
     }
+    if (!o->draining)
+        tick_outlets(o);
+    if (o->ticks % SWEEP_TICKS == 0)
+        recipients_sweep(o);
     check_drained(o);
 }
 
@@ -283,6 +348,7 @@ static int job_read(struct job *job, const struct js_delivered *delivered)
         job->parts = parts_split(content, job->channel->plugin->descriptor.caps, job->ranges);
     job->part = 1;
     kanal_time_parse_rfc3339(kanal_json_text_at(job->command, "expires"), &job->expires_ms);
+    ledger_command_key(o, job->channel->id, verb, job->command_id, &job->key);
     kanal_str key = job->address.len > 0 ? kanal_buffer_view(&job->address) : kanal_json_text_at(to, "chat");
     job->recipient = recipient_get(o, job->channel, key);
     return job->recipient ? 0 : -1;
@@ -292,14 +358,14 @@ static int job_read(struct job *job, const struct js_delivered *delivered)
 static struct job *find_held(const struct shard *shard, const struct js_delivered *delivered)
 {
     struct job *job = delivered->deliveries > 1 ? shard->outbound->jobs : NULL;
-    while (job && (job->shard != shard || job->stream_sequence != delivered->stream_sequence))
+    while (job && (job->shard != shard || job->term != shard->term ||
+                   job->stream_sequence != delivered->stream_sequence))
         job = job->next;
     return job;
 }
 
-static void on_message(void *user, const struct js_delivered *delivered)
+void lane_take(struct shard *shard, enum lane_class class, const struct js_delivered *delivered)
 {
-    struct shard *shard = user;
     struct outbound *o = shard->outbound;
     struct job *held = find_held(shard, delivered);
     if (held) {
@@ -311,75 +377,63 @@ static void on_message(void *user, const struct js_delivered *delivered)
     recipients_grow(o);
     struct job *job = o->recipients ? job_new(shard) : NULL;
     if (!job) {
-        js_settle(shard->pull, &delivered->token, JS_NAK);
+        js_settle(shard->lanes[class].pull, &delivered->token, JS_NAK);
         return;
     }
+    job->class = class;
+    job->term = shard->term;
     job->token = delivered->token;
     job->stream_sequence = delivered->stream_sequence;
     if (job_read(job, delivered) != 0) {
-        stray_end(shard, job->channel, job->command, delivered);
+        stray_end(&shard->lanes[class], job->channel, job->command, delivered);
         job_free(job);
         return;
     }
+    attempts_recall(shard->attempts, job);
     job_link(job);
-    struct recipient *recipient = job->recipient;
-    *recipient->last = job;
-    recipient->last = &job->next_in_lane;
-    if (recipient->first == job)
-        job_run(job);
+    recipient_push(job->recipient, job);
+    if (!job->recipient->current)
+        job_run(recipient_next(job->recipient));
 }
 
-static void on_error(void *user, kanal_str reason)
-{
-    struct shard *shard = user;
-    log_write(shard->outbound->host->log, KANAL_LOG_WARN, "lanes", NULL,
-              "%s cannot be read: %.*s (tried again)", shard->durable, (int)reason.len, reason.ptr);
-}
+/* ---- The shard is another's ---- */
 
-static void on_consumer(void *user, kanal_status status, kanal_str reason)
+static void forget_waiting(struct recipient *recipient, const struct shard *shard)
 {
-    struct shard *shard = user;
-    struct outbound *o = shard->outbound;
-    if (status != KANAL_OK)
-        log_write(o->host->log, KANAL_LOG_ERROR, "lanes", NULL,
-                  "the consumer %s cannot be made: %.*s (status %d; tried again)", shard->durable,
-                  (int)reason.len, reason.ptr ? reason.ptr : "", status);
-    shard->unmade = status != KANAL_OK;
-    struct js_pull_options options = {
-        .stream = o->lanes_stream, .durable = shard->durable, .batch = 256, .window = LANE_WINDOW
-    };
-    if (!shard->pull && !o->draining)
-        js_pull_start(o->broker, &options, on_message, on_error, shard, &shard->pull);
-}
-
-static void ensure_consumer(struct outbound *o, uint32_t index)
-{
-    struct shard *shard = &o->shards[index];
-    char filter[64];
-    snprintf(filter, sizeof filter, "%s.lanes.%u.>", o->prefix, index);
-    struct js_consumer consumer = { .stream = o->lanes_stream,
-                                    .durable = shard->durable,
-                                    .filter = filter,
-                                    .ack_wait_ms = ACK_WAIT_MS,
-                                    .max_ack_pending = 2 * LANE_WINDOW };
-    shard->unmade = 0; /* until the answer */
-    js_consumer_ensure(o->broker, &consumer, 0, on_consumer, shard);
-}
-
-void lanes_start(struct outbound *o)
-{
-    for (uint32_t i = 0; i < SHARDS; i++) {
-        o->shards[i].outbound = o;
-        snprintf(o->shards[i].durable, sizeof o->shards[i].durable, "lane-%u", i);
-        ensure_consumer(o, i);
+    for (int i = 0; i < LANE_CLASSES; i++) {
+        struct recipient_queue *queue = &recipient->waiting[i];
+        for (struct job **link = &queue->first; *link;)
+            if ((*link)->shard == shard)
+                *link = (*link)->next_in_lane;
+            else
+                link = &(*link)->next_in_lane;
+        if (!queue->first)
+            queue->last = &queue->first;
     }
 }
 
-void lanes_start_again(struct outbound *o)
+void lanes_drop(struct shard *shard)
 {
-    for (uint32_t i = 0; i < SHARDS; i++)
-        if (o->shards[i].unmade)
-            ensure_consumer(o, i);
+    struct outbound *o = shard->outbound;
+    /* All jobs of a recipient are of one shard, its channel's. */
+    for (struct job *job = o->jobs, *next; job; job = next) {
+        next = job->next;
+        if (job->shard != shard)
+            continue;
+        forget_waiting(job->recipient, shard);
+        job->recorded = NULL;
+        if (job->state == JOB_DELIVERING || job->state == JOB_REPORTING)
+            continue; /* what becomes of it is still told */
+        if (job->state == JOB_READY)
+            outlet_forget(job);
+        if (job->state == JOB_RECORDING)
+            job->channel->outlet->delivering--;
+        if (job->recipient->current == job)
+            job->recipient->current = NULL;
+        job_unlink(job);
+        job->next = o->spent;
+        o->spent = job;
+    }
 }
 
 static void outlets_free(struct channel *channel)

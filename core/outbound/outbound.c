@@ -3,10 +3,11 @@
 #include <stdio.h>
 
 #include "broker/topology.h"
+#include "outbound/cancel.h"
 #include "outbound/internal.h"
+#include "outbound/schedule.h"
 
 #define TICK_MS 100u
-#define CONSUMER_TICKS 20u
 
 static const char *const by_result[] = { "channel", "result", NULL };
 static const char *const by_outcome[] = { "channel", "outcome", NULL };
@@ -15,19 +16,42 @@ static const char *const by_code[] = { "channel", "code", NULL };
 static void on_tick(uv_timer_t *timer)
 {
     struct outbound *o = timer->data;
+    o->ticks++;
+    intake_tick(o);
+    shards_tick(o);
     lanes_tick(o);
-    if (o->draining || o->ticks % CONSUMER_TICKS != 0)
-        return;
-    if (o->intake_unmade)
-        intake_start(o);
-    lanes_start_again(o);
+}
+
+static void on_turn(uv_check_t *turn)
+{
+    shards_flush(turn->data);
+}
+
+static void on_cancelled(struct outbound *o, const char *key)
+{
+    schedule_cancel(o->schedule, key); /* what stands in a lane is looked at before it is sent */
+}
+
+static void release(struct outbound *o)
+{
+    schedule_free(o->schedule);
+    cancels_free(o->cancels);
+    free(o->clock);
+    free(o->turn);
+    free(o);
 }
 
 int outbound_new(struct outbound **ret_outbound, const struct outbound_options *options)
 {
     struct outbound *o = calloc(1, sizeof *o);
-    if (!o || !(o->clock = malloc(sizeof *o->clock))) {
-        free(o);
+    if (!o)
+        return KANAL_E_INTERNAL;
+    o->clock = malloc(sizeof *o->clock);
+    o->turn = malloc(sizeof *o->turn);
+    o->schedule = schedule_new(o);
+    o->cancels = cancels_new(o, on_cancelled);
+    if (!o->clock || !o->turn || !o->schedule || !o->cancels) {
+        release(o);
         return KANAL_E_INTERNAL;
     }
     struct metrics *metrics = options->host->metrics;
@@ -36,6 +60,8 @@ int outbound_new(struct outbound **ret_outbound, const struct outbound_options *
     snprintf(o->prefix, sizeof o->prefix, "%s", options->prefix);
     topology_stream_name(o->prefix, "COMMANDS", o->commands_stream);
     topology_stream_name(o->prefix, "LANES", o->lanes_stream);
+    topology_stream_name(o->prefix, "ATTEMPTS", o->attempts_stream);
+    topology_stream_name(o->prefix, "SCHEDULED", o->scheduled_stream);
     o->commands = metrics_family(metrics, METRIC_COUNTER, "kanal_commands_total",
                                  "Commands taken in, or why they were refused.", by_result);
     o->deliveries = metrics_family(metrics, METRIC_COUNTER, "kanal_deliveries_total",
@@ -43,7 +69,8 @@ int outbound_new(struct outbound **ret_outbound, const struct outbound_options *
     o->dead = metrics_family(metrics, METRIC_COUNTER, "kanal_dead_letters_total",
                              "Commands that ended as dead letters.", by_code);
     uv_timer_init(o->host->loop, o->clock);
-    o->clock->data = o;
+    uv_check_init(o->host->loop, o->turn);
+    o->clock->data = o->turn->data = o;
     o->host->moved = lanes_move;
     o->host->moved_user = o;
     *ret_outbound = o;
@@ -57,7 +84,10 @@ void outbound_start(struct outbound *o, const struct json_schema *contract)
     o->started = 1;
     o->contract = contract;
     uv_timer_start(o->clock, on_tick, TICK_MS, TICK_MS);
-    lanes_start(o);
+    uv_check_start(o->turn, on_turn);
+    uv_unref((uv_handle_t *)o->turn);
+    cancels_start(o->cancels);
+    shards_start(o);
     intake_start(o);
 }
 
@@ -67,13 +97,19 @@ void outbound_drain(struct outbound *o, uint32_t timeout_ms, void (*drained)(voi
     o->drained = drained;
     o->drained_user = user;
     o->drain_until_ms = (int64_t)uv_now(o->host->loop) + timeout_ms;
-    if (o->intake)
-        js_pull_pause(o->intake);
-    for (size_t i = 0; i < SHARDS; i++)
-        if (o->shards[i].pull)
-            js_pull_pause(o->shards[i].pull);
+    if (o->intake.pull)
+        js_pull_pause(o->intake.pull);
+    shards_pause(o);
     if (!o->started)
         uv_timer_start(o->clock, on_tick, TICK_MS, TICK_MS);
+}
+
+void outbound_leave(struct outbound *o)
+{
+    if (!o->started)
+        return;
+    intake_leave(o);
+    shards_leave(o);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -86,11 +122,12 @@ void outbound_free(struct outbound *o)
     if (!o)
         return;
     o->host->moved = NULL;
+    outbound_leave(o);
     lanes_free(o);
     intake_free_all(o);
-    js_pull_stop(o->intake);
-    for (size_t i = 0; i < SHARDS; i++)
-        js_pull_stop(o->shards[i].pull);
     uv_close((uv_handle_t *)o->clock, on_closed);
-    free(o);
+    uv_close((uv_handle_t *)o->turn, on_closed);
+    o->clock = NULL;
+    o->turn = NULL;
+    release(o);
 }

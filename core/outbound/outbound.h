@@ -3,7 +3,8 @@
  * Intake reads the stream of commands, refuses what breaks the contract (dead letter, and message.failed where there is an id), and
  * moves the rest into a fixed number of shards by channel. A shard's messages go to per-recipient queues: one delivery
  * of a recipient is under way at a time, so a retry never lets a later message pass. A message is acknowledged to the broker when its
- * last status event is stored. */
+ * last status event is stored. Intake and each shard are one gateway's at a time, by lease; whoever takes one over goes on in order, and
+ * knows what was sent, what was not, and what nobody knows (attempts.h). */
 #ifndef KANAL_OUTBOUND_OUTBOUND_H
 #define KANAL_OUTBOUND_OUTBOUND_H
 #include "host/host.h"
@@ -21,6 +22,8 @@ int outbound_new(struct outbound **ret_outbound, const struct outbound_options *
 void outbound_start(struct outbound *, const struct json_schema *contract);
 /* Takes no more; deliveries under way go on. drained() runs once when none is left, or after timeout_ms. */
 void outbound_drain(struct outbound *, uint32_t timeout_ms, void (*drained)(void *user), void *user);
+/* Gives the leases back: another gateway goes on at once. After the drain. */
+void outbound_leave(struct outbound *);
 /* What was not acknowledged comes again. The loop must run once more. */
 void outbound_free(struct outbound *);
 

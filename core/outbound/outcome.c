@@ -1,7 +1,8 @@
 /* Outcomes: what the provider's answer means, what is said of it, and what comes next. */
 #include <openssl/rand.h>
 
-#include "outbound/job.h"
+#include "outbound/attempts.h"
+#include "outbound/ledger.h"
 
 #define ATTEMPTS_MAX 10u
 #define BACKOFF_MS_MIN 1000u
@@ -33,6 +34,21 @@ static void on_report_stored(void *user, kanal_status status)
         job_next_part(job);
 }
 
+/* For receipts, and for whoever takes the shard over. */
+static void store_sent(struct job *job)
+{
+    struct outbound *o = job->shard->outbound;
+    int is_ours = job->shard->attempts && job->term == job->shard->term;
+    if (job->report.external_id.len > 0) {
+        job->storing++;
+        ledger_sent(o, job, on_report_stored, job);
+    }
+    if (is_ours && (job->recorded || job->parts > 1)) {
+        job->storing++;
+        attempts_sent(job->shard->attempts, job, job->report.external_id, on_report_stored);
+    }
+}
+
 void outcome_store(struct job *job)
 {
     struct outbound *o = job->shard->outbound;
@@ -57,6 +73,8 @@ void outcome_store(struct job *job)
         report_dead(o, &dead, on_report_stored, job);
         kanal_buffer_release(&subject);
     }
+    if (job->is_sent)
+        store_sent(job);
     report_event(o, &job->channel->source, &job->report, on_report_stored, job);
 }
 
@@ -75,6 +93,7 @@ static struct report *new_report(struct job *job, const char *type)
     }
     job->is_dead = 0;
     job->is_last = 1;
+    job->is_sent = 0;
     return &job->report;
 }
 
@@ -99,9 +118,10 @@ void outcome_failed(struct job *job, const char *type, const char *code, int sco
     outcome_store(job);
 }
 
-static void end_sent(struct job *job, kanal_str external_id)
+void outcome_sent(struct job *job, kanal_str external_id)
 {
-    keep_text(&job->external_id, external_id);
+    if (external_id.ptr != job->external_id.data)
+        keep_text(&job->external_id, external_id);
     count_outcome(job, "sent");
     kanal_str verb = kanal_str_c(job->verb);
     if (!kanal_str_starts(verb, "message.") || kanal_str_is(verb, "message.read")) {
@@ -111,6 +131,15 @@ static void end_sent(struct job *job, kanal_str external_id)
     struct report *report = new_report(job, "message.sent");
     report->external_id = kanal_buffer_view(&job->external_id);
     job->is_last = job->part >= job->parts;
+    job->is_sent = 1;
+    outcome_store(job);
+}
+
+void outcome_cancelled(struct job *job)
+{
+    struct report *report = new_report(job, "message.cancelled");
+    report->reason = "request";
+    count_outcome(job, "cancelled");
     outcome_store(job);
 }
 
@@ -133,8 +162,15 @@ static void retry(struct job *job, const kanal_result *result, const char *code,
     }
     int64_t delay = result && result->retry_after_ms > 0 ? (int64_t)result->retry_after_ms
                                                          : (int64_t)backoff_ms(job->attempt);
+    int64_t until = outbound_loop_ms(job->shard->outbound) + delay;
     if (scope == KANAL_SCOPE_CHANNEL && result && result->retry_after_ms > 0)
-        job->channel->paused_until_ms = outbound_loop_ms(job->shard->outbound) + delay;
+        job->channel->paused_until_ms = until;
+    if (scope == KANAL_SCOPE_RECIPIENT)
+        job->recipient->paused_until_ms = until;
+    if (strcmp(code, "rate_limited") == 0 && scope != KANAL_SCOPE_RECIPIENT)
+        outlet_slow_down(job->channel);
+    if (job->shard->attempts && job->term == job->shard->term)
+        attempts_end(job->shard->attempts, job);
     count_outcome(job, "retry");
     job_wait(job, delay);
 }
@@ -200,7 +236,7 @@ void outcome_settle(struct job *job, const kanal_result *result)
                     : KANAL_SCOPE_MESSAGE;
     switch (result->outcome) {
     case KANAL_SENT:
-        end_sent(job, result->external_id);
+        outcome_sent(job, result->external_id);
         break;
     case KANAL_RETRY:
         retry(job, result, known_code(result->code, "provider_error"), scope);

@@ -72,6 +72,8 @@ static void write_data(const struct report *report, struct kanal_buffer *out)
         write_error(&json, report);
     if (report->next)
         kanal_json_member_text(&json, "next", report->next);
+    if (report->reason)
+        kanal_json_member_text(&json, "reason", report->reason);
     member_nonempty(&json, "expires", report->expires, 64);
     if (report->command)
         copy_member(&json, report->command, "to");

@@ -7,9 +7,10 @@
 
 kanal_str lane_channel(const struct outbound *o, kanal_str subject, kanal_str *ret_verb)
 {
-    _Static_assert(SHARDS <= 10, "a shard is one digit");
-    kanal_str rest = kanal_str_from(subject, strlen(o->prefix) + strlen(".lanes.0."));
+    kanal_str rest = kanal_str_from(subject, strlen(o->prefix) + strlen(".lanes."));
     const char *dot = rest.len > 0 ? memchr(rest.ptr, '.', rest.len) : NULL;
+    rest = dot ? kanal_str_from(rest, (size_t)(dot - rest.ptr) + 1) : (kanal_str){ 0 };
+    dot = rest.len > 0 ? memchr(rest.ptr, '.', rest.len) : NULL;
     kanal_str channel = dot ? kanal_str_of(rest.ptr, (size_t)(dot - rest.ptr)) : rest;
     *ret_verb = dot ? kanal_str_from(rest, channel.len + 1) : (kanal_str){ 0 };
     return channel;
@@ -17,7 +18,7 @@ kanal_str lane_channel(const struct outbound *o, kanal_str subject, kanal_str *r
 
 /* One that is being told. */
 struct stray {
-    struct shard *shard;
+    struct shard_lane *lane;
     struct js_token token;
     size_t storing;
     kanal_status status;
@@ -31,17 +32,17 @@ static void on_stray_stored(void *user, kanal_status status)
         stray->status = status;
     if (--stray->storing > 0)
         return;
-    js_settle(stray->shard->pull, &stray->token, stray->status == KANAL_OK ? JS_ACK : JS_LATER);
+    js_settle(stray->lane->pull, &stray->token, stray->status == KANAL_OK ? JS_ACK : JS_LATER);
     free(stray);
 }
 
-static void tell(struct shard *shard, const struct channel *channel, yyjson_val *command,
+static void tell(struct shard_lane *lane, const struct channel *channel, yyjson_val *command,
                  const struct js_delivered *delivered, const char *code, kanal_str detail)
 {
-    struct outbound *o = shard->outbound;
+    struct outbound *o = lane->shard->outbound;
     struct stray *stray = malloc(sizeof *stray);
     if (!stray) {
-        js_settle(shard->pull, &delivered->token, JS_LATER);
+        js_settle(lane->pull, &delivered->token, JS_LATER);
         return;
     }
     kanal_str id = kanal_json_text_at(command, "id");
@@ -59,7 +60,7 @@ static void tell(struct shard *shard, const struct channel *channel, yyjson_val 
                                 .payload = delivered->payload,
                                 .command = yyjson_is_obj(command) ? command : NULL,
                                 .report = &report };
-    *stray = (struct stray){ .shard = shard, .token = delivered->token, .storing = 2 };
+    *stray = (struct stray){ .lane = lane, .token = delivered->token, .storing = 2 };
     report_dead(o, &dead, on_stray_stored, stray);
     if (id.len > 0)
         report_event(o, &nobody, &report, on_stray_stored, stray);
@@ -69,18 +70,18 @@ static void tell(struct shard *shard, const struct channel *channel, yyjson_val 
 
 /* It cannot be delivered here. The channel may be one that only the other gateways have, in the middle of a change: so it is left for some
  * deliveries, and then told, since enough such messages would hold up the whole shard. */
-void stray_end(struct shard *shard, const struct channel *channel, yyjson_val *command,
+void stray_end(struct shard_lane *lane, const struct channel *channel, yyjson_val *command,
                const struct js_delivered *delivered)
 {
-    struct outbound *o = shard->outbound;
+    struct outbound *o = lane->shard->outbound;
     if (channel) {
-        tell(shard, channel, command, delivered, "invalid_command",
+        tell(lane, channel, command, delivered, "invalid_command",
              KANAL_LIT("the message in the lane is no command of this channel"));
     } else if (delivered->deliveries >= DELIVERIES_MAX) {
-        tell(shard, channel, command, delivered, "channel_unknown",
+        tell(lane, channel, command, delivered, "channel_unknown",
              KANAL_LIT("the channel is not configured any more"));
     } else {
-        js_settle(shard->pull, &delivered->token, JS_LATER);
+        js_settle(lane->pull, &delivered->token, JS_LATER);
         kanal_str verb, id = lane_channel(o, delivered->subject, &verb);
         if (delivered->deliveries == 1)
             log_write(o->host->log, KANAL_LOG_WARN, "lanes", NULL,

@@ -1,0 +1,136 @@
+#include "outbound/ledger.h"
+
+#include "broker/kv.h"
+
+void ledger_command_key(const struct outbound *o, kanal_str channel, kanal_str verb, kanal_str id,
+                        struct id *ret_key)
+{
+    int is_message = kanal_str_is(verb, "message.send");
+    if (ids_event(o->host->envelope.ids, is_message ? KANAL_LIT("_") : channel, verb, id, ret_key) != 0)
+        *ret_key = (struct id){ "" };
+}
+
+void ledger_external_key(struct ids *ids, kanal_str channel, kanal_str external_id, char ret_key[ID_LEN + 3])
+{
+    struct id id;
+    ret_key[0] = 0;
+    if (ids_event(ids, channel, KANAL_LIT("external"), external_id, &id) == 0)
+        snprintf(ret_key, ID_LEN + 3, "x.%s", id.text + 2);
+}
+
+/* ---- Accepted ---- */
+
+struct accepting {
+    struct outbound *outbound;
+    published_fn *done;
+    void *user;
+    uint64_t sequence;
+    char key[ID_LEN + 3];
+};
+
+static void finish(struct accepting *accepting, kanal_status status)
+{
+    accepting->done(accepting->user, status);
+    free(accepting);
+}
+
+/* There is a record: ours, of the same message that the broker gave once more, or an earlier one's. */
+static void on_found(void *user, kanal_status status, kanal_str value, uint64_t revision)
+{
+    struct accepting *accepting = user;
+    (void)revision;
+    if (status != KANAL_OK) {
+        finish(accepting, status == KANAL_E_NOT_FOUND ? KANAL_E_BUSY : status);
+        return;
+    }
+    yyjson_doc *doc = kanal_json_parse(value);
+    uint64_t sequence = yyjson_get_uint(kanal_json_at(yyjson_doc_get_root(doc), "sequence"));
+    yyjson_doc_free(doc);
+    finish(accepting, sequence == accepting->sequence ? KANAL_OK : KANAL_E_REJECTED);
+}
+
+static void on_made(void *user, kanal_status status, kanal_str value, uint64_t revision)
+{
+    struct accepting *accepting = user;
+    struct outbound *o = accepting->outbound;
+    (void)value, (void)revision;
+    if (status == KANAL_E_REJECTED)
+        kv_get(o->broker, o->host->names.sent, kanal_str_c(accepting->key), on_found, accepting);
+    else
+        finish(accepting, status);
+}
+
+static void member_nonempty(struct kanal_json *json, const char *key, kanal_str value)
+{
+    if (value.len > 0)
+        kanal_json_member_str(json, key, value);
+}
+
+void ledger_accept(struct outbound *o, const struct ledger_command *c, published_fn *done, void *user)
+{
+    struct accepting *accepting = malloc(sizeof *accepting);
+    const struct command *command = c->command;
+    struct kanal_buffer value = { 0 };
+    struct kanal_json json;
+    if (!accepting) {
+        done(user, KANAL_E_BUSY);
+        return;
+    }
+    *accepting = (struct accepting){ .outbound = o, .done = done, .user = user, .sequence = c->sequence };
+    snprintf(accepting->key, sizeof accepting->key, "c.%s", c->key->text + 2);
+    kanal_json_init(&json, &value);
+    kanal_json_object(&json);
+    kanal_json_member_str(&json, "channel", command->channel->id);
+    member_nonempty(&json, "address", command->report.address);
+    member_nonempty(&json, "chat", command->report.chat);
+    kanal_json_key(&json, "sequence");
+    kanal_json_uint(&json, c->sequence);
+    kanal_json_key(&json, "after"); /* its events come later than this one */
+    kanal_json_uint(&json, o->events_seen);
+    kanal_json_member_time(&json, "at", host_now_ms());
+    kanal_json_object_end(&json);
+    kv_put(o->broker, o->host->names.sent, kanal_str_c(accepting->key), kanal_buffer_view(&value), 0, on_made,
+           accepting);
+    kanal_buffer_release(&value);
+}
+
+/* ---- Sent ---- */
+
+struct noting {
+    published_fn *done;
+    void *user;
+};
+
+static void on_noted(void *user, kanal_status status, kanal_str value, uint64_t revision)
+{
+    struct noting *noting = user;
+    (void)value, (void)revision;
+    noting->done(noting->user, status == KANAL_E_REJECTED ? KANAL_E_NETWORK : status);
+    free(noting);
+}
+
+void ledger_sent(struct outbound *o, const struct job *job, published_fn *done, void *user)
+{
+    struct noting *noting = malloc(sizeof *noting);
+    struct kanal_buffer value = { 0 };
+    struct kanal_json json;
+    char key[ID_LEN + 3];
+    if (!noting) {
+        done(user, KANAL_E_BUSY);
+        return;
+    }
+    *noting = (struct noting){ done, user };
+    ledger_external_key(o->host->envelope.ids, job->channel->id, job->report.external_id, key);
+    kanal_json_init(&json, &value);
+    kanal_json_object(&json);
+    kanal_json_member_str(&json, "id", job->command_id);
+    member_nonempty(&json, "reference", job->report.reference);
+    kanal_json_member_int(&json, "part", job->report.part);
+    kanal_json_member_int(&json, "parts", job->report.parts);
+    member_nonempty(&json, "address", job->report.address);
+    member_nonempty(&json, "chat", job->report.chat);
+    kanal_json_object_end(&json);
+    kv_put(o->broker, o->host->names.sent, kanal_str_c(key), kanal_buffer_view(&value), JS_ANY_SEQUENCE,
+           on_noted, noting);
+    kanal_buffer_release(&value);
+}
