@@ -1,4 +1,5 @@
 #include "host/host.h"
+#include "host/receipts.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -335,6 +336,7 @@ void host_free(struct host *host)
     free_channels(host->retired);
     workers_free(host->workers);
     free(host->by_id);
+    receipts_free(host->receipts);
     publisher_free(host->publisher);
     scheduler_free(host->scheduler);
     op_table_free(host->ops);

@@ -34,6 +34,7 @@ struct host {
     const char *instance;      /* who holds our leases (ops/instance.h); NULL: this process alone */
     struct envelope_context envelope;
     struct publisher *publisher;
+    struct receipts *receipts; /* NULL until the first one */
     struct host_names names;
     const char *public_url; /* or NULL: the providers cannot reach us */
     struct scheduler *scheduler;

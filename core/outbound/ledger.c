@@ -1,6 +1,7 @@
 #include "outbound/ledger.h"
 
 #include "broker/kv.h"
+#include "host/receipts.h"
 
 void ledger_command_key(const struct outbound *o, kanal_str channel, kanal_str verb, kanal_str id,
                         struct id *ret_key)
@@ -8,14 +9,6 @@ void ledger_command_key(const struct outbound *o, kanal_str channel, kanal_str v
     int is_message = kanal_str_is(verb, "message.send");
     if (ids_event(o->host->envelope.ids, is_message ? KANAL_LIT("_") : channel, verb, id, ret_key) != 0)
         *ret_key = (struct id){ "" };
-}
-
-void ledger_external_key(struct ids *ids, kanal_str channel, kanal_str external_id, char ret_key[ID_LEN + 3])
-{
-    struct id id;
-    ret_key[0] = 0;
-    if (ids_event(ids, channel, KANAL_LIT("external"), external_id, &id) == 0)
-        snprintf(ret_key, ID_LEN + 3, "x.%s", id.text + 2);
 }
 
 /* ---- Accepted ---- */
@@ -114,13 +107,13 @@ void ledger_sent(struct outbound *o, const struct job *job, published_fn *done, 
     struct noting *noting = malloc(sizeof *noting);
     struct kanal_buffer value = { 0 };
     struct kanal_json json;
-    char key[ID_LEN + 3];
+    char key[RECEIPT_KEY_LEN + 1];
     if (!noting) {
         done(user, KANAL_E_BUSY);
         return;
     }
     *noting = (struct noting){ done, user };
-    ledger_external_key(o->host->envelope.ids, job->channel->id, job->report.external_id, key);
+    receipt_key(o->host->envelope.ids, job->channel->id, job->report.external_id, key);
     kanal_json_init(&json, &value);
     kanal_json_object(&json);
     kanal_json_member_str(&json, "id", job->command_id);

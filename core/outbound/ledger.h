@@ -2,7 +2,7 @@
  *
  *   c.<key>   a command: {"channel", "address" or "chat", "class", "sequence", "after", "at"}; made once by intake, so that an id is one
  *             command for as long as the bucket remembers it, not only for JetStream's window of minutes
- *   x.<key>   a provider's message: {"id", "reference", "part", "parts", "address", "chat", "node"}; receipts, replies and reactions find the command by it
+ *   x.<key>   a provider's message (host/receipts.h): {"id", "reference", "part", "parts", "address", "chat"}; receipts and replies find the command by it
  *   k.<key>   a command that was called back (cancel.h)
  * Keys are hashes: of (channel, verb, id) and of (channel, external id). */
 #ifndef KANAL_OUTBOUND_LEDGER_H
@@ -12,9 +12,6 @@
 /* The key of a command. An id names one message whatever its channel, so `channel` is no part of the key of message.send. */
 void ledger_command_key(const struct outbound *, kanal_str channel, kanal_str verb, kanal_str id,
                         struct id *ret_key);
-/* "x.<key>", for the ids that providers give. */
-void ledger_external_key(struct ids *, kanal_str channel, kanal_str external_id, char ret_key[ID_LEN + 3]);
-
 /* KANAL_OK: it is new. KANAL_E_REJECTED: it was accepted before, as another message of the stream. Else the broker: try again. */
 struct ledger_command {
     const struct command *command;

@@ -108,6 +108,7 @@ static void write_kanal_config(const struct bench *b)
             "    plugin: telegram\n"
             "    settings: { mode: webhook, api_url: \"http://127.0.0.1:%u\" }\n"
             "    egress: [127.0.0.1]\n"
+            "    rate: { per_second: 1000000, per_recipient_second: 1000000 } # of the gateway, not of what Telegram allows\n"
             "    secrets: { token: \"77:token\", webhook: \"" LOAD_SECRET "\" }\n",
             b->broker_port, b->http_port, b->admin_port, b->directory, b->plugins, sink_port(b->sink));
     fclose(file);

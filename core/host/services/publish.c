@@ -1,4 +1,5 @@
 #include "host/host.h"
+#include "host/receipts.h"
 #include "host/services/services.h"
 #include "kanal/sdk/str.h"
 
@@ -70,7 +71,6 @@ kanal_op service_publish(const kanal_host *host, kanal_op cause, const kanal_eve
     *publish = (struct publish){ .channel = channel, .op = id, .cause = waiting ? cause : 0 };
     if (waiting)
         waiting->waiting++;
-    publisher_publish(channel->host->publisher, &channel->source, events, count, channel->config->raw_ms > 0,
-                      on_stored, publish);
+    receipts_publish(channel, events, count, channel->config->raw_ms > 0, on_stored, publish);
     return id;
 }

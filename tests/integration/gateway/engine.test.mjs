@@ -132,7 +132,7 @@ test('a command has its time, and can be called back before it', async () => {
   const due = Date.now() + 3000;
   await send('later', 'later', { ...to(5), at: at(3000) });
   await send('never', 'never', { ...to(5), at: at(4000) });
-  await send('at once', 'at once', to(5));
+  await send('at-once', 'at once', to(5));
   await ends('later', 'message.accepted');
   await reaches('at once');
   assert.equal(texts(/^later$/).length, 0);

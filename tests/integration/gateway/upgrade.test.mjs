@@ -46,7 +46,7 @@ before(async () => {
   plugin = { built: path.join(buildDir, 'plugins/telegram/telegram.so'), file: path.join(directory, 'plugins/telegram.so') };
   copyFileSync(plugin.built, plugin.file);
   kanal = await Kanal.start(nats, [{ id: 'shop', plugin: 'telegram', settings: { mode: 'webhook', api_url: provider.url },
-    secrets: { token: '1:abc', webhook: SECRET }, egress: ['127.0.0.1'] }], { plugins: [path.join(directory, 'plugins')] });
+    secrets: { token: '1:abc', webhook: SECRET }, egress: ['127.0.0.1'], rate: { per_second: 1e6, per_recipient_second: 1e6 } }], { plugins: [path.join(directory, 'plugins')] });
 });
 
 after(async () => {
