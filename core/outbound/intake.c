@@ -1,4 +1,6 @@
 /* Intake: from the stream of commands into the lanes, or to the dead letters. */
+#include <stdio.h>
+
 #include "event/address.h"
 #include "outbound/internal.h"
 
@@ -20,6 +22,7 @@ struct intake {
     struct channel *channel;       /* NULL: none */
     struct report report;
     struct kanal_buffer detail, lane_subject, message_id;
+    char replay[REPLAY_ID], first_part[8];
     size_t waiting; /* stores under way */
     kanal_status status;
     uv_timer_t *retry;
@@ -200,8 +203,15 @@ static void move(struct intake *in)
     kanal_buffer_str(&in->message_id, in->verb);
     kanal_buffer_byte(&in->message_id, '.');
     kanal_buffer_str(&in->message_id, in->report.command_id);
+    replay_append(&in->message_id, in->report.replay);
+    kanal_field headers[] = { { KANAL_LIT(REPLAY_HEADER), in->report.replay },
+                              { KANAL_LIT(PART_HEADER), kanal_str_c(in->first_part) } };
     struct broker_out out = { .subject = kanal_buffer_view(&in->lane_subject),
-                              .payload = kanal_buffer_view(&in->payload) };
+                              .payload = kanal_buffer_view(&in->payload),
+                              .headers = headers,
+                              .header_count = in->report.replay.len == 0 ? 0
+                                              : in->first_part[0]        ? 2
+                                                                         : 1 };
     /* Published first on the one connection, so it stands in the stream before anything the lane says of the command. */
     if (kanal_str_is(in->verb, "message.send")) {
         in->waiting++;
@@ -408,6 +418,17 @@ static void check(struct intake *in)
         check_fits(in);
 }
 
+/* The headers are what a sender says, too: they are read as such. */
+static void read_replay(struct intake *in, const struct broker_in *message)
+{
+    kanal_str part = broker_in_header(message, PART_HEADER);
+    int64_t number = 0;
+    replay_read(message, in->replay);
+    in->report.replay = kanal_str_of(in->replay[0] ? in->replay : NULL, strlen(in->replay));
+    if (in->replay[0] && kanal_str_int(part, &number) == 0 && number > 1 && number <= PARTS_MAX)
+        snprintf(in->first_part, sizeof in->first_part, "%d", (int)number);
+}
+
 static void on_command(void *user, const struct js_delivered *delivered)
 {
     struct outbound *o = user;
@@ -419,6 +440,7 @@ static void on_command(void *user, const struct js_delivered *delivered)
     in->token = delivered->token;
     kanal_buffer_str(&in->subject, delivered->subject);
     kanal_buffer_str(&in->payload, delivered->payload);
+    read_replay(in, delivered->in);
     check(in);
     if (!in->report.code) {
         kanal_str values[] = { in->channel->id, KANAL_LIT("accepted") };

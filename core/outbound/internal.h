@@ -54,10 +54,21 @@ static inline void outbound_buffer_clear(struct kanal_buffer *buffer)
         kanal_buffer_clear(buffer);
 }
 
+/* A dead letter that is replayed: the command comes with these headers. The letter's id is part of every id that is made of the command
+ * (in the lanes, of events, of the next dead letter, the idempotency key), which would else be taken for repetitions. */
+#define REPLAY_HEADER "Kanal-Replay" /* the dead letter's id */
+#define PART_HEADER "Kanal-Part"     /* the parts before this one have been sent */
+#define REPLAY_ID 32u                /* "e_…" and its NUL; "": it is none */
+/* Copies the header, if it is such an id. */
+void replay_read(const struct broker_in *, char ret_id[REPLAY_ID]);
+/* Appends "#" and the id of a replay. */
+void replay_append(struct kanal_buffer *out, kanal_str replay);
+
 /* What is to be said about a command. */
 struct report {
     const char *type; /* "message.failed" */
     kanal_str command_id, reference, address, chat, external_id;
+    kanal_str replay;     /* id of the dead letter that it was, or absent */
     uint32_t part, parts; /* 0: the whole command */
     uint32_t attempt;     /* 0: none was made */
     const char *code;     /* of failed and unknown: an error code of the contract */

@@ -27,6 +27,7 @@ struct job {
     uint32_t attempt;
     int64_t expires_ms; /* wall clock; 0: never */
     char key[37];       /* idempotency key of the part */
+    char replay[REPLAY_ID];
     kanal_delivery delivery;
     struct op *op;
     struct report report; /* the outcome to be stored */

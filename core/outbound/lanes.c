@@ -111,6 +111,7 @@ static void fill_delivery(struct job *job)
     kanal_buffer_str(&text, job->command_id);
     kanal_buffer_byte(&text, '#');
     kanal_buffer_uint(&text, job->part);
+    replay_append(&text, kanal_str_c(job->replay));
     if (ids_event(job->shard->outbound->host->envelope.ids, job->channel->id, KANAL_LIT("delivery"),
                   kanal_buffer_view(&text), &id) == 0)
         snprintf(job->key, sizeof job->key, "%s", id.text + 2);
@@ -282,6 +283,11 @@ static int job_read(struct job *job, const struct js_delivered *delivered)
     if (content)
         job->parts = parts_split(content, job->channel->plugin->descriptor.caps, job->ranges);
     job->part = 1;
+    replay_read(delivered->in, job->replay);
+    int64_t part = 0; /* of a replay, that failed */
+    if (job->replay[0] && kanal_str_int(broker_in_header(delivered->in, PART_HEADER), &part) == 0 &&
+        part > 1 && part <= job->parts)
+        job->part = (uint32_t)part;
     kanal_time_parse_rfc3339(kanal_json_text_at(job->command, "expires"), &job->expires_ms);
     kanal_str key = job->address.len > 0 ? kanal_buffer_view(&job->address) : kanal_json_text_at(to, "chat");
     job->recipient = recipient_get(o, job->channel, key);

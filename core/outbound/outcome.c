@@ -68,6 +68,7 @@ static struct report *new_report(struct job *job, const char *type)
                                    .address = kanal_buffer_view(&job->address),
                                    .chat = job->delivery.chat,
                                    .attempt = job->attempt,
+                                   .replay = kanal_str_of(job->replay, strlen(job->replay)),
                                    .agent = kanal_json_at(job->command, "agent") };
     if (job->parts > 0) {
         job->report.part = job->part;

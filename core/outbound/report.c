@@ -12,6 +12,27 @@ const char *scope_name(int scope)
                                             : "message";
 }
 
+void replay_read(const struct broker_in *in, char ret_id[REPLAY_ID])
+{
+    kanal_str id = broker_in_header(in, REPLAY_HEADER);
+    ret_id[0] = '\0';
+    if (id.len != ID_LEN || !kanal_str_starts(id, "e_"))
+        return;
+    for (size_t i = 2; i < id.len; i++)
+        if (!((id.ptr[i] >= 'a' && id.ptr[i] <= 'z') || (id.ptr[i] >= '2' && id.ptr[i] <= '7')))
+            return;
+    memcpy(ret_id, id.ptr, id.len);
+    ret_id[id.len] = '\0';
+}
+
+void replay_append(struct kanal_buffer *out, kanal_str replay)
+{
+    if (replay.len == 0)
+        return;
+    kanal_buffer_byte(out, '#');
+    kanal_buffer_str(out, replay);
+}
+
 static void member_nonempty(struct kanal_json *json, const char *key, kanal_str value, size_t max)
 {
     if (value.len > 0)
@@ -95,6 +116,7 @@ void report_event(struct outbound *o, const struct envelope_source *source, cons
         kanal_buffer_byte(&dedupe, '#');
         kanal_buffer_uint(&dedupe, report->attempt);
     }
+    replay_append(&dedupe, report->replay);
     struct envelope_source core = *source;
     core.is_core = 1;
     kanal_event event = { .struct_size = sizeof event,
@@ -167,6 +189,7 @@ void report_dead(struct outbound *o, const struct dead_letter *dead, published_f
     kanal_buffer_str(&key, dead->report->command_id.len > 0 ? dead->report->command_id : dead->payload);
     kanal_buffer_byte(&key, '#');
     kanal_buffer_uint(&key, dead->report->part);
+    replay_append(&key, dead->report->replay);
     ids_event(o->host->envelope.ids, channel, KANAL_LIT("dead"), kanal_buffer_view(&key), &id);
     kanal_buffer_text(&subject, o->prefix);
     kanal_buffer_text(&subject, ".dead.");
