@@ -33,13 +33,12 @@ struct api_options {
     const char *prefix;
     const char *version;     /* semver */
     const char *instance_id; /* unique among the replicas */
-    const struct api_endpoint *endpoints;
-    size_t endpoint_count;
-    void *user; /* of the handlers */
 };
 
-/* 0, or KANAL_E_INTERNAL: no memory. */
+/* Without endpoints yet. 0, or KANAL_E_INTERNAL: no memory. */
 int api_new(struct api **ret_api, const struct api_options *);
+/* From now on these are answered, too; user: of their handlers. The endpoints are static. 0, or KANAL_E_INTERNAL. */
+int api_add(struct api *, const struct api_endpoint *endpoints, size_t count, void *user);
 /* What is not answered then is never answered. */
 void api_free(struct api *);
 
