@@ -6,7 +6,6 @@
 #include "broker/topology.h"
 #include "kanal/sdk/time.h"
 
-#define BODY_MAX (256u * 1024)
 #define PAGE_DEFAULT 100
 #define PAGE_MAX 1000
 #define PAGE_LOOKS 20000u /* so that a page of few that match is answered in time; the next one goes on */
@@ -31,26 +30,6 @@ void api_dead_init(struct api_dead *api, struct broker *broker, const char *pref
 }
 
 /* ---- What the files of this part share ---- */
-
-yyjson_doc *dead_read_body(struct api_request *request, kanal_str body)
-{
-    yyjson_doc *document =
-        body.len <= BODY_MAX ? kanal_json_parse(body.len > 0 ? body : KANAL_LIT("{}")) : NULL;
-    if (yyjson_is_obj(yyjson_doc_get_root(document)))
-        return document;
-    yyjson_doc_free(document);
-    api_refuse(request, 400, "invalid_request",
-               KANAL_LIT("the request must be a JSON object of at most 256 KiB"), (kanal_str){ 0 });
-    return NULL;
-}
-
-void dead_refuse(struct api_request *request, kanal_status status)
-{
-    api_refuse(request, 503, "unavailable",
-               status == KANAL_E_BUSY ? KANAL_LIT("the gateway or the broker is too busy for this now")
-                                      : KANAL_LIT("the broker cannot be asked now; it is safe to try again"),
-               (kanal_str){ 0 });
-}
 
 static int read_time(yyjson_val *asked, const char *member, int64_t *ret_ms)
 {
@@ -133,7 +112,7 @@ static void list_done(void *user, kanal_status status, const struct dead_cursor 
 {
     struct listing *listing = user;
     if (status != KANAL_OK) {
-        dead_refuse(listing->request, status);
+        api_unavailable(listing->request, status);
     } else {
         kanal_json_array_end(&listing->json);
         if (cursor)
@@ -153,12 +132,12 @@ static size_t read_limit(yyjson_val *asked)
 static void list(void *user, struct api_request *request, kanal_str body)
 {
     const struct api_dead *api = user;
-    yyjson_doc *document = dead_read_body(request, body);
+    yyjson_doc *document = api_read_body(request, body);
     if (!document)
         return;
     struct listing *listing = calloc(1, sizeof *listing);
     if (!listing) {
-        dead_refuse(request, KANAL_E_BUSY);
+        api_unavailable(request, KANAL_E_BUSY);
         yyjson_doc_free(document);
         return;
     }
@@ -210,7 +189,7 @@ static void get_done(void *user, kanal_status status, const struct dead_cursor *
     struct getting *getting = user;
     (void)cursor;
     if (status != KANAL_OK)
-        dead_refuse(getting->request, status);
+        api_unavailable(getting->request, status);
     else if (getting->body.len > 0)
         api_answer(getting->request, kanal_buffer_view(&getting->body));
     else
@@ -225,7 +204,7 @@ static void get_done(void *user, kanal_status status, const struct dead_cursor *
 static void get(void *user, struct api_request *request, kanal_str body)
 {
     const struct api_dead *api = user;
-    yyjson_doc *document = dead_read_body(request, body);
+    yyjson_doc *document = api_read_body(request, body);
     if (!document)
         return;
     struct getting *getting = calloc(1, sizeof *getting);

@@ -58,8 +58,5 @@ struct dead_walk_options {
 void dead_walk(const struct api_dead *, const struct dead_walk_options *);
 
 api_handler_fn dead_replay, dead_drop; /* dead_change.c */
-/* The request's object, or NULL: refused. */
-yyjson_doc *dead_read_body(struct api_request *, kanal_str body);
-void dead_refuse(struct api_request *, kanal_status); /* for the broker's failure */
 
 #endif

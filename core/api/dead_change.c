@@ -54,7 +54,7 @@ static void end(struct change *change)
 
 static void fail(struct change *change, kanal_status status)
 {
-    dead_refuse(change->request, status);
+    api_unavailable(change->request, status);
     change_free(change);
 }
 
@@ -284,7 +284,7 @@ static int read_asked(struct change *change, yyjson_val *asked, struct dead_curs
 
 static void begin(const struct api_dead *api, struct api_request *request, kanal_str body, int is_replay)
 {
-    yyjson_doc *document = dead_read_body(request, body);
+    yyjson_doc *document = api_read_body(request, body);
     if (!document)
         return;
     struct change *change = calloc(1, sizeof *change);
@@ -295,7 +295,7 @@ static void begin(const struct api_dead *api, struct api_request *request, kanal
         change->found = calloc(LETTERS_MAX, sizeof *change->found);
     }
     if (!change || !change->ids || !change->found) {
-        dead_refuse(request, KANAL_E_BUSY);
+        api_unavailable(request, KANAL_E_BUSY);
         if (change)
             change_free(change);
         else

@@ -9,6 +9,7 @@
 #include "kanal/sdk/time.h"
 
 #define REPLY_MAX 256u
+#define BODY_MAX (256u * 1024)
 #define VERBS 3u
 #define SUBJECTS_MAX 96u
 #define DROP_TOLD_MS 60000
@@ -134,6 +135,26 @@ void api_refuse(struct api_request *request, int status, const char *code, kanal
     send_answer(request->api, request->reply, kanal_buffer_view(&body), headers, 3);
     end_request(request, code);
     kanal_buffer_release(&body);
+}
+
+yyjson_doc *api_read_body(struct api_request *request, kanal_str body)
+{
+    yyjson_doc *document =
+        body.len <= BODY_MAX ? kanal_json_parse(body.len > 0 ? body : KANAL_LIT("{}")) : NULL;
+    if (yyjson_is_obj(yyjson_doc_get_root(document)))
+        return document;
+    yyjson_doc_free(document);
+    api_refuse(request, 400, "invalid_request",
+               KANAL_LIT("the request must be a JSON object of at most 256 KiB"), (kanal_str){ 0 });
+    return NULL;
+}
+
+void api_unavailable(struct api_request *request, kanal_status status)
+{
+    api_refuse(request, 503, "unavailable",
+               status == KANAL_E_BUSY ? KANAL_LIT("the gateway or the broker is too busy for this now")
+                                      : KANAL_LIT("the broker cannot be asked now; it is safe to try again"),
+               (kanal_str){ 0 });
 }
 
 /* ---- Requests ---- */

@@ -5,6 +5,7 @@
 #include "broker/broker.h"
 #include "config/config.h"
 #include "event/envelope.h"
+#include "event/trace.h"
 #include "host/channel.h"
 #include "host/lane.h"
 #include "host/loader.h"
@@ -32,6 +33,7 @@ struct host {
     struct mail *mail;         /* NULL until the first mail */
     struct lease_book *leases; /* NULL until the first lease */
     struct envelope_context envelope;
+    struct trace_source traces;
     struct publisher *publisher;
     struct host_names names;
     const char *public_url; /* or NULL: the providers cannot reach us */

@@ -396,6 +396,7 @@ static void check(struct intake *in)
         in->report.command_id.len = 0;
     in->report.agent = kanal_json_at(in->command, "agent");
     in->report.reference = kanal_json_text_at(in->command, "reference");
+    in->report.traceparent = kanal_json_text_at(in->command, "traceparent");
     if (read_subject(in) != 0) {
         fail(in, "unsupported_verb", KANAL_SCOPE_MESSAGE,
              KANAL_LIT("the subject must be PREFIX.commands.CHANNEL.OBJECT.VERB"));

@@ -42,7 +42,8 @@ struct outbound {
     void (*drained)(void *user);
     void *drained_user;
     int64_t drain_until_ms;
-    struct metric_family *commands, *deliveries, *dead, *seconds;
+    struct metric_family *commands, *deliveries, *dead, *seconds, *log_lost;
+    const char *replica; /* this process, in the log; or NULL */
 };
 
 /* Empties a buffer that is to be used again; a large one gives its memory back. */
@@ -68,11 +69,12 @@ void replay_append(struct kanal_buffer *out, kanal_str replay);
 struct report {
     const char *type; /* "message.failed" */
     kanal_str command_id, reference, address, chat, external_id;
-    kanal_str replay;     /* id of the dead letter that it was, or absent */
-    uint32_t part, parts; /* 0: the whole command */
-    uint32_t attempt;     /* 0: none was made */
-    const char *code;     /* of failed and unknown: an error code of the contract */
-    int scope;            /* KANAL_SCOPE_… */
+    kanal_str replay;      /* id of the dead letter that it was, or absent */
+    kanal_str traceparent; /* as the command says, or absent: one that follows from its id */
+    uint32_t part, parts;  /* 0: the whole command */
+    uint32_t attempt;      /* 0: none was made */
+    const char *code;      /* of failed and unknown: an error code of the contract */
+    int scope;             /* KANAL_SCOPE_… */
     kanal_str provider_code, provider_message, detail;
     const char *next;    /* of unknown */
     kanal_str expires;   /* of expired */
@@ -90,6 +92,8 @@ struct dead_letter {
     uint32_t attempts;
     const struct report *report;
 };
+/* What a command's events have as traceparent. */
+void report_trace(struct outbound *, const struct report *, struct trace *ret_trace);
 void report_dead(struct outbound *, const struct dead_letter *, published_fn *done, void *user);
 const char *scope_name(int scope);
 

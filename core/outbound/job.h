@@ -28,6 +28,7 @@ struct job {
     int64_t expires_ms; /* wall clock; 0: never */
     char key[37];       /* idempotency key of the part */
     char replay[REPLAY_ID];
+    struct trace trace;
     kanal_delivery delivery;
     struct op *op;
     struct report report; /* the outcome to be stored */
@@ -85,6 +86,10 @@ void job_wait(struct job *, int64_t delay_ms);
 /* All that was to be told is stored: the message's next part, or the recipient's next command. */
 void job_next_part(struct job *);
 void job_end(struct job *, enum js_verdict);
+
+/* log.c. An attempt has ended, its op is still there: stores what the provider was asked and answered, if the channel's log wants it. result: NULL or
+ * without the members of minor 0, then code says how. */
+void job_log(struct job *, const kanal_result *result, const char *code);
 
 /* outcome.c. Each ends the attempt: the job then waits, or its report is being stored, or it is gone. result: NULL or without the
  * members of minor 0: the channel stopped meanwhile. */

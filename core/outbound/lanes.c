@@ -136,6 +136,8 @@ static void on_answered(struct op *op, const void *answer)
 {
     struct job *job = op->owner;
     struct outlet *outlet = job->channel->outlet;
+    const kanal_result *result = answer;
+    job_log(job, result && KANAL_HAS(result, reason) ? result : NULL, "interrupted");
     job->op = NULL;
     outcome_settle(job, answer);
     outlet_go_on(outlet);
@@ -158,6 +160,7 @@ static void deliver(struct job *job)
         job->is_not_up = 1;
         return;
     }
+    job->op->trace = job->trace.text;
     job->channel->outlet->delivering++;
     job->state = JOB_DELIVERING;
     job->due_ms = outbound_loop_ms(job->shard->outbound) + ATTEMPT_MS;
@@ -238,6 +241,7 @@ static void job_due(struct job *job)
         job_run(job);
     } else if (job->state == JOB_DELIVERING) {
         struct outlet *outlet = job->channel->outlet;
+        job_log(job, NULL, "timeout");
         channel_forget(job->op);
         job->op = NULL;
         outcome_unknown(job, "timeout");
@@ -284,6 +288,9 @@ static int job_read(struct job *job, const struct js_delivered *delivered)
         job->parts = parts_split(content, job->channel->plugin->descriptor.caps, job->ranges);
     job->part = 1;
     replay_read(delivered->in, job->replay);
+    struct report said = { .command_id = job->command_id,
+                           .traceparent = kanal_json_text_at(job->command, "traceparent") };
+    report_trace(o, &said, &job->trace);
     int64_t part = 0; /* of a replay, that failed */
     if (job->replay[0] && kanal_str_int(broker_in_header(delivered->in, PART_HEADER), &part) == 0 &&
         part > 1 && part <= job->parts)

@@ -33,6 +33,7 @@ int outbound_new(struct outbound **ret_outbound, const struct outbound_options *
     struct metrics *metrics = options->host->metrics;
     o->host = options->host;
     o->broker = options->host->broker;
+    o->replica = options->replica;
     snprintf(o->prefix, sizeof o->prefix, "%s", options->prefix);
     topology_stream_name(o->prefix, "COMMANDS", o->commands_stream);
     topology_stream_name(o->prefix, "LANES", o->lanes_stream);
@@ -42,6 +43,8 @@ int outbound_new(struct outbound **ret_outbound, const struct outbound_options *
                                    "Outcomes of attempts at a provider message.", by_outcome);
     o->dead = metrics_family(metrics, METRIC_COUNTER, "kanal_dead_letters_total",
                              "Commands that ended as dead letters.", by_code);
+    o->log_lost = metrics_family(metrics, METRIC_COUNTER, "kanal_message_log_lost_total",
+                                 "Records of the log of messages that could not be stored.", NULL);
     uv_timer_init(o->host->loop, o->clock);
     o->clock->data = o;
     o->host->moved = lanes_move;

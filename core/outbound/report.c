@@ -103,6 +103,16 @@ static void write_data(const struct report *report, struct kanal_buffer *out)
     kanal_json_object_end(&json);
 }
 
+void report_trace(struct outbound *o, const struct report *report, struct trace *ret_trace)
+{
+    if (trace_read(report->traceparent, ret_trace) == 0)
+        return;
+    if (report->command_id.len > 0)
+        trace_of_command(o->host->envelope.ids, report->command_id, ret_trace);
+    else
+        trace_begin(&o->host->traces, ret_trace);
+}
+
 void report_event(struct outbound *o, const struct envelope_source *source, const struct report *report,
                   published_fn *done, void *user)
 {
@@ -119,6 +129,9 @@ void report_event(struct outbound *o, const struct envelope_source *source, cons
     replay_append(&dedupe, report->replay);
     struct envelope_source core = *source;
     core.is_core = 1;
+    struct trace trace;
+    report_trace(o, report, &trace);
+    core.traceparent = kanal_str_c(trace.text);
     kanal_event event = { .struct_size = sizeof event,
                           .type = kanal_str_c(report->type),
                           .dedupe = kanal_buffer_view(&dedupe),
@@ -133,7 +146,8 @@ void report_event(struct outbound *o, const struct envelope_source *source, cons
     kanal_buffer_release(&dedupe);
 }
 
-static void write_dead(const struct dead_letter *dead, const struct id *id, struct kanal_buffer *out)
+static void write_dead(const struct dead_letter *dead, const struct id *id, const struct trace *trace,
+                       struct kanal_buffer *out)
 {
     struct kanal_json json;
     kanal_json_init(&json, out);
@@ -148,6 +162,7 @@ static void write_dead(const struct dead_letter *dead, const struct id *id, stru
         kanal_json_member_int(&json, "part", dead->report->part);
     kanal_json_member_int(&json, "attempts", dead->attempts);
     write_error(&json, dead->report);
+    kanal_json_member_text(&json, "traceparent", trace->text);
     if (dead->command) {
         kanal_json_key(&json, "command");
         kanal_json_value(&json, dead->command);
@@ -194,7 +209,9 @@ void report_dead(struct outbound *o, const struct dead_letter *dead, published_f
     kanal_buffer_text(&subject, o->prefix);
     kanal_buffer_text(&subject, ".dead.");
     kanal_buffer_str(&subject, channel);
-    write_dead(dead, &id, &payload);
+    struct trace trace;
+    report_trace(o, dead->report, &trace);
+    write_dead(dead, &id, &trace, &payload);
     kanal_str values[] = { channel, kanal_str_c(dead->report->code) };
     metric_series(o->dead, values)->value++;
     struct broker_out out = { .subject = kanal_buffer_view(&subject),

@@ -53,6 +53,7 @@ static void tell(struct shard *shard, const struct channel *channel, yyjson_val 
                              .command_id = id,
                              .replay = kanal_str_c(replay),
                              .reference = kanal_json_text_at(command, "reference"),
+                             .traceparent = kanal_json_text_at(command, "traceparent"),
                              .code = code,
                              .scope = KANAL_SCOPE_CHANNEL,
                              .detail = detail };
