@@ -6,7 +6,6 @@
 #include "host/worker/worker.h"
 #include "kanal/sdk/json.h"
 
-#define BODY_MAX (256u * 1024)
 #define PAGE_DEFAULT 100
 #define PAGE_MAX 1000
 
@@ -134,19 +133,6 @@ static void on_changed(void *user, const struct control_result *result)
 
 /* ---- Requests ---- */
 
-/* The body as an object; an empty one is none. NULL: refused. */
-static yyjson_doc *read_body(struct api_request *request, kanal_str body)
-{
-    yyjson_doc *document =
-        body.len <= BODY_MAX ? kanal_json_parse(body.len > 0 ? body : KANAL_LIT("{}")) : NULL;
-    if (yyjson_is_obj(yyjson_doc_get_root(document)))
-        return document;
-    yyjson_doc_free(document);
-    api_refuse(request, 400, "invalid_request",
-               KANAL_LIT("the request must be a JSON object of at most 256 KiB"), (kanal_str){ 0 });
-    return NULL;
-}
-
 static int compare(const void *a, const void *b)
 {
     const struct channel *const *x = a, *const *y = b;
@@ -188,7 +174,7 @@ static void write_list(struct kanal_json *json, const struct api_channels *api,
 static void list(void *user, struct api_request *request, kanal_str body)
 {
     const struct api_channels *api = user;
-    yyjson_doc *document = read_body(request, body);
+    yyjson_doc *document = api_read_body(request, body);
     if (!document)
         return;
     struct kanal_buffer out = { 0 };
@@ -214,7 +200,7 @@ static void list(void *user, struct api_request *request, kanal_str body)
 static void get(void *user, struct api_request *request, kanal_str body)
 {
     const struct api_channels *api = user;
-    yyjson_doc *document = read_body(request, body);
+    yyjson_doc *document = api_read_body(request, body);
     if (!document)
         return;
     const struct channel *channel =
@@ -280,7 +266,7 @@ static void ask(const struct api_channels *api, struct api_request *request, yyj
 
 static void change(void *user, struct api_request *request, kanal_str body, enum control_verb verb)
 {
-    yyjson_doc *document = read_body(request, body);
+    yyjson_doc *document = api_read_body(request, body);
     if (document)
         ask(user, request, yyjson_doc_get_root(document), verb);
     yyjson_doc_free(document);

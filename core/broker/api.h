@@ -11,6 +11,8 @@
 #define JS_ERR_STREAM_NOT_FOUND 10059
 #define JS_ERR_STREAM_NAME_IN_USE 10058
 #define JS_ERR_NO_MESSAGE_FOUND 10037
+#define JS_ERR_SEQUENCE_NOT_FOUND 10043
+#define JS_ERR_DELETE_FAILED 10057
 
 struct js_answer {
     kanal_status status; /* KANAL_OK; why there is none; _REJECTED or _BUSY: root holds an error */

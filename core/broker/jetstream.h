@@ -66,6 +66,15 @@ void js_purge_before(struct broker *, const char *stream, const char *filter, ui
 void js_message_delete(struct broker *, const char *stream, uint64_t sequence, js_result_fn *done,
                        void *user);
 
+/* What a stream holds. KANAL_E_NOT_FOUND: there is no such stream; others as broker_request(). */
+struct js_state {
+    uint64_t messages, first_sequence, last_sequence;
+};
+typedef void js_state_fn(void *user, kanal_status, const struct js_state *);
+void js_stream_state(struct broker *, const char *stream, js_state_fn *, void *user);
+/* Takes one message out and overwrites its bytes. KANAL_OK; KANAL_E_NOT_FOUND: it is not there (any more). */
+void js_delete_sequence(struct broker *, const char *stream, uint64_t sequence, js_result_fn *, void *user);
+
 /* ---- Consumers ---- */
 
 struct js_consumer {

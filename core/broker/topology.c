@@ -10,6 +10,7 @@
 #define DUPLICATE_WINDOW_MS (3 * 60000)
 #define SENT_LEDGER_MS (7 * 24 * INT64_C(3600000))
 #define LEASE_MS 10000
+#define LOG_BYTES_MAX (256 * INT64_C(1048576)) /* a provider that is down for days fills no disk */
 
 /* What a stream is for; the rest follows from it. */
 static const struct stream_fact {
@@ -17,15 +18,17 @@ static const struct stream_fact {
     const char *subject;
     enum js_retention retention;
     size_t age; /* offset of its retention in topology_options; 0: none */
+    int64_t max_bytes;
 } stream_facts[] = {
-    { "EVENTS", "events.>", JS_LIMITS, offsetof(struct topology_options, events_ms) },
-    { "ACTIVITY", "activity.>", JS_LIMITS, offsetof(struct topology_options, activity_ms) },
-    { "COMMANDS", "commands.>", JS_WORK_QUEUE, 0 },
-    { "LANES", "lanes.>", JS_WORK_QUEUE, 0 },
-    { "ATTEMPTS", "attempts.*", JS_LIMITS, 0 },
-    { "SCHEDULED", "scheduled.*", JS_LIMITS, 0 },
-    { "DEAD", "dead.>", JS_LIMITS, offsetof(struct topology_options, dead_ms) },
-    { "RAW", "raw.>", JS_LIMITS, offsetof(struct topology_options, raw_ms) },
+    { "EVENTS", "events.>", JS_LIMITS, offsetof(struct topology_options, events_ms), 0 },
+    { "ACTIVITY", "activity.>", JS_LIMITS, offsetof(struct topology_options, activity_ms), 0 },
+    { "COMMANDS", "commands.>", JS_WORK_QUEUE, 0, 0 },
+    { "LANES", "lanes.>", JS_WORK_QUEUE, 0, 0 },
+    { "ATTEMPTS", "attempts.*", JS_LIMITS, 0, 0 },
+    { "SCHEDULED", "scheduled.*", JS_LIMITS, 0, 0 },
+    { "DEAD", "dead.>", JS_LIMITS, offsetof(struct topology_options, dead_ms), 0 },
+    { "RAW", "raw.>", JS_LIMITS, offsetof(struct topology_options, raw_ms), 0 },
+    { "LOG", "log.>", JS_LIMITS, offsetof(struct topology_options, log_ms), LOG_BYTES_MAX },
 };
 
 static const struct bucket_fact {
@@ -85,6 +88,7 @@ static void ensure_stream(struct ensuring *e, const struct stream_fact *fact)
                                 .subjects = subjects,
                                 .retention = fact->retention,
                                 .duplicate_window_ms = DUPLICATE_WINDOW_MS,
+                                .max_bytes = fact->max_bytes,
                                 .replicas = e->options.replicas,
                                 .allow_direct = fact->retention == JS_LIMITS };
     if (fact->age)

@@ -135,7 +135,9 @@ static int start(struct gateway *g)
         code = gateway_fail(g, CLI_CONFIG, "identity.salt", "at least 16 bytes are needed");
     if (code == CLI_OK)
         code = start_host(g);
-    struct outbound_options outbound = { .host = g->host, .prefix = c->broker.prefix };
+    struct outbound_options outbound = { .host = g->host,
+                                         .prefix = c->broker.prefix,
+                                         .replica = g->instance_id };
     if (code == CLI_OK && outbound_new(&g->outbound, &outbound) != 0)
         code = gateway_fail(g, CLI_FAILED, "outbound", "out of memory");
     if (code == CLI_OK)

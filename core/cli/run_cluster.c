@@ -116,7 +116,8 @@ void cluster_ensure(struct gateway *g)
                                         .activity_ms = c->retention.activity_ms,
                                         .raw_ms = c->retention.raw_ms,
                                         .dead_ms = c->retention.dead_ms,
-                                        .media_ms = c->retention.media_ms };
+                                        .media_ms = c->retention.media_ms,
+                                        .log_ms = c->retention.log_ms };
     topology_ensure(g->broker, &options, on_different, on_topology, g);
 }
 

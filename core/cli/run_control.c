@@ -25,6 +25,8 @@ int gateway_control_new(struct gateway *g)
     if (control_new(&g->control, &options) != 0)
         return gateway_fail(g, CLI_FAILED, "the channels", "out of memory");
     g->api_channels = (struct api_channels){ g->host, g->control };
+    api_dead_init(&g->api_dead, g->broker, c->broker.prefix);
+    api_message_log_init(&g->api_message_log, g->broker, c->broker.prefix);
     return CLI_OK;
 }
 
@@ -37,11 +39,12 @@ static void start_api(void *user)
                                    .metrics = g->metrics,
                                    .prefix = g->setup.config->broker.prefix,
                                    .version = KANAL_VERSION,
-                                   .instance_id = g->instance_id,
-                                   .endpoints = api_channel_endpoints,
-                                   .endpoint_count = api_channel_endpoint_count,
-                                   .user = &g->api_channels };
-    if (api_new(&g->api, &options) != 0)
+                                   .instance_id = g->instance_id };
+    if (api_new(&g->api, &options) != 0 ||
+        api_add(g->api, api_channel_endpoints, api_channel_endpoint_count, &g->api_channels) != 0 ||
+        api_add(g->api, api_message_endpoints, api_message_endpoint_count, g->outbound) != 0 ||
+        api_add(g->api, api_dead_endpoints, api_dead_endpoint_count, &g->api_dead) != 0 ||
+        api_add(g->api, api_message_log_endpoints, api_message_log_endpoint_count, &g->api_message_log) != 0)
         gateway_fail(g, 0, "the API", "out of memory: it will not answer");
 }
 

@@ -2,6 +2,9 @@
 #ifndef KANAL_CLI_RUN_INSIDE_H
 #define KANAL_CLI_RUN_INSIDE_H
 #include "api/channels.h"
+#include "api/dead.h"
+#include "api/message_log.h"
+#include "api/messages.h"
 #include "cli/setup.h"
 #include "control/control.h"
 #include "host/host.h"
@@ -30,6 +33,8 @@ struct gateway {
     struct control *control;
     struct api *api;
     struct api_channels api_channels;
+    struct api_dead api_dead;
+    struct api_message_log api_message_log;
     uv_work_t rest_work; /* describes the plugins that no channel needed at the start */
     struct plugin *rest;
     enum { REST_UNKNOWN, REST_UNDER_WAY, REST_KNOWN } rest_state;

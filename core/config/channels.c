@@ -71,6 +71,7 @@ static void build_channel(struct config *config, struct config_channel *channel,
     static const char *const fallbacks[] = { "refuse", "spool", NULL };
     static const char *const policies[] = { "retry", "fail", "ask", NULL };
     static const char *const media[] = { "proxy", "keep", NULL };
+    static const char *const logs[] = { "failed", "all", "off", NULL }; /* as enum config_log */
     yyjson_mut_val *egress = yyjson_mut_obj_get(value, "egress"), *raw = yyjson_mut_obj_get(value, "raw");
 
     config_check_text(yyjson_mut_obj_get(value, "id"), id_wrong, errors);
@@ -88,6 +89,7 @@ static void build_channel(struct config *config, struct config_channel *channel,
     channel->rate_per_recipient_second =
         yyjson_mut_get_num(yyjson_mut_ptr_get(value, "/rate/per_recipient_second"));
     channel->on_unknown = config_choice(yyjson_mut_obj_get(value, "on_unknown"), policies);
+    channel->log = (enum config_log)config_choice(yyjson_mut_obj_get(value, "log"), logs);
     channel->media_keep = config_choice(yyjson_mut_obj_get(value, "media"), media);
 }
 

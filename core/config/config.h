@@ -19,6 +19,8 @@ struct config_secret {
     kanal_str value;
 };
 
+enum config_log { CONFIG_LOG_FAILED, CONFIG_LOG_ALL, CONFIG_LOG_OFF };
+
 struct config_channel {
     const char *id, *plugin;
     kanal_str
@@ -32,6 +34,7 @@ struct config_channel {
     int64_t raw_ms;                                    /* keep raw payloads for; 0: no */
     double rate_per_second, rate_per_recipient_second; /* 0: the plugin's limits */
     int on_unknown;                                    /* 0 retry, 1 fail, 2 ask */
+    enum config_log log;                               /* traces of which messages are kept */
     int media_keep;                                    /* media: keep; else proxy */
     kanal_str
         fingerprint; /* HMAC-SHA-256 (hex) under the salt over plugin, settings, names and values of secrets: changes when
@@ -76,7 +79,7 @@ struct config {
         const char *const *trust; /* NULL-ended plugin ids */
     } identity;
     struct {
-        int64_t events_ms, activity_ms, raw_ms, dead_ms, media_ms; /* 0: for ever */
+        int64_t events_ms, activity_ms, raw_ms, dead_ms, media_ms, log_ms; /* 0: for ever */
     } retention;
     struct {
         const char *level, *format; /* "info", "json" */

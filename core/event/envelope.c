@@ -195,6 +195,8 @@ static void write_envelope(struct writer *w, yyjson_val *said)
     kanal_json_raw(&w->json, KANAL_LIT("\"urn:kanal:schema:"));
     kanal_buffer_str(out, w->event->type);
     kanal_buffer_text(out, ":1\"");
+    if (w->source->traceparent.len > 0)
+        kanal_json_member_str(&w->json, "traceparent", w->source->traceparent);
     write_data(w, said);
     kanal_json_object_end(&w->json);
 }

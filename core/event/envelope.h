@@ -19,7 +19,8 @@ struct envelope_context { /* all borrowed */
 
 struct envelope_source {
     kanal_str channel, plugin;
-    int is_core; /* 1: the core itself speaks, and may publish every type */
+    int is_core;           /* 1: the core itself speaks, and may publish every type */
+    kanal_str traceparent; /* what the event belongs to (trace.h), or absent */
 };
 
 /* Reused from event to event: clear, not release. */

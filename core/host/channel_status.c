@@ -91,6 +91,7 @@ static void write_secrets(struct kanal_json *json, const struct config_channel *
 void channel_write_config(struct kanal_json *json, const struct channel *channel)
 {
     static const char *const policies[] = { "retry", "fail", "ask" };
+    static const char *const logs[] = { "failed", "all", "off" };
     const struct config_channel *config = channel->config;
     kanal_json_object(json);
     kanal_json_member_text(json, "id", config->id);
@@ -108,5 +109,6 @@ void channel_write_config(struct kanal_json *json, const struct channel *channel
     kanal_json_member_text(json, "worker", config->worker_own ? "own" : "shared");
     kanal_json_member_text(json, "when_broker_down", config->spool ? "spool" : "refuse");
     kanal_json_member_text(json, "on_unknown", policies[config->on_unknown % 3]);
+    kanal_json_member_text(json, "log", logs[config->log % 3]);
     kanal_json_object_end(json);
 }

@@ -55,6 +55,7 @@ int host_new(struct host **ret_host, const struct host_options *options)
     if (!host)
         return KANAL_E_INTERNAL;
     host->last_channel = &host->first_channel;
+    trace_source_init(&host->traces);
     host->loop = options->loop;
     host->log = options->log;
     host->metrics = options->metrics;

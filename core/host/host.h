@@ -5,6 +5,7 @@
 #include "broker/broker.h"
 #include "config/config.h"
 #include "event/envelope.h"
+#include "event/trace.h"
 #include "host/channel.h"
 #include "host/lane.h"
 #include "host/loader.h"
@@ -33,6 +34,7 @@ struct host {
     struct lease_book *leases; /* NULL until the first lease */
     const char *instance;      /* who holds our leases (ops/instance.h); NULL: this process alone */
     struct envelope_context envelope;
+    struct trace_source traces;
     struct publisher *publisher;
     struct receipts *receipts; /* NULL until the first one */
     struct host_names names;

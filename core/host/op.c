@@ -1,6 +1,7 @@
 #include "host/op.h"
 
 #include "host/channel.h"
+#include "host/exchange.h"
 
 #include <stdlib.h>
 
@@ -36,6 +37,8 @@ static void op_clear(struct op *op)
     kanal_buffer_release(&op->value);
     free(op->response);
     free(op->mail);
+    exchanges_free(op->exchanges);
+    op->exchanges = NULL;
     op->response = NULL;
     op->mail = NULL;
     op->id = 0;

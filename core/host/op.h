@@ -15,6 +15,7 @@
 #include "host/lane.h"
 
 struct channel;
+struct exchanges;
 struct op;
 
 enum op_kind {
@@ -58,13 +59,16 @@ struct op {
     kanal_http_response *response; /* of OP_RESPONSE: one block, freed with the op */
     kanal_mail_result *mail;       /* of OP_MAIL: the same; NULL: there is none */
     /* host → plugin */
-    void *owner;           /* who asked: an inbound request, a delivery … */
-    const void *argument;  /* what the plugin is called with; the owner's */
-    uint32_t waiting;      /* of OP_HTTP: publishes that name it as their cause */
-    int is_held;           /* of OP_HTTP: the channel's next instance gets it */
-    int responded;         /* of OP_HTTP: response holds the answer that waits for them */
-    kanal_status failed;   /* of OP_HTTP: what became of them */
-    uint32_t sent;         /* of OP_DELIVER in a worker: requests made for it that may have left … */
+    void *owner;                 /* who asked: an inbound request, a delivery … */
+    const void *argument;        /* what the plugin is called with; the owner's */
+    kanal_op cause;              /* of OP_RESPONSE and OP_MAIL: what the plugin made it for */
+    struct exchanges *exchanges; /* of OP_DELIVER: what the provider was asked (exchange.h), or NULL */
+    const char *trace;           /* traceparent of what is published because of it; the owner's, or NULL */
+    uint32_t waiting;            /* of OP_HTTP: publishes that name it as their cause */
+    int is_held;                 /* of OP_HTTP: the channel's next instance gets it */
+    int responded;               /* of OP_HTTP: response holds the answer that waits for them */
+    kanal_status failed;         /* of OP_HTTP: what became of them */
+    uint32_t sent;               /* of OP_DELIVER in a worker: requests made for it that may have left … */
     uint64_t loose_before; /* … and those for nothing in particular that the channel had made before it */
     void (*answered)(struct op *,
                      const void *answer); /* the plugin's answer (kanal_result …), or NULL: none will come */

@@ -13,6 +13,7 @@ struct batch {
     void *user;
     size_t waiting;
     kanal_status status;
+    int is_events; /* everything of it goes to the stream of events */
     struct batch *next_free;
     struct metric *latency;
     uint64_t started_ns;
@@ -26,6 +27,7 @@ struct publisher {
     struct kanal_buffer scratch;
     struct batch *free;
     size_t pending;
+    uint64_t events_seen;
     struct metric_family *events, *refused, *failed, *seconds;
     struct metric *store_seconds;
     struct {                 /* the last series counted: most events are of one kind */
@@ -79,6 +81,11 @@ size_t publisher_pending(const struct publisher *p)
     return p->pending;
 }
 
+uint64_t publisher_events_seen(const struct publisher *p)
+{
+    return p->events_seen;
+}
+
 static struct batch *batch_new(struct publisher *p, published_fn *done, void *user)
 {
     struct batch *batch = p->free;
@@ -109,7 +116,8 @@ static void on_ack(void *user, kanal_status status, const struct js_ack *ack, ka
 {
     struct batch *batch = user;
     struct publisher *p = batch->publisher;
-    (void)ack; /* a duplicate is as good as stored */
+    if (ack && batch->is_events && ack->sequence > p->events_seen) /* a duplicate is as good as stored */
+        p->events_seen = ack->sequence;
     if (status != KANAL_OK) {
         kanal_str values[] = { status == KANAL_E_REJECTED ? KANAL_LIT("refused") : KANAL_LIT("no_answer") };
         metric_series(p->failed, values)->value++;
@@ -161,6 +169,7 @@ static void store_raw(struct publisher *p, const struct envelope_source *source,
     kanal_buffer_str(subject, source->channel);
     struct broker_out out = { .subject = kanal_buffer_view(subject), .payload = event->raw };
     batch->waiting++;
+    batch->is_events = 0;
     js_publish(p->broker, &out, kanal_str_of(p->envelope.id.text, ID_LEN), JS_ANY_SEQUENCE,
                PUBLISH_TIMEOUT_MS, on_ack, batch);
 }
@@ -174,6 +183,7 @@ static void store(struct publisher *p, struct batch *batch)
         return;
     }
     batch->waiting++;
+    batch->is_events = p->envelope.type->class == EVENT_STORED && batch->waiting == 1;
     js_publish(p->broker, &out, kanal_str_of(p->envelope.id.text, ID_LEN), JS_ANY_SEQUENCE,
                PUBLISH_TIMEOUT_MS, on_ack, batch);
 }

@@ -21,5 +21,7 @@ typedef void published_fn(void *user, kanal_status);
 void publisher_publish(struct publisher *, const struct envelope_source *, const kanal_event *const *events,
                        size_t count, int keep_raw, published_fn *done, void *user);
 size_t publisher_pending(const struct publisher *);
+/* A sequence of the stream of events that was there when the last event was confirmed; 0: none yet. */
+uint64_t publisher_events_seen(const struct publisher *);
 
 #endif

@@ -26,6 +26,7 @@ struct held_event {
 struct held {
     struct held *next, **link;
     struct channel *channel;
+    struct trace trace;
     int keep_raw;
     published_fn *done;
     void *user;
@@ -153,11 +154,13 @@ void receipts_free(struct receipts *receipts)
 static void publish(struct held *held)
 {
     struct channel *channel = held->channel;
+    struct envelope_source source = channel->source;
     const kanal_event *events[EVENTS_MAX];
     for (size_t i = 0; i < held->count; i++)
         events[i] = &held->events[i].event;
-    publisher_publish(channel->host->publisher, &channel->source, events, held->count, held->keep_raw,
-                      held->done, held->user);
+    source.traceparent = kanal_str_c(held->trace.text);
+    publisher_publish(channel->host->publisher, &source, events, held->count, held->keep_raw, held->done,
+                      held->user);
     held_free(held);
 }
 
@@ -334,17 +337,19 @@ static struct held *held_new(struct channel *channel, const kanal_event *const *
     return held;
 }
 
-void receipts_publish(struct channel *channel, const kanal_event *const *events, size_t count, int keep_raw,
-                      published_fn *done, void *user)
+void receipts_publish(struct channel *channel, const struct envelope_source *source,
+                      const kanal_event *const *events, size_t count, int keep_raw, published_fn *done,
+                      void *user)
 {
     int is_needed = 0;
     for (size_t i = 0; i < count && !is_needed; i++)
         is_needed = needs_ledger(events[i]);
     struct held *held = is_needed && count <= EVENTS_MAX ? held_new(channel, events, count) : NULL;
     if (!held) {
-        publisher_publish(channel->host->publisher, &channel->source, events, count, keep_raw, done, user);
+        publisher_publish(channel->host->publisher, source, events, count, keep_raw, done, user);
         return;
     }
+    trace_read(source->traceparent, &held->trace);
     held->keep_raw = keep_raw;
     held->done = done;
     held->user = user;

@@ -15,8 +15,8 @@ struct receipts;
 void receipt_key(struct ids *, kanal_str channel, kanal_str external_id, char ret_key[RECEIPT_KEY_LEN + 1]);
 
 /* As publisher_publish(), after what has to be looked up. */
-void receipts_publish(struct channel *, const kanal_event *const *events, size_t count, int keep_raw,
-                      published_fn *done, void *user);
+void receipts_publish(struct channel *, const struct envelope_source *, const kanal_event *const *events,
+                      size_t count, int keep_raw, published_fn *done, void *user);
 /* Whoever waits is not told. NULL is fine. */
 void receipts_free(struct receipts *);
 

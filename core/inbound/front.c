@@ -25,6 +25,7 @@ struct inbound {
     struct op *op;
     kanal_http_request request;
     struct kanal_buffer url;
+    struct trace trace; /* of what comes of it */
     struct inbound *prev, *next;
 };
 
@@ -275,6 +276,14 @@ static void public_url(struct inbound *in, const struct http_request *request)
     kanal_buffer_str(&in->url, request->target);
 }
 
+/* Whoever proved who they are may say what their request belongs to; anybody else could mix strangers' events into a trace. */
+static void begin_trace(struct inbound *in, const struct http_request *request)
+{
+    kanal_str said = kanal_field_get(request->headers, request->header_count, "traceparent");
+    if (!in->route->algorithm || trace_read(said, &in->trace) != 0)
+        trace_begin(&in->front->host->traces, &in->trace);
+}
+
 static void run_channel(struct inbound *in, const struct http_request *request)
 {
     struct front *front = in->front;
@@ -295,6 +304,7 @@ static void run_channel(struct inbound *in, const struct http_request *request)
         return;
     }
     public_url(in, request);
+    begin_trace(in, request);
     kanal_str path = in->request.path;
     in->request = (kanal_http_request){ .struct_size = sizeof in->request,
                                         .method = request->method,
@@ -307,6 +317,7 @@ static void run_channel(struct inbound *in, const struct http_request *request)
                                         .header_count = request->header_count };
     in->op = channel_http(channel, &in->request, in->exchange, on_answered, in);
     if (in->op) {
+        in->op->trace = in->trace.text;
         overdue_watch(front->overdue, &in->waiter, on_late);
         return;
     }

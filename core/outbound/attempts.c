@@ -4,7 +4,7 @@
 
 #define STORE_TIMEOUT_MS 5000u
 #define BATCH_BYTES_MAX (64u * 1024)
-#define TRACE_SLOTS 1024u
+#define FORMER_SLOTS 1024u
 
 struct waiter {
     struct job *job; /* NULL: it is gone */
@@ -22,8 +22,8 @@ struct attempt_batch {
 };
 
 /* What the former holder knew of one part. */
-struct trace {
-    struct trace *next;
+struct former {
+    struct former *next;
     char key[ID_LEN + 1];
     uint32_t part, number;
     int is_sent;
@@ -37,9 +37,9 @@ struct attempts {
     struct kanal_json json;
     struct attempt_batch *writing;
     struct attempt_batch *first, **last; /* sent, and the one being written */
-    struct attempt_batch former;         /* everything that stood there at the takeover */
-    struct trace *traces[TRACE_SLOTS];
-    size_t trace_count;
+    struct attempt_batch old;            /* everything that stood there at the takeover */
+    struct former *formers[FORMER_SLOTS];
+    size_t former_count;
     uint64_t read, purged;
     published_fn *read_done;
     void *read_user;
@@ -63,23 +63,23 @@ static void batch_free(struct attempt_batch *batch)
     free(batch);
 }
 
-static struct trace **trace_slot(struct attempts *a, const char *key)
+static struct former **former_slot(struct attempts *a, const char *key)
 {
     uint32_t hash = 2166136261u;
     for (const char *c = key; *c; c++)
         hash = (hash ^ (unsigned char)*c) * 16777619u;
-    return &a->traces[hash % TRACE_SLOTS];
+    return &a->formers[hash % FORMER_SLOTS];
 }
 
-static void traces_free(struct attempts *a)
+static void formers_free(struct attempts *a)
 {
-    for (size_t i = 0; i < TRACE_SLOTS; i++)
-        while (a->traces[i]) {
-            struct trace *trace = a->traces[i];
-            a->traces[i] = trace->next;
-            free(trace);
+    for (size_t i = 0; i < FORMER_SLOTS; i++)
+        while (a->formers[i]) {
+            struct former *former = a->formers[i];
+            a->formers[i] = former->next;
+            free(former);
         }
-    a->trace_count = 0;
+    a->former_count = 0;
 }
 
 void attempts_free(struct attempts *a)
@@ -94,7 +94,7 @@ void attempts_free(struct attempts *a)
     }
     if (a->alive)
         *a->alive = 0;
-    traces_free(a);
+    formers_free(a);
     kanal_buffer_release(&a->text);
     free(a);
 }
@@ -192,15 +192,14 @@ static void on_start(void *user, kanal_status status)
     job_recorded(user, status);
 }
 
-void attempts_start(struct attempts *a, struct job *job)
+int attempts_start(struct attempts *a, struct job *job)
 {
     struct attempt_batch *batch = batch_to_write(a);
-    if (!batch || wait_for(batch, job, on_start) != 0) {
-        job_recorded(job, KANAL_E_BUSY);
-        return;
-    }
+    if (!batch || wait_for(batch, job, on_start) != 0)
+        return KANAL_E_BUSY;
     hold(job, batch);
     write_entry(a, job, "start", (kanal_str){ 0 });
+    return 0;
 }
 
 void attempts_end(struct attempts *a, struct job *job)
@@ -251,29 +250,29 @@ static void note(struct attempts *a, yyjson_val *entry)
         return;
     char text[ID_LEN + 1] = "";
     memcpy(text, key.ptr, key.len);
-    struct trace **slot = trace_slot(a, text);
-    for (struct trace **link = slot; *link; link = &(*link)->next)
+    struct former **slot = former_slot(a, text);
+    for (struct former **link = slot; *link; link = &(*link)->next)
         if ((*link)->part == part && strcmp((*link)->key, text) == 0) {
-            struct trace *old = *link;
+            struct former *old = *link;
             *link = old->next;
             free(old);
-            a->trace_count--;
+            a->former_count--;
             break;
         }
     if (kanal_str_is(what, "end"))
         return;
-    struct trace *trace = calloc(1, sizeof *trace + external_id.len + 1);
-    if (!trace)
+    struct former *former = calloc(1, sizeof *former + external_id.len + 1);
+    if (!former)
         return;
-    memcpy(trace->key, text, sizeof text);
-    trace->part = part;
-    trace->number = (uint32_t)yyjson_get_uint(yyjson_arr_get(entry, 2));
-    trace->is_sent = kanal_str_is(what, "sent");
+    memcpy(former->key, text, sizeof text);
+    former->part = part;
+    former->number = (uint32_t)yyjson_get_uint(yyjson_arr_get(entry, 2));
+    former->is_sent = kanal_str_is(what, "sent");
     if (external_id.len > 0)
-        memcpy(trace->external_id, external_id.ptr, external_id.len);
-    trace->next = *slot;
-    *slot = trace;
-    a->trace_count++;
+        memcpy(former->external_id, external_id.ptr, external_id.len);
+    former->next = *slot;
+    *slot = former;
+    a->former_count++;
 }
 
 /* A reading under way, which may outlive the shard's being ours. */
@@ -289,8 +288,8 @@ static void finish(struct reading *reading, kanal_status status)
     struct attempts *a = reading->attempts;
     a->alive = NULL;
     free(reading);
-    if (a->trace_count > 0)
-        a->former.open = 1; /* until everything that stood there has come */
+    if (a->former_count > 0)
+        a->old.open = 1; /* until everything that stood there has come */
     a->read_done(a->read_user, status);
 }
 
@@ -313,8 +312,8 @@ static void on_entry(void *user, kanal_status status, const struct js_message *m
         note(a, entry);
     yyjson_doc_free(doc);
     a->read = m->sequence;
-    if (a->former.sequence == 0)
-        a->former.sequence = m->sequence;
+    if (a->old.sequence == 0)
+        a->old.sequence = m->sequence;
     read_next(reading);
 }
 
@@ -341,20 +340,20 @@ void attempts_read(struct attempts *a, published_fn *read, void *user)
 
 void attempts_recall(struct attempts *a, struct job *job)
 {
-    const struct trace *newest = NULL;
-    if (a->trace_count == 0)
+    const struct former *newest = NULL;
+    if (a->former_count == 0)
         return;
-    for (const struct trace *trace = *trace_slot(a, job->key.text); trace; trace = trace->next)
-        if (strcmp(trace->key, job->key.text) == 0 && (!newest || trace->part > newest->part))
-            newest = trace;
+    for (const struct former *former = *former_slot(a, job->key.text); former; former = former->next)
+        if (strcmp(former->key, job->key.text) == 0 && (!newest || former->part > newest->part))
+            newest = former;
     if (!newest || newest->part == 0 || newest->part > (job->parts > 0 ? job->parts : 1))
         return;
     job->part = newest->part;
     job->attempt = newest->number;
-    job->trace = newest->is_sent ? TRACE_SENT : TRACE_STARTED;
+    job->recalled = newest->is_sent ? RECALL_SENT : RECALL_STARTED;
     kanal_buffer_clear(&job->external_id);
     kanal_buffer_text(&job->external_id, newest->external_id);
-    hold(job, &a->former);
+    hold(job, &a->old);
 }
 
 /* ---- Purging ---- */
@@ -371,11 +370,11 @@ static void purge_before(struct attempts *a, uint64_t sequence)
 
 void attempts_purge(struct attempts *a, int caught_up)
 {
-    if (caught_up && a->trace_count > 0) {
-        traces_free(a); /* of commands that were done with */
-        a->former.open--;
+    if (caught_up && a->former_count > 0) {
+        formers_free(a); /* of commands that were done with */
+        a->old.open--;
     }
-    if (a->former.open > 0)
+    if (a->old.open > 0)
         return;
     uint64_t newest = a->read;
     while (a->first && a->first != a->writing && a->first->sequence > 0 && a->first->open == 0) {

@@ -16,8 +16,8 @@ void attempts_free(struct attempts *);
 /* Reads what the shard's former holder left; read() runs once, later. KANAL_OK, or it has to be tried again. */
 void attempts_read(struct attempts *, published_fn *read, void *user);
 
-/* "start": job_recorded() runs when it is stored. */
-void attempts_start(struct attempts *, struct job *);
+/* "start": job_recorded() runs when it is stored. 0, or KANAL_E_BUSY: no memory. */
+int attempts_start(struct attempts *, struct job *);
 /* "end": the provider has not taken it; nobody waits for that. */
 void attempts_end(struct attempts *, struct job *);
 /* "sent": done() runs when it is stored. */
@@ -26,7 +26,7 @@ void attempts_sent(struct attempts *, struct job *, kanal_str external_id, publi
 void attempts_forget(struct attempts *, struct job *);
 /* The command is done with. */
 void attempts_release(struct job *);
-/* What the log of the former holder knows of the job: its trace, part, attempt and external id are set. */
+/* What the log of the former holder knows of the job: what is recalled, part, attempt and external id are set. */
 void attempts_recall(struct attempts *, struct job *);
 
 /* At the end of each loop turn: what is to be said goes out. */

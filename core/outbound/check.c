@@ -186,6 +186,7 @@ void command_examine(struct outbound *o, struct command *c)
         c->report.command_id.len = 0;
     c->report.agent = kanal_json_at(c->root, "agent");
     c->report.reference = kanal_json_text_at(c->root, "reference");
+    c->report.traceparent = kanal_json_text_at(c->root, "traceparent");
     if (command_subject(o, c->subject, &token, &c->verb) != 0)
         fail(c, "unsupported_verb", KANAL_SCOPE_MESSAGE,
              KANAL_LIT("the subject must be PREFIX.commands.CHANNEL.OBJECT.VERB"));

@@ -3,9 +3,12 @@
  * One gateway has its lease. Each command is first made in the ledger, which knows whether its id was there before, then moved. Moves
  * overlap, and each names the one before it as the stream's last (Nats-Expected-Last-Msg-Id): when one is not stored, those behind it are
  * refused, and all go again in their order. */
+#include <stdio.h>
+
 #include "broker/kv.h"
 #include "kanal/sdk/time.h"
 #include "outbound/cancel.h"
+#include "outbound/history.h"
 #include "outbound/ledger.h"
 #include "outbound/schedule.h"
 
@@ -30,9 +33,11 @@ struct intake {
     struct command command;
     struct id key;
     int64_t at_ms;
-    size_t waiting; /* stores under way */
+    char replay[REPLAY_ID], first_part[8]; /* of a dead letter that is replayed */
+    size_t waiting;                        /* stores under way */
     kanal_status status;
     int is_out_of_turn;
+    int is_again; /* it may stand in its lane already */
 };
 
 static void advance(struct outbound *o);
@@ -266,11 +271,21 @@ static void publish_to_lane(struct intake *in)
     struct outbound *o = in->outbound;
     struct kanal_buffer subject = { 0 };
     write_lane_subject(in, &subject);
-    kanal_field after = { KANAL_LIT("Nats-Expected-Last-Msg-Id"), kanal_str_c(o->intake.last_id) };
+    kanal_field headers[4];
+    size_t count = 0;
+    if (o->intake.moving > 1 && o->intake.last_id[0])
+        headers[count++] =
+            (kanal_field){ KANAL_LIT("Nats-Expected-Last-Msg-Id"), kanal_str_c(o->intake.last_id) };
+    if (in->is_again)
+        headers[count++] = (kanal_field){ KANAL_LIT(AGAIN_HEADER), KANAL_LIT("1") };
+    if (in->replay[0])
+        headers[count++] = (kanal_field){ KANAL_LIT(REPLAY_HEADER), kanal_str_c(in->replay) };
+    if (in->first_part[0])
+        headers[count++] = (kanal_field){ KANAL_LIT(PART_HEADER), kanal_str_c(in->first_part) };
     struct broker_out out = { .subject = kanal_buffer_view(&subject),
                               .payload = in->command.payload,
-                              .headers = &after,
-                              .header_count = o->intake.moving > 1 && o->intake.last_id[0] };
+                              .headers = headers,
+                              .header_count = count };
     in->waiting++;
     js_publish(o->broker, &out, kanal_str_c(in->key.text), JS_ANY_SEQUENCE, MOVE_TIMEOUT_MS, on_moved, in);
     snprintf(o->intake.last_id, sizeof o->intake.last_id, "%s", in->key.text);
@@ -302,10 +317,24 @@ static void move(struct intake *in)
     on_stored(in, KANAL_OK);
 }
 
+static void on_accepted(void *user, kanal_status status);
+
+/* Taken long ago, by a gateway that was killed before it said so: was it moved? */
+static void on_history(void *user, kanal_status status, const struct history *history)
+{
+    struct intake *in = user;
+    in->is_again = 1;
+    on_accepted(in, status == KANAL_OK && !history_is_open(history) ? KANAL_E_REJECTED : status);
+}
+
 static void on_accepted(void *user, kanal_status status)
 {
     struct intake *in = user;
     struct outbound *o = in->outbound;
+    if (status == KANAL_E_MAYBE && !in->is_orphan) {
+        history_read(o, in->command.report.command_id, &in->key, on_history, in);
+        return;
+    }
     in->waiting--;
     if (in->is_orphan) {
         intake_free(in);
@@ -380,7 +409,7 @@ static void cancel(struct intake *in)
     in->state = IN_ENDING;
     in->status = KANAL_OK;
     in->waiting = 1;
-    ledger_command_key(o, (kanal_str){ 0 }, KANAL_LIT("message.send"), id, &in->key);
+    ledger_command_key(o, (kanal_str){ 0 }, KANAL_LIT("message.send"), id, (kanal_str){ 0 }, &in->key);
     snprintf(key, sizeof key, "c.%s", in->key.text + 2);
     kv_get(o->broker, o->host->names.sent, kanal_str_c(key), on_cancel_found, in);
 }
@@ -415,19 +444,34 @@ static void begin(struct intake *in)
         make_record(in);
 }
 
-static struct intake *take(struct outbound *o, kanal_str subject, kanal_str payload)
+/* The headers are what a sender says, too: they are read as such. */
+static void read_replay(struct intake *in, const struct broker_in *message)
+{
+    kanal_str part = broker_in_header(message, PART_HEADER);
+    int64_t number = 0;
+    replay_read(message, in->replay);
+    in->command.report.replay = kanal_str_of(in->replay[0] ? in->replay : NULL, strlen(in->replay));
+    if (in->replay[0] && kanal_str_int(part, &number) == 0 && number > 1 && number <= PARTS_MAX)
+        snprintf(in->first_part, sizeof in->first_part, "%d", (int)number);
+}
+
+/* message: with its headers; NULL: of one that was scheduled. */
+static struct intake *take(struct outbound *o, kanal_str subject, kanal_str payload,
+                           const struct broker_in *message)
 {
     struct intake *in = intake_new(o);
     if (!in)
         return NULL;
     struct command *c = &in->command;
+    if (message)
+        read_replay(in, message);
     kanal_buffer_str(&in->subject, subject);
     kanal_buffer_str(&in->payload, payload);
     c->subject = kanal_buffer_view(&in->subject);
     c->payload = kanal_buffer_view(&in->payload);
     command_examine(o, c);
     if (!c->report.code && c->channel) {
-        ledger_command_key(o, c->channel->id, c->verb, c->report.command_id, &in->key);
+        ledger_command_key(o, c->channel->id, c->verb, c->report.command_id, c->report.replay, &in->key);
         kanal_time_parse_rfc3339(kanal_json_text_at(c->root, "at"), &in->at_ms);
     }
     append(o, in);
@@ -437,7 +481,7 @@ static struct intake *take(struct outbound *o, kanal_str subject, kanal_str payl
 static void on_command(void *user, const struct js_delivered *delivered)
 {
     struct outbound *o = user;
-    struct intake *in = take(o, delivered->subject, delivered->payload);
+    struct intake *in = take(o, delivered->subject, delivered->payload, delivered->in);
     if (!in) {
         js_settle(o->intake.pull, &delivered->token, JS_NAK);
         return;
@@ -451,7 +495,7 @@ static void on_command(void *user, const struct js_delivered *delivered)
 
 int intake_scheduled(struct outbound *o, kanal_str subject, kanal_str payload, uint64_t sequence)
 {
-    struct intake *in = take(o, subject, payload);
+    struct intake *in = take(o, subject, payload, NULL);
     if (!in)
         return KANAL_E_BUSY;
     in->scheduled = sequence;

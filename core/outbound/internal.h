@@ -16,6 +16,7 @@ struct cancels;
 struct intake;
 struct job;
 struct recipient;
+struct request;
 struct schedule;
 
 /* The commands of the channels whose id hashes to it; one gateway at a time holds it. */
@@ -63,17 +64,18 @@ struct outbound {
     size_t job_count;
     struct job *spare_jobs; /* used ones, with the memory of their buffers */
     size_t spare_job_count;
+    struct request *requests;      /* of the API, under way */
     struct recipient **recipients; /* hash table */
     size_t recipient_slots, recipient_count;
     uv_timer_t *clock; /* deadlines, retries, rates, keeping messages ours */
     uv_check_t *turn;  /* attempts of a loop turn are recorded together */
     uint64_t ticks;
-    uint64_t events_seen; /* the newest sequence of the stream of events that we know of */
     int started, draining;
     void (*drained)(void *user);
     void *drained_user;
     int64_t drain_until_ms;
-    struct metric_family *commands, *deliveries, *dead, *held;
+    struct metric_family *commands, *deliveries, *dead, *log_lost;
+    const char *replica; /* this process, in the log; or NULL */
 };
 
 static inline int64_t outbound_loop_ms(const struct outbound *o)
@@ -90,14 +92,27 @@ static inline void outbound_buffer_clear(struct kanal_buffer *buffer)
         kanal_buffer_clear(buffer);
 }
 
+/* A dead letter that is replayed: the command comes with these headers. The letter's id is part of every id that is made of the command
+ * (in the lanes, of events, of the next dead letter, the idempotency key), which would else be taken for repetitions. */
+#define REPLAY_HEADER "Kanal-Replay" /* the dead letter's id */
+#define PART_HEADER "Kanal-Part"     /* the parts before this one have been sent */
+#define AGAIN_HEADER "Kanal-Again"   /* of a lane's message: the same one may stand there already */
+#define REPLAY_ID 32u                /* "e_…" and its NUL; "": it is none */
+/* Copies the header, if it is such an id. */
+void replay_read(const struct broker_in *, char ret_id[REPLAY_ID]);
+/* Appends "#" and the id of a replay. */
+void replay_append(struct kanal_buffer *out, kanal_str replay);
+
 /* What is to be said about a command. */
 struct report {
     const char *type; /* "message.failed" */
     kanal_str command_id, reference, address, chat, external_id;
-    uint32_t part, parts; /* 0: the whole command */
-    uint32_t attempt;     /* 0: none was made */
-    const char *code;     /* of failed and unknown: an error code of the contract */
-    int scope;            /* KANAL_SCOPE_… */
+    kanal_str replay;      /* id of the dead letter that it was, or absent */
+    kanal_str traceparent; /* as the command says, or absent: one that follows from its id */
+    uint32_t part, parts;  /* 0: the whole command */
+    uint32_t attempt;      /* 0: none was made */
+    const char *code;      /* of failed and unknown: an error code of the contract */
+    int scope;             /* KANAL_SCOPE_… */
     kanal_str provider_code, provider_message, detail;
     const char *next;    /* of unknown */
     const char *reason;  /* of cancelled */
@@ -116,6 +131,8 @@ struct dead_letter {
     uint32_t attempts;
     const struct report *report;
 };
+/* What a command's events have as traceparent. */
+void report_trace(struct outbound *, const struct report *, struct trace *ret_trace);
 void report_dead(struct outbound *, const struct dead_letter *, published_fn *done, void *user);
 const char *scope_name(int scope);
 
@@ -139,6 +156,9 @@ void intake_leave(struct outbound *);
 void intake_free_all(struct outbound *);
 /* A command whose time has come goes the way of the others. payload is copied. 0, or KANAL_E_BUSY. */
 int intake_scheduled(struct outbound *, kanal_str subject, kanal_str payload, uint64_t sequence);
+
+/* messages.c */
+void messages_free_all(struct outbound *);
 
 /* check.c: what a command says, held against the contract, the channel and its recipient. */
 struct command {

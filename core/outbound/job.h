@@ -35,10 +35,12 @@ struct job {
     char idempotency_key[37];       /* of the part */
     struct attempt_batch *recorded; /* the log must keep what it has from there on; or NULL */
     enum {
-        TRACE_NONE,
-        TRACE_STARTED,
-        TRACE_SENT
-    } trace; /* of another gateway, or this one before it was killed */
+        RECALL_NOTHING,
+        RECALL_STARTED,
+        RECALL_SENT
+    } recalled; /* from the log: of another gateway, or this one before it was killed */
+    char replay[REPLAY_ID];
+    struct trace trace;
     kanal_delivery delivery;
     struct op *op;
     struct report report; /* the outcome to be stored */
@@ -142,6 +144,10 @@ void job_recorded(struct job *, kanal_status);
 /* All that was to be told is stored: the message's next part, or the recipient's next command. */
 void job_next_part(struct job *);
 void job_end(struct job *, enum js_verdict);
+
+/* log.c. An attempt has ended, its op is still there: stores what the provider was asked and answered, if the channel's log wants it. result: NULL or
+ * without the members of minor 0, then code says how. */
+void job_log(struct job *, const kanal_result *result, const char *code);
 
 /* outcome.c. Each ends the attempt: the job then waits, or its report is being stored, or it is gone. result: NULL or without the
  * members of minor 0: the channel stopped meanwhile. */

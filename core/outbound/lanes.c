@@ -88,6 +88,7 @@ static void fill_delivery(struct job *job)
     kanal_buffer_str(&text, job->command_id);
     kanal_buffer_byte(&text, '#');
     kanal_buffer_uint(&text, job->part);
+    replay_append(&text, kanal_str_c(job->replay));
     if (ids_event(job->shard->outbound->host->envelope.ids, job->channel->id, KANAL_LIT("delivery"),
                   kanal_buffer_view(&text), &id) == 0)
         snprintf(job->idempotency_key, sizeof job->idempotency_key, "%s", id.text + 2);
@@ -112,6 +113,8 @@ static void on_answered(struct op *op, const void *answer)
 {
     struct job *job = op->owner;
     struct channel *channel = job->channel;
+    const kanal_result *result = answer;
+    job_log(job, result && KANAL_HAS(result, reason) ? result : NULL, "interrupted");
     job->op = NULL;
     outcome_settle(job, answer);
     outlet_leave(channel);
@@ -132,6 +135,7 @@ static int deliver(struct job *job)
         job->is_not_up = 1;
         return 0;
     }
+    job->op->trace = job->trace.text;
     job->state = JOB_DELIVERING;
     job->due_ms = outbound_loop_ms(job->shard->outbound) + ATTEMPT_MS;
     return 1;
@@ -177,8 +181,11 @@ int job_enter(struct job *job)
     if (!needs_record(job))
         return deliver(job);
     job->state = JOB_RECORDING;
-    attempts_start(job->shard->attempts, job);
-    return job->state == JOB_RECORDING;
+    if (attempts_start(job->shard->attempts, job) == 0)
+        return 1;
+    job->attempt--;
+    job_wait(job, UNRECORDED_MS);
+    return 0;
 }
 
 static int has_target(const struct job *job)
@@ -204,10 +211,10 @@ static int ends_here(struct job *job)
 }
 
 /* What the log says of it, from before this gateway had the shard. */
-static void go_on_from_trace(struct job *job)
+static void go_on_from_log(struct job *job)
 {
-    int is_sent = job->trace == TRACE_SENT;
-    job->trace = TRACE_NONE;
+    int is_sent = job->recalled == RECALL_SENT;
+    job->recalled = RECALL_NOTHING;
     if (is_sent)
         outcome_sent(job, kanal_buffer_view(&job->external_id));
     else
@@ -225,8 +232,8 @@ void job_run(struct job *job)
         job_end(job, JS_LATER);
         return;
     }
-    if (job->trace != TRACE_NONE) {
-        go_on_from_trace(job);
+    if (job->recalled != RECALL_NOTHING) {
+        go_on_from_log(job);
         return;
     }
     if (ends_here(job))
@@ -292,6 +299,7 @@ static void job_due(struct job *job)
         job_run(job);
     } else if (job->state == JOB_DELIVERING) {
         struct channel *channel = job->channel;
+        job_log(job, NULL, "timeout");
         channel_forget(job->op);
         job->op = NULL;
         outcome_unknown(job, "timeout");
@@ -347,8 +355,16 @@ static int job_read(struct job *job, const struct js_delivered *delivered)
     if (content)
         job->parts = parts_split(content, job->channel->plugin->descriptor.caps, job->ranges);
     job->part = 1;
+    replay_read(delivered->in, job->replay);
+    struct report said = { .command_id = job->command_id,
+                           .traceparent = kanal_json_text_at(job->command, "traceparent") };
+    report_trace(o, &said, &job->trace);
+    int64_t part = 0; /* of a replay, that failed */
+    if (job->replay[0] && kanal_str_int(broker_in_header(delivered->in, PART_HEADER), &part) == 0 &&
+        part > 1 && part <= job->parts)
+        job->part = (uint32_t)part;
     kanal_time_parse_rfc3339(kanal_json_text_at(job->command, "expires"), &job->expires_ms);
-    ledger_command_key(o, job->channel->id, verb, job->command_id, &job->key);
+    ledger_command_key(o, job->channel->id, verb, job->command_id, kanal_str_c(job->replay), &job->key);
     kanal_str key = job->address.len > 0 ? kanal_buffer_view(&job->address) : kanal_json_text_at(to, "chat");
     job->recipient = recipient_get(o, job->channel, key);
     return job->recipient ? 0 : -1;
@@ -362,6 +378,15 @@ static struct job *find_held(const struct shard *shard, const struct js_delivere
                    job->stream_sequence != delivered->stream_sequence))
         job = job->next;
     return job;
+}
+
+/* Another message of the lane is the same command. */
+static int is_here(const struct job *job)
+{
+    const struct job *other = job->shard->outbound->jobs;
+    while (other && strcmp(other->key.text, job->key.text) != 0)
+        other = other->next;
+    return other != NULL;
 }
 
 void lane_take(struct shard *shard, enum lane_class class, const struct js_delivered *delivered)
@@ -386,6 +411,13 @@ void lane_take(struct shard *shard, enum lane_class class, const struct js_deliv
     job->stream_sequence = delivered->stream_sequence;
     if (job_read(job, delivered) != 0) {
         stray_end(&shard->lanes[class], job->channel, job->command, delivered);
+        job_free(job);
+        return;
+    }
+    if (broker_in_header(delivered->in, AGAIN_HEADER).len > 0 && is_here(job)) {
+        js_settle(shard->lanes[class].pull, &delivered->token, JS_ACK);
+        if (!job->recipient->current)
+            recipient_drop(o, job->recipient);
         job_free(job);
         return;
     }

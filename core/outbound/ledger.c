@@ -2,13 +2,22 @@
 
 #include "broker/kv.h"
 #include "host/receipts.h"
+#include "kanal/sdk/time.h"
+
+/* Half of what JetStream's duplicate window is: within it a second move is the first one. */
+#define REMEMBERED_MS 90000
 
 void ledger_command_key(const struct outbound *o, kanal_str channel, kanal_str verb, kanal_str id,
-                        struct id *ret_key)
+                        kanal_str replay, struct id *ret_key)
 {
     int is_message = kanal_str_is(verb, "message.send");
-    if (ids_event(o->host->envelope.ids, is_message ? KANAL_LIT("_") : channel, verb, id, ret_key) != 0)
+    struct kanal_buffer text = { 0 };
+    kanal_buffer_str(&text, id);
+    replay_append(&text, replay);
+    if (ids_event(o->host->envelope.ids, is_message ? KANAL_LIT("_") : channel, verb,
+                  kanal_buffer_view(&text), ret_key) != 0)
         *ret_key = (struct id){ "" };
+    kanal_buffer_release(&text);
 }
 
 /* ---- Accepted ---- */
@@ -37,9 +46,14 @@ static void on_found(void *user, kanal_status status, kanal_str value, uint64_t 
         return;
     }
     yyjson_doc *doc = kanal_json_parse(value);
-    uint64_t sequence = yyjson_get_uint(kanal_json_at(yyjson_doc_get_root(doc), "sequence"));
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    uint64_t sequence = yyjson_get_uint(kanal_json_at(root, "sequence"));
+    int64_t at_ms = 0;
+    kanal_time_parse_rfc3339(kanal_json_text_at(root, "at"), &at_ms);
     yyjson_doc_free(doc);
-    finish(accepting, sequence == accepting->sequence ? KANAL_OK : KANAL_E_REJECTED);
+    finish(accepting, sequence != accepting->sequence         ? KANAL_E_REJECTED
+                      : host_now_ms() - at_ms > REMEMBERED_MS ? KANAL_E_MAYBE
+                                                              : KANAL_OK);
 }
 
 static void on_made(void *user, kanal_status status, kanal_str value, uint64_t revision)
@@ -79,7 +93,7 @@ void ledger_accept(struct outbound *o, const struct ledger_command *c, published
     kanal_json_key(&json, "sequence");
     kanal_json_uint(&json, c->sequence);
     kanal_json_key(&json, "after"); /* its events come later than this one */
-    kanal_json_uint(&json, o->events_seen);
+    kanal_json_uint(&json, publisher_events_seen(o->host->publisher));
     kanal_json_member_time(&json, "at", host_now_ms());
     kanal_json_object_end(&json);
     kv_put(o->broker, o->host->names.sent, kanal_str_c(accepting->key), kanal_buffer_view(&value), 0, on_made,

@@ -9,10 +9,11 @@
 #define KANAL_OUTBOUND_LEDGER_H
 #include "outbound/job.h"
 
-/* The key of a command. An id names one message whatever its channel, so `channel` is no part of the key of message.send. */
+/* The key of a command; replay: the dead letter that it was, or absent. An id names one message whatever its channel, so `channel` is no part of the key of message.send. */
 void ledger_command_key(const struct outbound *, kanal_str channel, kanal_str verb, kanal_str id,
-                        struct id *ret_key);
-/* KANAL_OK: it is new. KANAL_E_REJECTED: it was accepted before, as another message of the stream. Else the broker: try again. */
+                        kanal_str replay, struct id *ret_key);
+/* KANAL_OK: it is new, or was taken a moment ago. KANAL_E_MAYBE: this very message was taken so long ago that JetStream would not know a second move
+ * as the first one. KANAL_E_REJECTED: it was accepted before, as another message of the stream. Else the broker: try again. */
 struct ledger_command {
     const struct command *command;
     const struct id *key;

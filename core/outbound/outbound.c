@@ -57,17 +57,21 @@ int outbound_new(struct outbound **ret_outbound, const struct outbound_options *
     struct metrics *metrics = options->host->metrics;
     o->host = options->host;
     o->broker = options->host->broker;
+    o->replica = options->replica;
     snprintf(o->prefix, sizeof o->prefix, "%s", options->prefix);
     topology_stream_name(o->prefix, "COMMANDS", o->commands_stream);
     topology_stream_name(o->prefix, "LANES", o->lanes_stream);
     topology_stream_name(o->prefix, "ATTEMPTS", o->attempts_stream);
     topology_stream_name(o->prefix, "SCHEDULED", o->scheduled_stream);
+    topology_stream_name(o->prefix, "EVENTS", o->events_stream);
     o->commands = metrics_family(metrics, METRIC_COUNTER, "kanal_commands_total",
                                  "Commands taken in, or why they were refused.", by_result);
     o->deliveries = metrics_family(metrics, METRIC_COUNTER, "kanal_deliveries_total",
                                    "Outcomes of attempts at a provider message.", by_outcome);
     o->dead = metrics_family(metrics, METRIC_COUNTER, "kanal_dead_letters_total",
                              "Commands that ended as dead letters.", by_code);
+    o->log_lost = metrics_family(metrics, METRIC_COUNTER, "kanal_message_log_lost_total",
+                                 "Records of the log of messages that could not be stored.", NULL);
     uv_timer_init(o->host->loop, o->clock);
     uv_check_init(o->host->loop, o->turn);
     o->clock->data = o->turn->data = o;
@@ -123,6 +127,7 @@ void outbound_free(struct outbound *o)
         return;
     o->host->moved = NULL;
     outbound_leave(o);
+    messages_free_all(o);
     lanes_free(o);
     intake_free_all(o);
     uv_close((uv_handle_t *)o->clock, on_closed);

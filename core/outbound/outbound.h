@@ -15,7 +15,11 @@ struct outbound;
 struct outbound_options {
     struct host *host;
     const char *prefix;
+    const char *replica; /* names this process in the log; borrowed; or NULL */
 };
+
+/* log.c: where the log of a message lies. */
+void log_subject(const char *prefix, kanal_str command_id, char ret_subject[64]);
 
 int outbound_new(struct outbound **ret_outbound, const struct outbound_options *);
 /* The streams are there: begins to take commands. contract: proto/kanal.schema.json, which they must keep; borrowed. */

@@ -83,9 +83,11 @@ static struct report *new_report(struct job *job, const char *type)
     job->report = (struct report){ .type = type,
                                    .command_id = job->command_id,
                                    .reference = kanal_json_text_at(job->command, "reference"),
+                                   .traceparent = kanal_str_c(job->trace.text),
                                    .address = kanal_buffer_view(&job->address),
                                    .chat = job->delivery.chat,
                                    .attempt = job->attempt,
+                                   .replay = kanal_str_of(job->replay, strlen(job->replay)),
                                    .agent = kanal_json_at(job->command, "agent") };
     if (job->parts > 0) {
         job->report.part = job->part;

@@ -12,6 +12,27 @@ const char *scope_name(int scope)
                                             : "message";
 }
 
+void replay_read(const struct broker_in *in, char ret_id[REPLAY_ID])
+{
+    kanal_str id = broker_in_header(in, REPLAY_HEADER);
+    ret_id[0] = '\0';
+    if (id.len != ID_LEN || !kanal_str_starts(id, "e_"))
+        return;
+    for (size_t i = 2; i < id.len; i++)
+        if (!((id.ptr[i] >= 'a' && id.ptr[i] <= 'z') || (id.ptr[i] >= '2' && id.ptr[i] <= '7')))
+            return;
+    memcpy(ret_id, id.ptr, id.len);
+    ret_id[id.len] = '\0';
+}
+
+void replay_append(struct kanal_buffer *out, kanal_str replay)
+{
+    if (replay.len == 0)
+        return;
+    kanal_buffer_byte(out, '#');
+    kanal_buffer_str(out, replay);
+}
+
 static void member_nonempty(struct kanal_json *json, const char *key, kanal_str value, size_t max)
 {
     if (value.len > 0)
@@ -84,6 +105,16 @@ static void write_data(const struct report *report, struct kanal_buffer *out)
     kanal_json_object_end(&json);
 }
 
+void report_trace(struct outbound *o, const struct report *report, struct trace *ret_trace)
+{
+    if (trace_read(report->traceparent, ret_trace) == 0)
+        return;
+    if (report->command_id.len > 0)
+        trace_of_command(o->host->envelope.ids, report->command_id, ret_trace);
+    else
+        trace_begin(&o->host->traces, ret_trace);
+}
+
 void report_event(struct outbound *o, const struct envelope_source *source, const struct report *report,
                   published_fn *done, void *user)
 {
@@ -97,8 +128,12 @@ void report_event(struct outbound *o, const struct envelope_source *source, cons
         kanal_buffer_byte(&dedupe, '#');
         kanal_buffer_uint(&dedupe, report->attempt);
     }
+    replay_append(&dedupe, report->replay);
     struct envelope_source core = *source;
     core.is_core = 1;
+    struct trace trace;
+    report_trace(o, report, &trace);
+    core.traceparent = kanal_str_c(trace.text);
     kanal_event event = { .struct_size = sizeof event,
                           .type = kanal_str_c(report->type),
                           .dedupe = kanal_buffer_view(&dedupe),
@@ -113,7 +148,8 @@ void report_event(struct outbound *o, const struct envelope_source *source, cons
     kanal_buffer_release(&dedupe);
 }
 
-static void write_dead(const struct dead_letter *dead, const struct id *id, struct kanal_buffer *out)
+static void write_dead(const struct dead_letter *dead, const struct id *id, const struct trace *trace,
+                       struct kanal_buffer *out)
 {
     struct kanal_json json;
     kanal_json_init(&json, out);
@@ -128,6 +164,7 @@ static void write_dead(const struct dead_letter *dead, const struct id *id, stru
         kanal_json_member_int(&json, "part", dead->report->part);
     kanal_json_member_int(&json, "attempts", dead->attempts);
     write_error(&json, dead->report);
+    kanal_json_member_text(&json, "traceparent", trace->text);
     if (dead->command) {
         kanal_json_key(&json, "command");
         kanal_json_value(&json, dead->command);
@@ -169,11 +206,14 @@ void report_dead(struct outbound *o, const struct dead_letter *dead, published_f
     kanal_buffer_str(&key, dead->report->command_id.len > 0 ? dead->report->command_id : dead->payload);
     kanal_buffer_byte(&key, '#');
     kanal_buffer_uint(&key, dead->report->part);
+    replay_append(&key, dead->report->replay);
     ids_event(o->host->envelope.ids, channel, KANAL_LIT("dead"), kanal_buffer_view(&key), &id);
     kanal_buffer_text(&subject, o->prefix);
     kanal_buffer_text(&subject, ".dead.");
     kanal_buffer_str(&subject, channel);
-    write_dead(dead, &id, &payload);
+    struct trace trace;
+    report_trace(o, dead->report, &trace);
+    write_dead(dead, &id, &trace, &payload);
     kanal_str values[] = { channel, kanal_str_c(dead->report->code) };
     metric_series(o->dead, values)->value++;
     struct broker_out out = { .subject = kanal_buffer_view(&subject),

@@ -47,10 +47,14 @@ static void tell(struct shard_lane *lane, const struct channel *channel, yyjson_
     }
     kanal_str id = kanal_json_text_at(command, "id");
     kanal_str verb = broker_in_header(delivered->in, "Kanal-Type");
+    char replay[REPLAY_ID];
+    replay_read(delivered->in, replay);
     struct envelope_source nobody = { .channel = KANAL_LIT("_"), .plugin = KANAL_LIT("kanal") };
     struct report report = { .type = "message.failed",
                              .command_id = id,
+                             .replay = kanal_str_c(replay),
                              .reference = kanal_json_text_at(command, "reference"),
+                             .traceparent = kanal_json_text_at(command, "traceparent"),
                              .code = code,
                              .scope = KANAL_SCOPE_CHANNEL,
                              .detail = detail };

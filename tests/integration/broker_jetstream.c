@@ -224,6 +224,43 @@ static void read_them(int direct)
     fixture_down(&f);
 }
 
+static void note_state_of(void *user, kanal_status status, const struct js_state *state)
+{
+    struct noted *n = user;
+    n->calls++;
+    n->status = status;
+    n->sequence = state ? state->last_sequence * 100 + state->first_sequence * 10 + state->messages : 0;
+}
+
+Test(jetstream, what_a_stream_holds_and_one_taken_out, .timeout = 30)
+{
+    struct fixture f;
+    struct noted n = { 0 };
+
+    fixture_up(&f, NULL);
+    cr_assert_eq(make_stream(&f, "EVENTS", "events.>"), KANAL_OK);
+    for (int i = 0; i < 3; i++)
+        publish(&f, "events.a", "x", NULL, JS_ANY_SEQUENCE, &n);
+#define ASK(call, wanted_status)                                                                             \
+    memset(&n, 0, sizeof n);                                                                                 \
+    call;                                                                                                    \
+    cr_assert(run_until(&f.loop, &n.calls, 1, 2000));                                                        \
+    cr_assert_eq(n.status, wanted_status, "%d %s", n.status, n.text)
+    ASK(js_stream_state(f.broker, "EVENTS", note_state_of, &n), KANAL_OK);
+    cr_assert_eq(n.sequence, 313);
+    ASK(js_delete_sequence(f.broker, "EVENTS", 1, note_result, &n), KANAL_OK);
+    ASK(js_stream_state(f.broker, "EVENTS", note_state_of, &n), KANAL_OK);
+    cr_assert_eq(n.sequence, 322);
+    ASK(js_delete_sequence(f.broker, "EVENTS", 1, note_result, &n), KANAL_E_NOT_FOUND);
+    ASK(js_delete_sequence(f.broker, "EVENTS", 99, note_result, &n), KANAL_E_NOT_FOUND);
+    ASK(js_delete_sequence(f.broker, "NONE", 1, note_result, &n), KANAL_E_NOT_FOUND);
+    ASK(js_stream_state(f.broker, "NONE", note_state_of, &n), KANAL_E_NOT_FOUND);
+    ASK(js_stream_state(f.broker, "no.name", note_state_of, &n), KANAL_E_INVALID);
+    ASK(js_delete_sequence(f.broker, "", 1, note_result, &n), KANAL_E_INVALID);
+#undef ASK
+    fixture_down(&f);
+}
+
 Test(jetstream, stored_messages_directly, .timeout = 30)
 {
     read_them(1);

@@ -1,6 +1,7 @@
 /* Outgoing requests: granted hosts only, secrets only through their slots. */
 #include "http/client.h"
 
+#include "host/exchange.h"
 #include "host/host.h"
 #include "host/services/egress.h"
 #include "host/services/services.h"
@@ -403,6 +404,8 @@ static void on_done(void *user, kanal_status status, const struct http_in *in, c
     if (!op)
         return;
     op->cancel = NULL;
+    exchange_answered(op->channel, op->cause, op->id, status, status == KANAL_OK ? in->code : 0,
+                      status == KANAL_OK ? in->body : (kanal_str){ 0 });
     if (status != KANAL_OK) {
         op_complete(op, status);
         return;
@@ -424,13 +427,18 @@ kanal_op service_http_send(const kanal_host *host, kanal_op cause, const kanal_h
         return 0;
     op->callback.response = done;
     op->user = user;
+    op->cause = cause;
     kanal_op id = op->id;
-    char reason[256];
+    char reason[256] = "";
     struct outgoing outgoing = { .out = NULL };
     kanal_status status = channel->ops > CHANNEL_OPS_MAX
                               ? KANAL_E_BUSY
                               : outgoing_init(&outgoing, channel, cause, request, reason);
+    /* Where it is refused for these reasons, its arguments have been found right. */
+    if (status == KANAL_OK || status == KANAL_E_DENIED || status == KANAL_E_NOT_FOUND)
+        exchange_asked_http(channel, cause, id, request);
     if (status != KANAL_OK) {
+        exchange_answered(channel, cause, id, status, 0, kanal_str_c(reason));
         if (status != KANAL_E_BUSY)
             log_write(channel->host->log, KANAL_LOG_WARN, "http", channel->id.ptr,
                       "a request of the plugin was refused: %s", reason);

@@ -53,6 +53,7 @@ kanal_op service_publish(const kanal_host *host, kanal_op cause, const kanal_eve
     op->user = user;
     kanal_op id = op->id;
     struct op *waiting = cause ? op_find(channel->host->ops, channel, cause) : NULL;
+    const char *trace = waiting ? waiting->trace : NULL;
     if (waiting && waiting->kind != OP_HTTP)
         waiting = NULL;
     struct publish *publish = NULL;
@@ -71,6 +72,11 @@ kanal_op service_publish(const kanal_host *host, kanal_op cause, const kanal_eve
     *publish = (struct publish){ .channel = channel, .op = id, .cause = waiting ? cause : 0 };
     if (waiting)
         waiting->waiting++;
-    receipts_publish(channel, events, count, channel->config->raw_ms > 0, on_stored, publish);
+    struct envelope_source source = channel->source;
+    struct trace begun;
+    if (!trace)
+        trace_begin(&channel->host->traces, &begun);
+    source.traceparent = kanal_str_c(trace ? trace : begun.text);
+    receipts_publish(channel, &source, events, count, channel->config->raw_ms > 0, on_stored, publish);
     return id;
 }

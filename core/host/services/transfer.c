@@ -1,6 +1,7 @@
 /* kanal.transfer/1: mail by libcurl. */
 #include <stdio.h>
 
+#include "host/exchange.h"
 #include "host/host.h"
 #include "host/services/mail_body.h"
 #include "host/services/place.h"
@@ -221,6 +222,7 @@ static void on_submitted(void *user, kanal_status status, const kanal_mail_resul
     if (status == KANAL_E_CANCELLED) /* the body broke off */
         status = mail_body_status(s->body) != KANAL_OK ? mail_body_status(s->body) : KANAL_E_INTERNAL;
     op->mail = result_copy(result);
+    exchange_answered(op->channel, op->cause, op->id, status, result->reply.code, result->reply.text);
     submission_free(s);
     op_complete(op, status);
 }
@@ -302,8 +304,10 @@ static kanal_op transfer_mail(const kanal_host *host, kanal_op cause, const kana
     }
     channel->mail_count++;
     s->op = op;
+    op->cause = cause;
     kanal_status status = submit(s, cause, mail, reason);
     if (status == KANAL_OK) {
+        exchange_asked_mail(channel, cause, id, mail);
         op->work = s;
         op->cancel = stop;
         return id;

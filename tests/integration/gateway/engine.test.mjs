@@ -228,6 +228,31 @@ test('a holder that stood still sends nothing that another one has taken over', 
   }
 });
 
+const ask = async (what, body) => json.decode((await client.request(`kanal.api.${what}`, json.encode(body), { timeout: 10000 })).data);
+
+test('the API: stores and answers, tells where a message stands, calls it back', async () => {
+  const command = { id: 'api-1', ...to(11), content: [{ type: 'text', text: 'by the API' }], reference: 'order-9', route: { prefer: ['tg'] } };
+  assert.deepEqual(await ask('message-send', command), { id: 'api-1', duplicate: false, channel: 'tg' });
+  await ends('api-1', 'message.sent');
+  assert.deepEqual(await ask('message-send', command), { id: 'api-1', duplicate: true, channel: 'tg' });
+  const { message } = await ask('message-get', { id: 'api-1' });
+  assert.equal(message.state, 'sent');
+  assert.equal(message.reference, 'order-9');
+  assert.deepEqual(message.parts.map((part) => [part.part, part.state]), [[1, 'sent']]);
+  assert.ok(message.parts[0].external_id);
+  assert.deepEqual(message.content, command.content);
+  assert.equal((await ask('message-cancel', { id: 'api-1' })).error.code, 'conflict');
+  assert.equal((await ask('message-get', { id: 'nobody' })).error.code, 'not_found');
+  assert.equal((await ask('message-cancel', { id: 'nobody' })).error.code, 'not_found');
+  assert.equal((await ask('message-send', { id: 'api-2', content: [] })).error.code, 'invalid_command');
+  assert.equal((await ask('message-send', { ...command, id: 'api-3', route: { prefer: ['none'] } })).error.code, 'channel_unknown');
+  await ask('message-send', { ...command, id: 'api-4', at: new Date(Date.now() + 3600e3).toISOString() });
+  await ends('api-4', 'message.accepted');
+  assert.equal((await ask('message-get', { id: 'api-4' })).message.state, 'scheduled');
+  assert.equal((await ask('message-cancel', { id: 'api-4' })).message.state, 'cancelled');
+  assert.equal(texts(/^by the API$/).length, 1);
+});
+
 test('nothing is left behind, and every event keeps the contract', async () => {
   release();
   const manager = await client.jetstreamManager();

@@ -141,7 +141,7 @@ test('the slots: names, numbers, release, several at once; the record', { timeou
   const client = await nats.client();
   const bucket = await client.jetstream().views.kv('kanal_leases');
   const keys = [];
-  for await (const key of await bucket.keys()) keys.push(key);
+  for await (const key of await bucket.keys()) if (!key.startsWith('_.')) keys.push(key); // those are the core's own
   assert.ok(keys.length >= 1 && keys.every((key) => /^exts\.\d+$/.test(key)), keys.join());
   const record = async () => json.decode((await bucket.get(keys[0])).value);
   assert.deepEqual(Object.keys(await record()), ['holder', 'ttl_ms', 'count']);

@@ -37,6 +37,7 @@ Test(load, defaults)
     cr_expect_eq(c->retention.raw_ms, INT64_C(604800000));
     cr_expect_eq(c->retention.dead_ms, INT64_C(7776000000));
     cr_expect_eq(c->retention.media_ms, INT64_C(7776000000));
+    cr_expect_eq(c->retention.log_ms, INT64_C(259200000));
     cr_expect_str_eq(c->log.level, "info");
     cr_expect_str_eq(c->log.format, "json");
     cr_expect_eq(c->plugin_path[0][0], '/');
@@ -164,16 +165,17 @@ Test(load, the_example_tells_the_defaults)
 
 Test(load, values)
 {
-    struct config *c = load_good(SALT "broker: { url: tls://n1, user: u, password: p, tls: { cert: c.pem, "
-                                      "key: k.pem }, replicas: 5, prefix: shop }\n"
-                                      "http: { listen: \"[::]:0\", public_url: "
-                                      "https://hub.example.com/kanal/, limits: { headers: 32768, body: 1G, "
-                                      "header_timeout: PT1M, connections: 1 } }\n"
-                                      "retention: { events: forever, raw: 1h, media: P1W }\n"
-                                      "plugins: { path: [a, b], sandbox: required, echo: { isolation: none "
-                                      "}, vendor-erp: { threads: true } }\n"
-                                      "channels: [ { id: A_b-1, plugin: echo, egress: [], media: keep, "
-                                      "on_unknown: ask, rate: { per_second: 0.5 } } ]\n");
+    struct config *c =
+        load_good(SALT "broker: { url: tls://n1, user: u, password: p, tls: { cert: c.pem, "
+                       "key: k.pem }, replicas: 5, prefix: shop }\n"
+                       "http: { listen: \"[::]:0\", public_url: "
+                       "https://hub.example.com/kanal/, limits: { headers: 32768, body: 1G, "
+                       "header_timeout: PT1M, connections: 1 } }\n"
+                       "retention: { events: forever, raw: 1h, media: P1W }\n"
+                       "plugins: { path: [a, b], sandbox: required, echo: { isolation: none "
+                       "}, vendor-erp: { threads: true } }\n"
+                       "channels: [ { id: A_b-1, plugin: echo, egress: [], media: keep, log: all, "
+                       "on_unknown: ask, rate: { per_second: 0.5 } } ]\n");
 
     cr_expect_eq(c->broker.url_count, 1);
     cr_expect_str_eq(c->broker.urls[0], "tls://n1");
@@ -204,6 +206,7 @@ Test(load, values)
     cr_expect_null(c->channels[0].egress[0]);
     cr_expect_eq(c->channels[0].media_keep, 1);
     cr_expect_eq(c->channels[0].on_unknown, 2);
+    cr_expect_eq(c->channels[0].log, CONFIG_LOG_ALL);
     cr_expect_eq(c->channels[0].rate_per_second, 0.5);
     config_free(c);
 }

@@ -1,0 +1,83 @@
+/* What a stream holds, and taking single messages out of it. */
+#include "api.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct asking {
+    js_state_fn *state;
+    js_result_fn *result;
+    void *user;
+};
+
+static void tell_later(const struct broker_asker *asker, kanal_status status, const struct broker_in *in)
+{
+    (void)in;
+    ((js_state_fn *)asker->fn)(asker->user, status, NULL);
+}
+
+static void tell_result_later(const struct broker_asker *asker, kanal_status status,
+                              const struct broker_in *in)
+{
+    (void)in;
+    ((js_result_fn *)asker->fn)(asker->user, status, js_status_reason(status));
+}
+
+static void got_state(void *user, const struct js_answer *answer)
+{
+    struct asking *a = user;
+    yyjson_val *state = kanal_json_at(answer->root, "state");
+    struct js_state told = { .messages = (uint64_t)kanal_json_int_at(state, "messages", 0),
+                             .first_sequence = (uint64_t)kanal_json_int_at(state, "first_seq", 0),
+                             .last_sequence = (uint64_t)kanal_json_int_at(state, "last_seq", 0) };
+    kanal_status status = answer->err_code == JS_ERR_STREAM_NOT_FOUND ? KANAL_E_NOT_FOUND : answer->status;
+
+    a->state(a->user, status, status == KANAL_OK ? &told : NULL);
+    free(a);
+}
+
+void js_stream_state(struct broker *b, const char *stream, js_state_fn *fn, void *user)
+{
+    struct broker_asker asker = { tell_later, (void (*)(void))fn, user };
+    struct asking *a = js_name_valid(kanal_str_c(stream)) ? malloc(sizeof *a) : NULL;
+    char subject[200];
+
+    if (!a) {
+        broker_defer(b, &asker, js_name_valid(kanal_str_c(stream)) ? KANAL_E_BUSY : KANAL_E_INVALID);
+        return;
+    }
+    *a = (struct asking){ .state = fn, .user = user };
+    snprintf(subject, sizeof subject, "STREAM.INFO.%s", stream);
+    js_api(b, subject, kanal_str_of(NULL, 0), got_state, a);
+}
+
+static void got_deleted(void *user, const struct js_answer *answer)
+{
+    struct asking *a = user;
+    /* The server has one code for all that its store says; two of these words say that nothing lies there. */
+    int is_nothing =
+        answer->err_code == JS_ERR_DELETE_FAILED && (kanal_str_is(answer->reason, "no message found") ||
+                                                     kanal_str_is(answer->reason, "stream store EOF"));
+    int is_gone = is_nothing || answer->err_code == JS_ERR_NO_MESSAGE_FOUND ||
+                  answer->err_code == JS_ERR_STREAM_NOT_FOUND ||
+                  answer->err_code == JS_ERR_SEQUENCE_NOT_FOUND;
+
+    a->result(a->user, is_gone ? KANAL_E_NOT_FOUND : answer->status, answer->reason);
+    free(a);
+}
+
+void js_delete_sequence(struct broker *b, const char *stream, uint64_t sequence, js_result_fn *fn, void *user)
+{
+    struct broker_asker asker = { tell_result_later, (void (*)(void))fn, user };
+    struct asking *a = js_name_valid(kanal_str_c(stream)) ? malloc(sizeof *a) : NULL;
+    char subject[200], body[64];
+
+    if (!a) {
+        broker_defer(b, &asker, js_name_valid(kanal_str_c(stream)) ? KANAL_E_BUSY : KANAL_E_INVALID);
+        return;
+    }
+    *a = (struct asking){ .result = fn, .user = user };
+    snprintf(subject, sizeof subject, "STREAM.MSG.DELETE.%s", stream);
+    snprintf(body, sizeof body, "{\"seq\":%llu}", (unsigned long long)sequence);
+    js_api(b, subject, kanal_str_c(body), got_deleted, a);
+}

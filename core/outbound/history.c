@@ -1,0 +1,262 @@
+#include "outbound/history.h"
+
+#include <stdio.h>
+
+#include "broker/kv.h"
+#include "event/address.h"
+#include "kanal/sdk/time.h"
+
+#define LOOKED_AT_MAX 1000u
+
+/* In the order in which they come true: a later one of the list says more than an earlier. */
+static const char *const verbs[] = { "accepted", "sent",    "delivered", "read",
+                                     "failed",   "unknown", "expired",   "cancelled" };
+#define VERBS (sizeof verbs / sizeof *verbs)
+
+/* What one event said of one part. */
+struct fact {
+    uint32_t verb, part;
+    yyjson_doc *document;
+};
+
+struct history {
+    struct outbound *outbound;
+    history_fn *fn;
+    void *user;
+    char id[129], key[ID_LEN + 3];
+    char channel[65];
+    struct kanal_buffer address, subject;
+    char plugin[65];
+    char node[ID_LEN + 1];
+    uint64_t after, sequence;
+    uint32_t verb, looked_at;
+    struct fact facts[64 + VERBS];
+    size_t count;
+};
+
+static void read_next(struct history *h);
+
+static void history_free(struct history *h)
+{
+    for (size_t i = 0; i < h->count; i++)
+        yyjson_doc_free(h->facts[i].document);
+    kanal_buffer_release(&h->address);
+    kanal_buffer_release(&h->subject);
+    free(h);
+}
+
+static void finish(struct history *h, kanal_status status)
+{
+    h->fn(h->user, status, h);
+    history_free(h);
+}
+
+static yyjson_val *message_of(yyjson_doc *document)
+{
+    return kanal_json_at(kanal_json_at(yyjson_doc_get_root(document), "data"), "message");
+}
+
+static void next_verb(struct history *h)
+{
+    if (++h->verb >= VERBS) {
+        finish(h, KANAL_OK);
+        return;
+    }
+    h->sequence = h->after;
+    h->looked_at = 0;
+    read_next(h);
+}
+
+static void on_event(void *user, kanal_status status, const struct js_message *m)
+{
+    struct history *h = user;
+    if (status == KANAL_E_NOT_FOUND) {
+        next_verb(h);
+        return;
+    }
+    if (status != KANAL_OK) {
+        finish(h, status);
+        return;
+    }
+    h->sequence = m->sequence;
+    yyjson_doc *doc = kanal_json_parse(m->payload);
+    yyjson_val *message = message_of(doc);
+    int is_ours = kanal_str_is(kanal_json_text_at(message, "id"), h->id);
+    if (is_ours && h->count < sizeof h->facts / sizeof *h->facts) {
+        uint32_t part = (uint32_t)kanal_json_int_at(message, "part", 0);
+        h->facts[h->count++] = (struct fact){ h->verb, part, doc };
+        doc = NULL;
+    }
+    yyjson_doc_free(doc);
+    if (++h->looked_at >= LOOKED_AT_MAX || (is_ours && h->verb == 0))
+        next_verb(h);
+    else
+        read_next(h);
+}
+
+static void read_next(struct history *h)
+{
+    struct outbound *o = h->outbound;
+    kanal_buffer_clear(&h->subject);
+    kanal_buffer_text(&h->subject, o->prefix);
+    kanal_buffer_text(&h->subject, ".events.");
+    kanal_buffer_text(&h->subject, h->plugin);
+    kanal_buffer_byte(&h->subject, '.');
+    kanal_buffer_text(&h->subject, h->channel);
+    kanal_buffer_text(&h->subject, ".message.");
+    kanal_buffer_text(&h->subject, verbs[h->verb]);
+    kanal_buffer_byte(&h->subject, '.');
+    kanal_buffer_text(&h->subject, h->node);
+    js_get_next(o->broker, o->events_stream, kanal_buffer_view(&h->subject), h->sequence + 1, on_event, h);
+}
+
+static void keep(char *to, size_t size, kanal_str text)
+{
+    snprintf(to, size, "%.*s", (int)(text.len < size ? text.len : size - 1), text.ptr ? text.ptr : "");
+}
+
+static void on_record(void *user, kanal_status status, kanal_str value, uint64_t revision)
+{
+    struct history *h = user;
+    struct outbound *o = h->outbound;
+    struct id node;
+    (void)revision;
+    yyjson_doc *doc = status == KANAL_OK ? kanal_json_parse(value) : NULL;
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    keep(h->channel, sizeof h->channel, kanal_json_text_at(root, "channel"));
+    kanal_buffer_str(&h->address, kanal_json_text_at(root, "address"));
+    h->after = h->sequence = yyjson_get_uint(kanal_json_at(root, "after"));
+    yyjson_doc_free(doc);
+    const struct channel *channel = status == KANAL_OK ? host_find(o->host, kanal_str_c(h->channel)) : NULL;
+    if (status == KANAL_OK && !channel)
+        status = KANAL_E_NOT_FOUND; /* the channel is gone, and with it the name of its plugin */
+    if (status != KANAL_OK) {
+        finish(h, status);
+        return;
+    }
+    keep(h->plugin, sizeof h->plugin, channel->source.plugin);
+    keep(h->node, sizeof h->node, KANAL_LIT("_"));
+    if (h->address.len > 0 && ids_node(o->host->envelope.ids, kanal_buffer_view(&h->address), &node) == 0)
+        keep(h->node, sizeof h->node, kanal_str_of(node.text, ID_LEN));
+    read_next(h);
+}
+
+void history_read(struct outbound *o, kanal_str id, const struct id *key, history_fn *fn, void *user)
+{
+    struct history *h = calloc(1, sizeof *h);
+    if (!h) {
+        fn(user, KANAL_E_BUSY, NULL);
+        return;
+    }
+    h->outbound = o;
+    h->fn = fn;
+    h->user = user;
+    keep(h->id, sizeof h->id, id);
+    snprintf(h->key, sizeof h->key, "c.%s", key->text + 2);
+    kv_get(o->broker, o->host->names.sent, kanal_str_c(h->key), on_record, h);
+}
+
+/* ---- What it says ---- */
+
+/* Of a part, or of all: the fact that says most. part 0: any. */
+static const struct fact *newest(const struct history *h, uint32_t part)
+{
+    const struct fact *found = NULL;
+    for (size_t i = 0; i < h->count; i++)
+        if ((part == 0 || h->facts[i].part == part) && (!found || h->facts[i].verb >= found->verb))
+            found = &h->facts[i];
+    return found;
+}
+
+static const struct fact *accepted(const struct history *h)
+{
+    return h->count > 0 && h->facts[0].verb == 0 ? &h->facts[0] : NULL;
+}
+
+static int64_t time_at(yyjson_val *object, const char *name)
+{
+    int64_t ms = 0;
+    kanal_time_parse_rfc3339(kanal_json_text_at(object, name), &ms);
+    return ms;
+}
+
+kanal_str history_state(const struct history *h)
+{
+    const struct fact *fact = newest(h, 0), *first = accepted(h);
+    if (fact && fact->verb > 0)
+        return kanal_str_c(verbs[fact->verb]);
+    int is_early = first && time_at(message_of(first->document), "at") > host_now_ms();
+    return is_early ? KANAL_LIT("scheduled") : KANAL_LIT("accepted");
+}
+
+int history_is_open(const struct history *h)
+{
+    const struct fact *fact = newest(h, 0);
+    return !fact || fact->verb == 0;
+}
+
+static void copy(struct kanal_json *json, const char *name, yyjson_val *object)
+{
+    yyjson_val *value = kanal_json_at(object, name);
+    if (!value)
+        return;
+    kanal_json_key(json, name);
+    kanal_json_value(json, value);
+}
+
+static void write_part(const struct history *h, uint32_t part, struct kanal_json *json)
+{
+    const struct fact *last = newest(h, part);
+    yyjson_val *root = yyjson_doc_get_root(last->document), *data = kanal_json_at(root, "data");
+    kanal_json_object(json);
+    kanal_json_member_int(json, "part", part);
+    kanal_json_member_text(json, "state", verbs[last->verb]);
+    copy(json, "external_id", kanal_json_at(data, "message"));
+    kanal_json_key(json, "time");
+    kanal_json_value(json, kanal_json_at(root, "time"));
+    copy(json, "error", data);
+    kanal_json_object_end(json);
+}
+
+static void write_parts(const struct history *h, struct kanal_json *json)
+{
+    uint32_t parts = 0;
+    for (size_t i = 0; i < h->count; i++)
+        parts = h->facts[i].part > parts ? h->facts[i].part : parts;
+    if (parts == 0)
+        return;
+    kanal_json_key(json, "parts");
+    kanal_json_array(json);
+    for (uint32_t part = 1; part <= parts; part++)
+        if (newest(h, part))
+            write_part(h, part, json);
+    kanal_json_array_end(json);
+}
+
+void history_write(const struct history *h, struct kanal_json *json)
+{
+    const struct fact *first = accepted(h), *last = newest(h, 0);
+    yyjson_val *message = first ? message_of(first->document) : NULL;
+    yyjson_val *root = first ? yyjson_doc_get_root(first->document) : NULL;
+    yyjson_val *customer = kanal_json_at(kanal_json_at(root, "data"), "customer");
+    kanal_json_object(json);
+    kanal_json_member_str(json, "id", kanal_str_c(h->id));
+    copy(json, "reference", message);
+    kanal_json_member_str(json, "state", history_state(h));
+    kanal_json_member_str(json, "channel", kanal_str_c(h->channel));
+    if (customer) {
+        kanal_json_key(json, "customer");
+        kanal_json_value(json, customer);
+    }
+    copy(json, "content", message);
+    if (root) {
+        kanal_json_key(json, "accepted");
+        kanal_json_value(json, kanal_json_at(root, "time"));
+    }
+    copy(json, "at", message);
+    copy(json, "expires", message);
+    write_parts(h, json);
+    if (last && last->verb > 3)
+        copy(json, "error", kanal_json_at(yyjson_doc_get_root(last->document), "data"));
+    kanal_json_object_end(json);
+}
