@@ -76,7 +76,8 @@ kanal_op service_publish(const kanal_host *host, kanal_op cause, const kanal_eve
     if (!trace)
         trace_begin(&channel->host->traces, &begun);
     source.traceparent = kanal_str_c(trace ? trace : begun.text);
-    publisher_publish(channel->host->publisher, &source, events, count, channel->config->raw_ms > 0,
-                      on_stored, publish);
+    /* Of a request that it names as its cause, the whole is kept already. */
+    publisher_publish(channel->host->publisher, &source, events, count,
+                      channel->config->raw_ms > 0 && !waiting, on_stored, publish);
     return id;
 }
