@@ -1,6 +1,7 @@
 /* Requests of channels with `raw` are kept as they came, before the plugin sees them: one that its plugin gets wrong, or dies of, can then be run
  * again by a better one. Their 2xx waits for it as it waits for their events. */
 #include "broker/jetstream.h"
+#include "host/host.h"
 #include "inbound/internal.h"
 #include "inbound/kept.h"
 
@@ -21,7 +22,11 @@ static void on_kept(void *user, kanal_status status, const struct js_ack *ack, k
                   (int)reason.len, reason.ptr ? reason.ptr : "");
         status = KANAL_OK; /* for as long as it takes nobody would hear of this customer */
     }
-    channel_cause_stored(channel, keeping->op, status);
+    /* The request may have been held for the channel's next instance meanwhile, and be that one's now. */
+    struct channel *now =
+        op_find(channel->host->ops, channel, keeping->op) ? channel : host_find(channel->host, channel->id);
+    if (now)
+        channel_cause_stored(now, keeping->op, status);
     free(keeping);
 }
 

@@ -128,6 +128,21 @@ test('a request that its plugin dies of is kept, and ends the replay with the re
   assert.match(stderr, /ended by signal 11|Segmentation/);
 });
 
+test('requests that wait for the channel to be restarted are kept and answered', async () => {
+  const posts = [];
+  const restarted = (async () => { for (let i = 0; i < 3; i++) await client.request('kanal.api.channel-restart', '{"id":"echo"}', { timeout: 20000 }); })();
+  let over = false;
+  restarted.finally(() => { over = true; });
+  for (let i = 0; !over; i++) {
+    posts.push(kanal.post('/c/echo/', { id: `r${i}`, from: 'anna', text: 'hi' }).then((response) => response.status));
+    await sleep(2);
+  }
+  await restarted;
+  const statuses = await Promise.all(posts);
+  assert.ok(statuses.length > 5 && statuses.every((status) => status === 200), statuses.join());
+  assert.ok((await kept('kanal.raw.echo')).length >= statuses.length);
+});
+
 test('words that are wrong', async () => {
   for (const words of [[], ['--channel', 'tg'], ['--channel', 'tg', '--from', 'soon'], ['--channel', 'tg', '--from', '1h', '--to', '2h'], ['--channel', 'tg', '--from', '1h', 'more']])
     assert.equal((await run(['replay', ...words])).code, 2, words.join(' '));
