@@ -130,7 +130,9 @@ static void write_message(struct writer *w, yyjson_val *said)
         if (w->event->command_id.len > 0)
             kanal_json_member_str(&w->json, "id", w->event->command_id);
     } else if (kanal_str_is(w->event->type, "message.received")) {
-        kanal_json_member_str(&w->json, "id", kanal_str_of(w->out->id.text, ID_LEN));
+        kanal_json_member_str(&w->json, "id",
+                              w->source->corrects.len > 0 ? w->source->corrects
+                                                          : kanal_str_of(w->out->id.text, ID_LEN));
     }
     if (w->event->external_id.len > 0)
         kanal_json_member_str(&w->json, "external_id", w->event->external_id);
@@ -197,6 +199,8 @@ static void write_envelope(struct writer *w, yyjson_val *said)
     kanal_buffer_text(out, ":1\"");
     if (w->source->traceparent.len > 0)
         kanal_json_member_str(&w->json, "traceparent", w->source->traceparent);
+    if (w->source->corrects.len > 0)
+        kanal_json_member_str(&w->json, "corrects", w->source->corrects);
     write_data(w, said);
     kanal_json_object_end(&w->json);
 }

@@ -21,6 +21,8 @@ struct envelope_source {
     kanal_str channel, plugin;
     int is_core;           /* 1: the core itself speaks, and may publish every type */
     kanal_str traceparent; /* what the event belongs to (trace.h), or absent */
+    kanal_str
+        corrects; /* id of the event that this one is said instead of, or absent; a message keeps that id */
 };
 
 /* Reused from event to event: clear, not release. */

@@ -24,6 +24,9 @@ void front_refuse(struct front *, struct http_exchange *, const struct channel *
                   const char *message, const kanal_field *header);
 void front_count(struct front *, const struct channel *, int code);
 
+/* keep.c: stores the request as it came; the op waits for it. */
+void keep_request(struct op *, const kanal_http_request *);
+
 /* media.c: GET /m/<channel-id>/<token>. path: what follows "/m/". */
 void media_run(struct front *, struct http_exchange *, kanal_str path);
 /* The client of a media request left before the answer began. user: http_exchange_user(). */

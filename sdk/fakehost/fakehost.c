@@ -137,7 +137,7 @@ static struct fake_host *make_host(const kanal_plugin *plugin, const struct fake
     host->last_op = options->first_op ? options->first_op - 1 : 0;
     host->lane_thread = (uint64_t)pthread_self();
     host->guard.page_bytes = (size_t)sysconf(_SC_PAGESIZE);
-    host->now_ms = FAKE_START_MS;
+    host->now_ms = options->now_ms > 0 ? options->now_ms : FAKE_START_MS;
     host->random_state = UINT64_C(0x9E3779B97F4A7C15) ^ options->seed * UINT64_C(0xBF58476D1CE4E5B9);
     host->random_state = host->random_state ? host->random_state : 1;
     host->remote = "192.0.2.7"; /* RFC 5737 */

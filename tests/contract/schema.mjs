@@ -69,7 +69,7 @@ export function consistent(event) {
     const data = event.data;
     same('/subject', event.subject, data.customer?.node, 'data.customer.node');
     if (data.channel) same('/source', event.source.split(':')[3], data.channel.id, 'urn:kanal:<prefix>:<data.channel.id>');
-    if (event.type === 'message.received') same('/data/message/id', data.message.id, event.id, "the event's id");
+    if (event.type === 'message.received') same('/data/message/id', data.message.id, event.corrects ?? event.id, "the event's id, or that of the event that it corrects");
     for (const name of ['time', 'recordedtime'])
         if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(event[name]))
             errors.push({ pointer: `/${name}`, message: 'must be UTC with milliseconds (…T20:53:05.000Z)' });

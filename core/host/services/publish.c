@@ -77,6 +77,8 @@ kanal_op service_publish(const kanal_host *host, kanal_op cause, const kanal_eve
     if (!trace)
         trace_begin(&channel->host->traces, &begun);
     source.traceparent = kanal_str_c(trace ? trace : begun.text);
-    receipts_publish(channel, &source, events, count, channel->config->raw_ms > 0, on_stored, publish);
+    /* Of a request that it names as its cause, the whole is kept already. */
+    receipts_publish(channel, &source, events, count, channel->config->raw_ms > 0 && !waiting, on_stored,
+                     publish);
     return id;
 }

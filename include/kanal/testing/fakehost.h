@@ -85,6 +85,7 @@ struct fake_options { /* zeroed: as fake_new() */
     uint32_t flags;              /* FAKE_… */
     fake_failure_fn *on_failure; /* NULL: stderr */
     void *user;
+    int64_t now_ms; /* what the clock shows at first; 0: as fake_new() */
 };
 struct fake_host *fake_new_with(const kanal_plugin *, const struct fake_options *);
 /* After FAKE_CREATE_ONLY: what fake_new() does itself. */

@@ -165,6 +165,20 @@ test('a letter whose command cannot be stored stays', async () => {
   await until('it is sent', async () => (await types('full')).includes('message.sent'));
 });
 
+test('a letter of a lane goes back to its commands; one with any other subject goes nowhere', async () => {
+  const put = (letter, subject, id) => js.publish('kanal.dead.tg', json.encode({ id: letter, time: new Date().toISOString(), channel: 'tg', subject, verb: 'message.send', command_id: id, attempts: 0,
+    error: { code: 'channel_unknown', scope: 'channel' }, command: { id, to: { address: 'telegram:77' }, content: [{ type: 'text', text: id }] } }));
+  const ids = ['a', 'b', 'c', 'd'].map((letter) => `e_${letter.repeat(26)}`);
+  await put(ids[0], 'kanal.lanes.3.tg.message.send', 'of-a-lane');
+  await put(ids[1], '$JS.API.STREAM.DELETE.KANAL_EVENTS', 'of-the-api');
+  await put(ids[2], 'kanal.commands.*.message.send', 'of-all');
+  await put(ids[3], 'kanal.lanes.3', 'of-none');
+  assert.deepEqual(await api('replay', { ids }), { count: 1, refused: 3 });
+  await until('it is sent', async () => (await types('of-a-lane')).includes('message.sent'));
+  assert.equal((await (await client.jetstreamManager()).streams.info('KANAL_EVENTS')).config.name, 'KANAL_EVENTS');
+  assert.deepEqual(await api('drop', { ids: ids.slice(1) }), { count: 3 });
+});
+
 test('kanal dead: the same from a shell', async () => {
   const dead = (...args) => run(['dead', ...args, '-s', nats.url]);
   const letters = [await die('cli-0'), await die('cli-1'), await die('cli-2')].map((letter) => letter.id);

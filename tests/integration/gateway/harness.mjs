@@ -219,10 +219,15 @@ async function storedAtOnce(client, manager, stream) {
   return messages;
 }
 
-export async function stored(client, stream, filter = '>') {
+// As NATS messages: also those that are no JSON.
+export async function storedMessages(client, stream) {
   const manager = await client.jetstreamManager();
   const { config, state } = await manager.streams.info(stream);
-  const messages = config.retention === 'workqueue' ? await storedInQueue(manager, stream, state) : await storedAtOnce(client, manager, stream);
+  return config.retention === 'workqueue' ? storedInQueue(manager, stream, state) : storedAtOnce(client, manager, stream);
+}
+
+export async function stored(client, stream, filter = '>') {
+  const messages = await storedMessages(client, stream);
   const pattern = new RegExp(`^${filter.replace(/\./g, '\\.').replace(/\*/g, '[^.]+').replace(/>$/, '.+')}$`);
   return messages.filter((message) => pattern.test(message.subject))
     .map((message) => ({ subject: message.subject, seq: message.seq, data: JSON.parse(StringCodec().decode(message.data)) }));
