@@ -12,12 +12,12 @@ struct find {
     struct broker *broker;
     js_find_fn *fn;
     void *user;
-    int64_t since_ms;
+    int64_t since_ms, until_ms;
     uint64_t low;  /* a message of the subject that is too old stands here or before … */
     uint64_t high; /* … and one that is young enough here */
     uint64_t
         last; /* the subject's last message when it began: what came since is what the window remembers */
-    uint32_t requests, walked;
+    uint32_t requests, walked, most;
     char stream[160];
     size_t subject_len, id_len;
     char text[]; /* the subject, then the id */
@@ -50,9 +50,9 @@ static void walked(void *user, kanal_status status, const struct js_message *mes
         done(f, status); /* none left: not found */
     else if (is_it(f, message))
         done(f, KANAL_OK);
-    else if (message->sequence >= f->last)
+    else if (message->sequence >= f->last || message->time_ms > f->until_ms)
         done(f, KANAL_E_NOT_FOUND);
-    else if (++f->walked >= JS_FIND_MOST)
+    else if (++f->walked >= f->most)
         done(f, KANAL_E_TOO_LARGE);
     else
         next(f, message->sequence + 1, walked);
@@ -138,6 +138,8 @@ void js_find(struct broker *b, const struct js_find *what, js_find_fn *fn, void 
     f->fn = fn;
     f->user = user;
     f->since_ms = what->since_ms;
+    f->until_ms = what->until_ms ? what->until_ms : INT64_MAX;
+    f->most = what->most ? what->most : JS_FIND_MOST;
     snprintf(f->stream, sizeof f->stream, "%s", what->stream);
     f->subject_len = what->subject.len;
     f->id_len = what->msg_id.len;

@@ -14,8 +14,10 @@ struct js_find {
     const char *stream;
     kanal_str subject, msg_id;
     int64_t since_ms; /* by the broker's clock: it was not stored before */
+    int64_t until_ms; /* nor after: the duplicate window remembers those; 0: open */
+    uint32_t most;    /* messages looked at one by one; 0: 1,000 */
 };
-/* KANAL_OK: it is there. KANAL_E_NOT_FOUND: it is not. KANAL_E_TOO_LARGE: it is not among the first 1,000 since then. Others as broker_request(). requests:
+/* KANAL_OK: it is there. KANAL_E_NOT_FOUND: it is not. KANAL_E_TOO_LARGE: it is not among the first `most` since then. Others as broker_request(). requests:
  * how many messages were asked for. */
 typedef void js_find_fn(void *user, kanal_status, uint32_t requests);
 /* Never inside the call. */

@@ -20,6 +20,7 @@ struct envelope_context { /* all borrowed */
 struct envelope_source {
     kanal_str channel, plugin;
     int is_core; /* 1: the core itself speaks, and may publish every type */
+    int spools;  /* 1: when_broker_down: spool */
 };
 
 /* Reused from event to event: clear, not release. */

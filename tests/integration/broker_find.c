@@ -27,7 +27,7 @@ static struct found find(struct fixture *f, unsigned subject, unsigned number, i
     struct found found = { 0 };
     snprintf(name, sizeof name, "events.s%u", subject);
     snprintf(id, sizeof id, "id-%u", number);
-    struct js_find what = { "EVENTS", kanal_str_c(name), kanal_str_c(id), since_ms };
+    struct js_find what = { "EVENTS", kanal_str_c(name), kanal_str_c(id), since_ms, 0, 0 };
     js_find(f->broker, &what, note_found, &found);
     cr_assert_eq(found.calls, 0, "never inside the call");
     cr_assert(run_until(&f->loop, &found.calls, 1, 10000));
@@ -162,16 +162,40 @@ Test(find, it_gives_up_after_a_thousand, .timeout = 60)
     fixture_down(&f);
 }
 
+/* What is young enough for the duplicate window need not be looked at. */
+Test(find, it_ends_where_it_is_told_to, .timeout = 60)
+{
+    struct fixture f;
+    struct found found = { 0 };
+    up(&f, 1);
+    store(&f, 0, 100, 1);
+    run_for(&f.loop, 50);
+    int64_t until_ms = wall_ms();
+    run_for(&f.loop, 50);
+    store(&f, 100, 1000, 1);
+    struct js_find what = { "EVENTS", KANAL_LIT("events.s0"), KANAL_LIT("id-500"), 0, until_ms, 0 };
+    js_find(f.broker, &what, note_found, &found);
+    cr_assert(run_until(&f.loop, &found.calls, 1, 5000));
+    cr_expect_eq(found.status, KANAL_E_NOT_FOUND);
+    cr_expect_leq(found.requests, 105, "%u", found.requests);
+    what.msg_id = KANAL_LIT("id-80");
+    what.most = 50;
+    js_find(f.broker, &what, note_found, &found);
+    cr_assert(run_until(&f.loop, &found.calls, 2, 5000));
+    cr_expect_eq(found.status, KANAL_E_TOO_LARGE);
+    fixture_down(&f);
+}
+
 Test(find, what_cannot_be_asked_is_told, .timeout = 60)
 {
     struct fixture f;
     struct found found = { 0 };
     up(&f, 1);
-    struct js_find what = { "NOWHERE", KANAL_LIT("events.a"), KANAL_LIT("x"), 0 };
+    struct js_find what = { "NOWHERE", KANAL_LIT("events.a"), KANAL_LIT("x"), 0, 0, 0 };
     js_find(f.broker, &what, note_found, &found);
     cr_assert(run_until(&f.loop, &found.calls, 1, 5000));
     cr_expect_eq(found.status, KANAL_E_NOT_FOUND);
-    what = (struct js_find){ "EVENTS", KANAL_LIT("events..a"), KANAL_LIT("x"), 0 };
+    what = (struct js_find){ "EVENTS", KANAL_LIT("events..a"), KANAL_LIT("x"), 0, 0, 0 };
     js_find(f.broker, &what, note_found, &found);
     cr_assert(run_until(&f.loop, &found.calls, 2, 5000));
     cr_expect_eq(found.status, KANAL_E_INVALID);

@@ -1,0 +1,127 @@
+/* The detour's spool: opened when it is wanted, counted, and shown. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "inbound/detour_inside.h"
+#include "kanal/sdk/str.h"
+
+#define MARK "spool: " /* begins what the spool says of a channel's health */
+
+int detour_spool_is_wanted(const struct detour *d)
+{
+    char path[460];
+    for (const struct channel *channel = d->host->first_channel; channel; channel = channel->next)
+        if (channel->config->spool)
+            return 1;
+    snprintf(path, sizeof path, "%s/spool.db", d->directory);
+    return access(path, F_OK) == 0;
+}
+
+static void count_row(void *user, kanal_str channel, const uint64_t keys[2])
+{
+    detour_spool_count(user, channel, keys, 1);
+}
+
+static void tell_aside(struct detour *d, const struct store_opened *opened)
+{
+    snprintf(d->aside, sizeof d->aside,
+             "a damaged spool was set aside as %s (%s); what was in it is not in the broker", opened->aside,
+             opened->aside_reason);
+    log_write(d->host->log, KANAL_LOG_ERROR, "spool", NULL, "%s", d->aside);
+    d->set_aside->value++;
+}
+
+int detour_spool_open(struct detour *d, char reason[STORE_REASON_BYTES])
+{
+    struct spool_options options = { d->host->loop, d->directory, d->max_bytes, d->max_events };
+    struct store_opened opened;
+    int status = drain_init(&d->drain);
+    if (status == 0)
+        status = spool_new(&d->spool, &options, &opened, reason);
+    else
+        snprintf(reason, STORE_REASON_BYTES, "out of memory");
+    if (status != 0)
+        return status;
+    d->cannot[0] = 0;
+    if (opened.aside[0])
+        tell_aside(d, &opened);
+    if (spool_each(d->spool, count_row, d) != 0)
+        log_write(d->host->log, KANAL_LOG_ERROR, "spool", NULL, "not all of %s can be read", d->directory);
+    if (opened.size.rows > 0)
+        log_write(d->host->log, KANAL_LOG_INFO, "spool", NULL, "%llu events wait in %s for the broker",
+                  (unsigned long long)opened.size.rows, d->directory);
+    return 0;
+}
+
+void detour_spool_count(struct detour *d, kanal_str channel_id, const uint64_t keys[2], int is_in)
+{
+    struct channel *channel = host_find(d->host, channel_id);
+    if (channel)
+        channel->spooled = is_in ? channel->spooled + 1 : channel->spooled - (channel->spooled > 0);
+    for (size_t i = 0; i < 2; i++) {
+        struct key *key = !keys[i] ? NULL : is_in ? keys_get(d->keys, keys[i]) : keys_find(d->keys, keys[i]);
+        if (key && is_in) {
+            key->rows++;
+        } else if (key && key->rows > 0) {
+            key->rows--;
+            keys_settle(d->keys, key);
+        }
+    }
+}
+
+/* ---- What a person sees ---- */
+
+static void describe(const struct detour *d, const struct spool_state *state, char *text, size_t size)
+{
+    const char *last = d->aside;
+    if (d->cannot[0])
+        snprintf(text, size, MARK "it cannot be opened: %s", d->cannot);
+    else if (state->is_full)
+        snprintf(text, size, MARK "it is full: what comes in is refused%s%s", state->trouble[0] ? ": " : "",
+                 state->trouble);
+    else if (state->trouble[0])
+        snprintf(text, size, MARK "%s", state->trouble);
+    else if (*last)
+        snprintf(text, size, MARK "%s", last);
+    else
+        text[0] = 0;
+}
+
+/* Beside what the plugin says of itself, never instead of it. */
+static void show_health(struct channel *channel, const char *text)
+{
+    int is_ours = strncmp(channel->reason, MARK, sizeof MARK - 1) == 0;
+    if (!channel->config->spool || channel->state != CHANNEL_UP || (channel->health != KANAL_OK && !is_ours))
+        return;
+    if (*text && strncmp(channel->reason, text, sizeof channel->reason - 1) != 0)
+        channel_set_health(channel, KANAL_E_INTERNAL, kanal_str_c(text));
+    else if (!*text && is_ours)
+        channel_set_health(channel, KANAL_OK, KANAL_LIT(""));
+}
+
+void detour_spool_tick(struct detour *d)
+{
+    struct host_spool *shown = &d->host->spool;
+    struct spool_state state = { .trouble = "" };
+    char before[sizeof shown->trouble];
+    if (d->spool) {
+        spool_retry(d->spool);
+        spool_state(d->spool, &state);
+    }
+    int64_t now_ms = host_now_ms();
+    d->rows->value = (double)state.rows;
+    d->bytes->value = (double)state.bytes;
+    d->age->value =
+        state.oldest_ms > 0 && state.oldest_ms < now_ms ? (double)(now_ms - state.oldest_ms) / 1000 : 0;
+    shown->is_open = d->spool != NULL;
+    shown->events = state.rows;
+    shown->bytes = state.bytes;
+    shown->oldest_ms = state.oldest_ms;
+    memcpy(before, shown->trouble, sizeof before);
+    describe(d, &state, shown->trouble, sizeof shown->trouble);
+    if (shown->trouble[0] && strcmp(before, shown->trouble) != 0 && !d->aside[0])
+        log_write(d->host->log, KANAL_LOG_ERROR, "spool", NULL, "%s", shown->trouble + sizeof MARK - 1);
+    for (struct channel *channel = d->host->first_channel; channel; channel = channel->next)
+        show_health(channel, shown->trouble);
+}
