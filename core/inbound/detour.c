@@ -47,10 +47,18 @@ static void depart(struct trip *trip);
 
 /* ---- Which ones ---- */
 
-int64_t detour_half_window_ms(struct detour *d, int32_t class)
+int64_t detour_half_window_ms(const struct detour *d, int32_t class)
 {
-    int64_t window_ms = js_stream_window_ms(d->host->broker, d->streams[class]);
-    return (window_ms > 0 ? window_ms : d->window_ms) / 2;
+    return d->half_ms[class];
+}
+
+/* Not asked for each event: this is on the way of all of them. */
+static void learn_windows(struct detour *d)
+{
+    for (int32_t class = 0; class < 2; class ++) {
+        int64_t window_ms = js_stream_window_ms(d->host->broker, d->streams[class]);
+        d->half_ms[class] = (window_ms > 0 ? window_ms : d->window_ms) / 2;
+    }
 }
 
 /* A time that lies ahead hides how old the event is when it comes again: it counts as none. */
@@ -216,7 +224,7 @@ static void to_spool(struct trip *trip)
 {
     struct detour *d = trip->detour;
     size_t count = 0;
-    if (!d->spool)
+    if (!d->spool && !d->cannot[0]) /* of a channel that was added at run time: once */
         (void)detour_spool_open(d, d->cannot);
     trip->rows = calloc(trip->count, sizeof *trip->rows);
     for (size_t i = 0; trip->rows && i < trip->count; i++)
@@ -430,6 +438,7 @@ void detour_raw_subject(struct detour *d, kanal_str channel, struct kanal_buffer
 static void on_timer(uv_timer_t *timer)
 {
     struct detour *d = timer->data;
+    learn_windows(d);
     detour_spool_tick(d);
     drain_poke(d);
 }
@@ -484,6 +493,7 @@ int detour_new(struct detour **ret_detour, const struct detour_options *options,
     snprintf(d->directory, sizeof d->directory, "%.400s/spool", options->data_dir);
     topology_stream_name(options->prefix, "EVENTS", d->streams[EVENT_STORED]);
     topology_stream_name(options->prefix, "ACTIVITY", d->streams[EVENT_ACTIVITY]);
+    learn_windows(d);
     make_metrics(d);
     uv_timer_init(d->host->loop, d->timer);
     d->timer->data = d;
@@ -501,6 +511,7 @@ int detour_new(struct detour **ret_detour, const struct detour_options *options,
 
 void detour_broker_up(struct detour *d)
 {
+    learn_windows(d);
     d->drain.is_ready = 1;
     d->drain.again_ms = 0;
     drain_poke(d);

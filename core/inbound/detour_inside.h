@@ -23,8 +23,8 @@ struct detour {
     struct host *host;
     char streams[2][64]; /* by event class */
     char prefix[33];
-    char directory[440]; /* of the spool */
-    int64_t window_ms;
+    char directory[440];           /* of the spool */
+    int64_t window_ms, half_ms[2]; /* by event class */
     uint64_t max_bytes, max_events;
     struct keys *keys;
     struct trip *first; /* under way */
@@ -39,8 +39,8 @@ struct detour {
     struct metric_family *lookups;
 };
 
-/* Half of what the stream remembers. */
-int64_t detour_half_window_ms(struct detour *, int32_t class);
+/* Half of what the stream remembers. class: enum event_class, stored ones only. */
+int64_t detour_half_window_ms(const struct detour *, int32_t class);
 struct js_find detour_what_to_find(struct detour *, const struct spool_event *);
 void detour_count_lookup(struct detour *, kanal_status);
 /* "<prefix>.raw.<channel>" */

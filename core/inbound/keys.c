@@ -116,10 +116,21 @@ void keys_settle(struct keys *keys, struct key *key)
     }
 }
 
+static void shrink(struct keys *keys)
+{
+    struct key *places =
+        keys->count == 0 && keys->size > FIRST_SIZE ? calloc(FIRST_SIZE, sizeof *places) : NULL;
+    if (!places)
+        return;
+    free(keys->places);
+    keys->places = places;
+    keys->size = FIRST_SIZE;
+}
+
 void keys_forget_rows(struct keys *keys)
 {
     uint64_t left = 0;
-    for (size_t i = 0; i < keys->size; i++) {
+    for (size_t i = 0; keys->count > 0 && i < keys->size; i++) {
         left += keys->places[i].number && keys->places[i].rows > 0;
         keys->places[i].rows = 0;
     }
@@ -131,4 +142,5 @@ void keys_forget_rows(struct keys *keys)
         else
             i++;
     }
+    shrink(keys);
 }

@@ -27,7 +27,7 @@ struct key *keys_find(const struct keys *, uint64_t number);
 struct key *keys_get(struct keys *, uint64_t number);
 /* Drops it if it counts nothing any more; NULL is fine. */
 void keys_settle(struct keys *, struct key *);
-/* The spool is empty. */
+/* The spool is empty; memory that a long one took is given back. */
 void keys_forget_rows(struct keys *);
 
 #endif

@@ -390,8 +390,11 @@ void spool_free(struct spool *s)
     int was_busy = s->is_busy;
     s->read = s->read ? no_read : NULL; /* whoever reads is gone */
     if (was_busy) {
-        /* Begun or not, it ends: jobs are short. */
-        uv_sem_wait(&s->worked);
+        /* One that waits for a thread is done here. */
+        if (uv_cancel((uv_req_t *)&s->work) == 0)
+            work(s);
+        else
+            uv_sem_wait(&s->worked);
         settle(s);
     }
     if (s->first || s->removal_count > 0) {
