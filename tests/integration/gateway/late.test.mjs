@@ -132,6 +132,24 @@ test('a stalled broker: 503, and once when it goes on', async () => {
   assert.equal(await count('stalled'), 1);
 });
 
+test('a webhook of many events is acknowledged whole or not at all, however the broker ends', { timeout: 120000 }, async () => {
+  let refused = 0;
+  for (let round = 0; round < 8; round++) {
+    const batch = Array.from({ length: 256 }, (_, i) => message(`whole-${round}-${i}`, `whole ${round}`, { time_ms: Date.now(), address: `probe:w${i % 5}` }));
+    const first = publish(batch);
+    await sleep(round * 3);
+    await nats.kill('SIGKILL');
+    const status = await first;
+    await nats.run();
+    await until('the test is connected again, too', texts, 20000);
+    if (status === 200) assert.equal(await count(`whole ${round}`), 256, 'all of it');
+    else refused++;
+    await until('taken in the end', async () => (await publish(batch)) === 200, 20000);
+    assert.equal(await count(`whole ${round}`), 256, `each once in round ${round} (${status})`);
+  }
+  assert.ok(refused > 0, 'no round hit the middle');
+});
+
 test('every event keeps the contract', async () => {
   assert.ok((await checkContract(client)) > 400);
 });
