@@ -9,14 +9,7 @@
 #include "kanal/sdk/str.h"
 
 #define FINDS_MOST 1024u /* under way; more are refused as busy */
-/* Between a provider's clock, the broker's and ours. A subject of activity is shared by a 256th of all visitors, and whoever may write there chooses
- * the time: less of it is looked at. */
-#define SKEW_MS INT64_C(3600000)
-#define ACTIVITY_SKEW_MS INT64_C(60000)
-#define ACTIVITY_MOST 64u
-#define REPEATED_FOR_MS (8 * INT64_C(86400000)) /* no provider known to us tries longer than a week */
-
-struct leg { /* one event of a trip */
+struct leg {             /* one event of a trip */
     struct spool_event row;
     int is_stored, has_raw_failed;
     struct trip *trip;
@@ -47,31 +40,6 @@ static void depart(struct trip *trip);
 
 /* ---- Which ones ---- */
 
-int64_t detour_half_window_ms(const struct detour *d, int32_t class)
-{
-    return d->half_ms[class];
-}
-
-/* Not asked for each event: this is on the way of all of them. */
-static void learn_windows(struct detour *d)
-{
-    for (int32_t class = 0; class < 2; class ++) {
-        int64_t window_ms = js_stream_window_ms(d->host->broker, d->streams[class]);
-        d->half_ms[class] = (window_ms > 0 ? window_ms : d->window_ms) / 2;
-    }
-}
-
-/* A time that lies ahead hides how old the event is when it comes again: it counts as none. */
-static int has_time(int64_t time_ms, int64_t half_ms, int64_t now_ms)
-{
-    return time_ms > 0 && time_ms <= now_ms + half_ms;
-}
-
-static int is_late(int64_t time_ms, int64_t half_ms, int64_t now_ms)
-{
-    return !has_time(time_ms, half_ms, now_ms) || time_ms < now_ms - half_ms;
-}
-
 static int is_held_up(const struct detour *d, const kanal_event *event, kanal_str channel)
 {
     return (event->chat.len > 0 && keys_find(d->keys, key_number('c', channel, event->chat))) ||
@@ -85,9 +53,9 @@ static int wants(void *user, const struct envelope_source *source, const kanal_e
     /* The core's own say what it has just done; nobody says that again a day later. */
     if (!source->is_core && source->spools)
         return 1;
-    int64_t half_ms = detour_half_window_ms(d, EVENT_STORED);
+    int64_t half_ms = d->half_ms[EVENT_STORED];
     for (size_t i = 0; i < count; i++)
-        if ((!source->is_core && is_late(events[i]->time_ms, half_ms, now_ms)) ||
+        if ((!source->is_core && late_is(events[i]->time_ms, half_ms, now_ms)) ||
             (keys_count(d->keys) > 0 && is_held_up(d, events[i], source->channel)))
             return 1;
     return 0;
@@ -256,10 +224,21 @@ static void on_answer(struct trip *trip, kanal_status status)
         to_spool(trip);
 }
 
+static void tell_failed(struct detour *d, kanal_status status, kanal_str reason)
+{
+    kanal_str values[] = { status == KANAL_E_REJECTED ? KANAL_LIT("refused") : KANAL_LIT("no_answer") };
+    metric_series(d->failed, values)->value++;
+    if (status == KANAL_E_REJECTED)
+        log_write(d->host->log, KANAL_LOG_ERROR, "broker", NULL, "the broker refused an event: %.*s",
+                  (int)reason.len, reason.ptr);
+}
+
 static void on_ack(void *user, kanal_status status, const struct js_ack *ack, kanal_str reason)
 {
     struct leg *leg = user;
-    (void)ack, (void)reason;
+    (void)ack;
+    if (status != KANAL_OK)
+        tell_failed(leg->trip->detour, status, reason);
     leg->is_stored = status == KANAL_OK;
     on_answer(leg->trip, status);
 }
@@ -322,32 +301,13 @@ static void depart(struct trip *trip)
 
 /* ---- Late ones ---- */
 
-struct js_find detour_what_to_find(struct detour *d, const struct spool_event *event)
-{
-    return (struct js_find){ .stream = d->streams[event->class],
-                             .subject = event->subject,
-                             .msg_id = event->id,
-                             .since_ms = event->since_ms,
-                             .until_ms = host_now_ms() - detour_half_window_ms(d, event->class),
-                             .most = event->class == EVENT_ACTIVITY ? ACTIVITY_MOST : 0 };
-}
-
-void detour_count_lookup(struct detour *d, kanal_status status)
-{
-    kanal_str values[] = { status == KANAL_OK            ? KANAL_LIT("stored")
-                           : status == KANAL_E_NOT_FOUND ? KANAL_LIT("new")
-                           : status == KANAL_E_TOO_LARGE ? KANAL_LIT("given_up")
-                                                         : KANAL_LIT("no_answer") };
-    metric_series(d->lookups, values)->value++;
-}
-
 static void on_found(void *user, kanal_status status, uint32_t requests)
 {
     struct leg *leg = user;
     struct trip *trip = leg->trip;
     (void)requests;
     trip->detour->finds--;
-    detour_count_lookup(trip->detour, status);
+    late_count(trip->detour, status);
     if (status == KANAL_OK)
         leg->is_stored = 1;
     else if (status != KANAL_E_NOT_FOUND && status != KANAL_E_TOO_LARGE)
@@ -368,10 +328,9 @@ static void look_up(struct trip *trip)
             trip->status = is_up ? KANAL_E_BUSY : KANAL_E_NETWORK;
             continue;
         }
-        struct js_find what = detour_what_to_find(d, &leg->row);
         trip->waiting++;
         d->finds++;
-        js_find(d->host->broker, &what, on_found, leg);
+        late_find(d, &leg->row, on_found, leg);
     }
 }
 
@@ -379,9 +338,7 @@ static void look_up(struct trip *trip)
 
 static void leg_init(struct leg *leg, struct trip *trip, const struct parcel_event *event, int64_t now_ms)
 {
-    int64_t half_ms = detour_half_window_ms(trip->detour, (int32_t)event->class);
-    int64_t known_ms = has_time(event->time_ms, half_ms, now_ms) ? event->time_ms : 0;
-    int64_t first_ms = !known_ms ? now_ms - REPEATED_FOR_MS : known_ms < now_ms ? known_ms : now_ms;
+    int64_t half_ms = trip->detour->half_ms[event->class];
     leg->trip = trip;
     leg->row = (struct spool_event){
         .id = event->id,
@@ -390,11 +347,11 @@ static void leg_init(struct leg *leg, struct trip *trip, const struct parcel_eve
         .json = event->json,
         .raw = event->raw,
         .created_ms = now_ms,
-        .since_ms = first_ms - (event->class == EVENT_ACTIVITY ? ACTIVITY_SKEW_MS : SKEW_MS),
+        .since_ms = late_since(event->time_ms, half_ms, now_ms, (int32_t)event->class),
         .keys = { event->chat.len > 0 ? key_number('c', event->channel, event->chat) : 0,
                   event->address.len > 0 ? key_number('a', event->channel, event->address) : 0 },
         .class = (int32_t)event->class,
-        .is_late = !trip->parcel->is_core && is_late(event->time_ms, half_ms, now_ms)
+        .is_late = !trip->parcel->is_core && late_is(event->time_ms, half_ms, now_ms)
     };
 }
 
@@ -438,40 +395,9 @@ void detour_raw_subject(struct detour *d, kanal_str channel, struct kanal_buffer
 static void on_timer(uv_timer_t *timer)
 {
     struct detour *d = timer->data;
-    learn_windows(d);
+    late_learn(d);
     detour_spool_tick(d);
     drain_poke(d);
-}
-
-static void make_metrics(struct detour *d)
-{
-    static const char *const by_outcome[] = { "outcome", NULL };
-    static const struct {
-        enum metric_kind kind;
-        size_t offset;
-        const char *name, *help;
-    } facts[] = {
-        { METRIC_GAUGE, offsetof(struct detour, rows), "kanal_spool_events",
-          "Events that wait on local disk." },
-        { METRIC_GAUGE, offsetof(struct detour, bytes), "kanal_spool_bytes", "What they take." },
-        { METRIC_GAUGE, offsetof(struct detour, age), "kanal_spool_oldest_seconds",
-          "How long the oldest one has been waiting." },
-        { METRIC_COUNTER, offsetof(struct detour, spooled), "kanal_spool_stored_total",
-          "Events put on local disk." },
-        { METRIC_COUNTER, offsetof(struct detour, drained), "kanal_spool_drained_total",
-          "Events of the spool that the broker has now." },
-        { METRIC_COUNTER, offsetof(struct detour, refused), "kanal_spool_refused_total",
-          "Batches that the spool did not take: it is full, or the disk fails." },
-        { METRIC_COUNTER, offsetof(struct detour, set_aside), "kanal_spool_set_aside_total",
-          "Damaged files, and events that can never be stored, kept for a person to look at." },
-    };
-    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
-        struct metric *metric = metric_series(
-            metrics_family(d->host->metrics, facts[i].kind, facts[i].name, facts[i].help, NULL), NULL);
-        memcpy((char *)d + facts[i].offset, &metric, sizeof(struct metric *));
-    }
-    d->lookups = metrics_family(d->host->metrics, METRIC_COUNTER, "kanal_events_looked_up_total",
-                                "Late events that were looked for in their stream.", by_outcome);
 }
 
 int detour_new(struct detour **ret_detour, const struct detour_options *options,
@@ -493,8 +419,8 @@ int detour_new(struct detour **ret_detour, const struct detour_options *options,
     snprintf(d->directory, sizeof d->directory, "%.400s/spool", options->data_dir);
     topology_stream_name(options->prefix, "EVENTS", d->streams[EVENT_STORED]);
     topology_stream_name(options->prefix, "ACTIVITY", d->streams[EVENT_ACTIVITY]);
-    learn_windows(d);
-    make_metrics(d);
+    late_learn(d);
+    detour_metrics_init(d);
     uv_timer_init(d->host->loop, d->timer);
     d->timer->data = d;
     uv_timer_start(d->timer, on_timer, 1000, 1000);
@@ -511,7 +437,7 @@ int detour_new(struct detour **ret_detour, const struct detour_options *options,
 
 void detour_broker_up(struct detour *d)
 {
-    learn_windows(d);
+    late_learn(d);
     d->drain.is_ready = 1;
     d->drain.again_ms = 0;
     drain_poke(d);

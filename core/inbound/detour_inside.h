@@ -1,4 +1,4 @@
-/* inbound/detour_inside.h - what detour.c, drain.c and detour_spool.c share. [loop] */
+/* inbound/detour_inside.h - what detour.c, late.c, detour_spool.c and drain.c share. [loop] */
 #ifndef KANAL_INBOUND_DETOUR_INSIDE_H
 #define KANAL_INBOUND_DETOUR_INSIDE_H
 #include "broker/find.h"
@@ -36,18 +36,27 @@ struct detour {
     struct drain drain;
     uv_timer_t *timer; /* each second: metrics, health, another try */
     struct metric *rows, *bytes, *age, *spooled, *drained, *refused, *set_aside;
-    struct metric_family *lookups;
+    struct metric_family *lookups, *failed;
 };
 
-/* Half of what the stream remembers. class: enum event_class, stored ones only. */
-int64_t detour_half_window_ms(const struct detour *, int32_t class);
-struct js_find detour_what_to_find(struct detour *, const struct spool_event *);
-void detour_count_lookup(struct detour *, kanal_status);
 /* "<prefix>.raw.<channel>" */
 void detour_raw_subject(struct detour *, kanal_str channel, struct kanal_buffer *out);
 
+/* ---- late.c ---- */
+
+/* Asks what the streams say of their windows: seldom, not for each event. */
+void late_learn(struct detour *);
+/* 1: it may have been stored before what the stream remembers. half_ms: half of that. */
+int late_is(int64_t time_ms, int64_t half_ms, int64_t now_ms);
+/* It cannot have been stored before. class: enum event_class. */
+int64_t late_since(int64_t time_ms, int64_t half_ms, int64_t now_ms, int32_t class);
+/* Is it in its stream? Never inside the call. */
+void late_find(struct detour *, const struct spool_event *, js_find_fn *, void *user);
+void late_count(struct detour *, kanal_status);
+
 /* ---- detour_spool.c ---- */
 
+void detour_metrics_init(struct detour *);
 /* 1: a channel spools, or something is left from when one did. */
 int detour_spool_is_wanted(const struct detour *);
 int detour_spool_open(struct detour *, char reason[STORE_REASON_BYTES]);

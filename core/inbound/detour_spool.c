@@ -1,4 +1,4 @@
-/* The detour's spool: opened when it is wanted, counted, and shown. */
+/* The detour's spool: opened when it is wanted, counted, and shown. And the detour's metrics. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,6 +71,39 @@ void detour_spool_count(struct detour *d, kanal_str channel_id, const uint64_t k
 }
 
 /* ---- What a person sees ---- */
+
+void detour_metrics_init(struct detour *d)
+{
+    static const char *const by_outcome[] = { "outcome", NULL }, *const by_cause[] = { "cause", NULL };
+    static const struct {
+        enum metric_kind kind;
+        size_t offset;
+        const char *name, *help;
+    } facts[] = {
+        { METRIC_GAUGE, offsetof(struct detour, rows), "kanal_spool_events",
+          "Events that wait on local disk." },
+        { METRIC_GAUGE, offsetof(struct detour, bytes), "kanal_spool_bytes", "What they take." },
+        { METRIC_GAUGE, offsetof(struct detour, age), "kanal_spool_oldest_seconds",
+          "How long the oldest one has been waiting." },
+        { METRIC_COUNTER, offsetof(struct detour, spooled), "kanal_spool_stored_total",
+          "Events put on local disk." },
+        { METRIC_COUNTER, offsetof(struct detour, drained), "kanal_spool_drained_total",
+          "Events of the spool that the broker has now." },
+        { METRIC_COUNTER, offsetof(struct detour, refused), "kanal_spool_refused_total",
+          "Batches that the spool did not take: it is full, or the disk fails." },
+        { METRIC_COUNTER, offsetof(struct detour, set_aside), "kanal_spool_set_aside_total",
+          "Damaged files, and events that can never be stored, kept for a person to look at." },
+    };
+    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
+        struct metric *metric = metric_series(
+            metrics_family(d->host->metrics, facts[i].kind, facts[i].name, facts[i].help, NULL), NULL);
+        memcpy((char *)d + facts[i].offset, &metric, sizeof(struct metric *));
+    }
+    d->lookups = metrics_family(d->host->metrics, METRIC_COUNTER, "kanal_events_looked_up_total",
+                                "Late events that were looked for in their stream.", by_outcome);
+    d->failed = metrics_family(d->host->metrics, METRIC_COUNTER, "kanal_events_store_failed_total",
+                               "Events that the broker did not confirm.", by_cause);
+}
 
 static void describe(const struct detour *d, const struct spool_state *state, char *text, size_t size)
 {

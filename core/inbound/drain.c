@@ -135,7 +135,7 @@ static void on_found(void *user, kanal_status status, uint32_t requests)
     struct drained *row = user;
     struct detour *d = row->detour;
     (void)requests;
-    detour_count_lookup(d, status);
+    late_count(d, status);
     row->is_stored = status == KANAL_OK;
     row->has_failed = status != KANAL_OK && status != KANAL_E_NOT_FOUND && status != KANAL_E_TOO_LARGE;
     if (--d->drain.waiting == 0)
@@ -167,11 +167,10 @@ static void on_read(void *user, kanal_status status, struct spool_event **events
     for (size_t i = 0; i < count; i++) {
         const struct spool_event *event = events[i];
         if (!event->is_late && event->created_ms <= now_ms &&
-            now_ms - event->created_ms < detour_half_window_ms(d, event->class))
+            now_ms - event->created_ms < d->half_ms[event->class])
             continue; /* the stream remembers it, if it has it */
-        struct js_find what = detour_what_to_find(d, event);
         drain->waiting++;
-        js_find(d->host->broker, &what, on_found, &drain->rows[i]);
+        late_find(d, event, on_found, &drain->rows[i]);
     }
     if (--drain->waiting == 0)
         send_part(d);
