@@ -178,6 +178,7 @@ static void on_spooled(void *user, kanal_status status)
     }
     if (status != KANAL_OK)
         d->refused->value++;
+    detour_spool_show(d);
     arrive(trip, status == KANAL_OK ? KANAL_OK
                                     : KANAL_E_BUSY); /* to the source a full disk is a gateway that is busy */
     drain_poke(d);
@@ -456,8 +457,10 @@ void detour_free(struct detour *d)
     d->is_ending = 1;
     spool_free(d->spool); /* tells those whose events it has */
     d->spool = NULL;
-    while (d->first)
-        arrive(d->first, KANAL_E_CANCELLED);
+    for (struct trip *trip = d->first, *next; trip; trip = next) {
+        next = trip->next;
+        arrive(trip, KANAL_E_CANCELLED);
+    }
     drain_release(&d->drain);
     keys_free(d->keys);
     uv_close((uv_handle_t *)d->timer, on_timer_closed);

@@ -32,6 +32,7 @@ struct detour {
     int is_ending;
     struct spool *spool;             /* NULL: not open */
     char aside[1024];                /* a damaged spool was set aside: where, and why */
+    char told[STORE_REASON_BYTES];   /* the last trouble that was logged */
     char cannot[STORE_REASON_BYTES]; /* the spool cannot be opened: why; or "" */
     struct drain drain;
     uv_timer_t *timer; /* each second: metrics, health, another try */
@@ -62,7 +63,9 @@ int detour_spool_is_wanted(const struct detour *);
 int detour_spool_open(struct detour *, char reason[STORE_REASON_BYTES]);
 /* Counts a row of the spool in or out: its chat and customer wait as long as there is one. */
 void detour_spool_count(struct detour *, kanal_str channel, const uint64_t keys[2], int is_in);
-/* Metrics, /channels, the channels' health. */
+/* Brings metrics and /channels up to date. */
+void detour_spool_show(struct detour *);
+/* The same, and the channels' health. */
 void detour_spool_tick(struct detour *);
 
 /* ---- drain.c ---- */

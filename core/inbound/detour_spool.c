@@ -29,6 +29,7 @@ static void tell_aside(struct detour *d, const struct store_opened *opened)
              "a damaged spool was set aside as %s (%s); what was in it is not in the broker", opened->aside,
              opened->aside_reason);
     log_write(d->host->log, KANAL_LOG_ERROR, "spool", NULL, "%s", d->aside);
+    snprintf(d->told, sizeof d->told, MARK "%.*s", (int)(sizeof d->told - sizeof MARK), d->aside);
     d->set_aside->value++;
 }
 
@@ -133,16 +134,13 @@ static void show_health(struct channel *channel, const char *text)
         channel_set_health(channel, KANAL_OK, KANAL_LIT(""));
 }
 
-void detour_spool_tick(struct detour *d)
+void detour_spool_show(struct detour *d)
 {
     struct host_spool *shown = &d->host->spool;
     struct spool_state state = { .trouble = "" };
-    char before[sizeof shown->trouble];
-    if (d->spool) {
-        spool_retry(d->spool);
-        spool_state(d->spool, &state);
-    }
     int64_t now_ms = host_now_ms();
+    if (d->spool)
+        spool_state(d->spool, &state);
     d->rows->value = (double)state.rows;
     d->bytes->value = (double)state.bytes;
     d->age->value =
@@ -151,10 +149,18 @@ void detour_spool_tick(struct detour *d)
     shown->events = state.rows;
     shown->bytes = state.bytes;
     shown->oldest_ms = state.oldest_ms;
-    memcpy(before, shown->trouble, sizeof before);
     describe(d, &state, shown->trouble, sizeof shown->trouble);
-    if (shown->trouble[0] && strcmp(before, shown->trouble) != 0 && !d->aside[0])
-        log_write(d->host->log, KANAL_LOG_ERROR, "spool", NULL, "%s", shown->trouble + sizeof MARK - 1);
+}
+
+void detour_spool_tick(struct detour *d)
+{
+    const char *trouble = d->host->spool.trouble;
+    if (d->spool)
+        spool_retry(d->spool);
+    detour_spool_show(d);
+    if (*trouble && strncmp(d->told, trouble, sizeof d->told - 1) != 0)
+        log_write(d->host->log, KANAL_LOG_ERROR, "spool", NULL, "%s", trouble + sizeof MARK - 1);
+    snprintf(d->told, sizeof d->told, "%.*s", (int)sizeof d->told - 1, trouble);
     for (struct channel *channel = d->host->first_channel; channel; channel = channel->next)
-        show_health(channel, shown->trouble);
+        show_health(channel, trouble);
 }

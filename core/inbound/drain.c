@@ -68,6 +68,7 @@ static void finish_part(struct detour *d)
         drain->again_ms = uv_now(d->host->loop) + AGAIN_MS;
     }
     drain->is_busy = 0;
+    detour_spool_show(d);
     drain_poke(d);
 }
 

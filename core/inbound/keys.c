@@ -75,7 +75,7 @@ struct key *keys_find(const struct keys *keys, uint64_t number)
 static int grow(struct keys *keys)
 {
     struct keys larger = { .size = keys->size * 2, .count = keys->count };
-    if (!(larger.places = calloc(larger.size, sizeof *larger.places)))
+    if (larger.size <= keys->size || !(larger.places = calloc(larger.size, sizeof *larger.places)))
         return -1;
     for (size_t i = 0; i < keys->size; i++)
         if (keys->places[i].number)

@@ -41,7 +41,8 @@ Test(late, it_is_looked_for_from_before_its_time)
 {
     cr_expect_eq(late_since(NOW - DAY, HALF, NOW, EVENT_STORED), NOW - DAY - HOUR);
     cr_expect_eq(late_since(NOW - DAY, HALF, NOW, EVENT_ACTIVITY), NOW - DAY - 60000);
-    cr_expect_eq(late_since(NOW + HALF - 1, HALF, NOW, EVENT_STORED), NOW - HOUR, "it cannot come before it was");
+    cr_expect_eq(late_since(NOW + HALF - 1, HALF, NOW, EVENT_STORED), NOW - HOUR,
+                 "it cannot come before it was");
     cr_expect_eq(late_since(0, HALF, NOW, EVENT_STORED), NOW - 8 * DAY - HOUR);
     cr_expect_eq(late_since(NOW + DAY, HALF, NOW, EVENT_STORED), NOW - 8 * DAY - HOUR);
 }
