@@ -205,6 +205,47 @@ test('a batch is spooled whole or not at all', async () => {
   assert.deepEqual(await small.stop(), { code: 0, signal: null });
 });
 
+test('two gateways spool the same events: stored once', async () => {
+  const start = () => startKanal(nats, [probe('twin', { when_broker_down: 'spool' })], { data_dir: scratchDir(), broker: { duplicate_window: '4s' } });
+  const both = [await start(), await start()];
+  const put = (gateway, number) => raw(gateway, 'publish', { cause: 'self', respond: 200, batches: [[message(`twin-${number}`, `${number}`, { address: 'probe:twin', time_ms: Date.now() })]] }, 'twin');
+  await nats.kill('SIGKILL');
+  for (const gateway of both) await until('it knows', async () => (await gateway.metric(/^kanal_broker_up /)) === 0);
+  for (let number = 0; number < 30; number++)
+    assert.deepEqual(await Promise.all(both.map(async (gateway) => (await put(gateway, number)).status)), [200, 200]);
+  const late = both[1]; // its events come when the stream has forgotten the other's
+  late.child.kill('SIGSTOP');
+  await nats.run();
+  await until('one has drained', async () => (await both[0].channels())[0].spooled === 0, 20000);
+  await sleep(5000);
+  late.child.kill('SIGCONT');
+  await until('the other, too', async () => (await late.channels())[0].spooled === 0, 30000);
+  assert.deepEqual(await numbers('twin', 'twin'), range(0, 30));
+  assert.equal(await late.metric(/^kanal_events_looked_up_total\{outcome="stored"\}/), 30);
+  for (const gateway of both) assert.deepEqual(await gateway.stop(), { code: 0, signal: null });
+});
+
+test('forms and site events, as their plugins send them', async () => {
+  const site = await Kanal.start(nats, [
+    { id: 'form', plugin: 'webform', when_broker_down: 'spool', settings: { rate_per_minute: 0, forms: [{ id: 'callback', fields: [{ name: 'phone', type: 'tel', required: true }] }] }, secrets: { session: 'a secret of the sessions for tests' } },
+    { id: 'site', plugin: 'events', when_broker_down: 'spool', secrets: { write_key: 'the-write-key-of-the-test', server_key: 'the-server-key-of-the-test' } },
+  ], { data_dir: scratchDir(), broker: { duplicate_window: '4s' } });
+  const submit = (i) => site.post('/c/form/', { form: 'callback', fields: { phone: `+7916000${1000 + i}` } }).then((response) => response.status);
+  const track = (i) => site.post('/c/site/v1/track', { writeKey: 'the-write-key-of-the-test', anonymousId: 'v-1', event: 'Product Added', messageId: `m-${i}`, properties: { number: i } }).then((response) => response.status);
+  await nats.kill('SIGKILL');
+  await until('it knows', async () => (await site.metric(/^kanal_broker_up /)) === 0);
+  for (let i = 0; i < 10; i++) assert.deepEqual([await submit(i), await track(i)], [200, 200]);
+  assert.deepEqual((await site.channels()).map((channel) => channel.spooled), [10, 10]);
+  await nats.run();
+  for (let i = 10; i < 20; i++) assert.deepEqual([await submit(i), await track(i)], [200, 200]);
+  await until('drained', async () => (await site.channels()).every((channel) => channel.spooled === 0), 20000);
+  const forms = (await until('the test is connected again, too', () => stored(client, 'KANAL_EVENTS'), 20000)).filter((event) => event.data.type === 'form.submitted');
+  assert.deepEqual(forms.map((event) => event.data.data.form.fields[0].value), range(0, 20).map((i) => `+7916000${1000 + i}`));
+  const activity = (await stored(client, 'KANAL_ACTIVITY')).filter((event) => event.data.type === 'activity.tracked');
+  assert.deepEqual(activity.map((event) => event.data.data.activity.properties.number), range(0, 20));
+  assert.deepEqual(await site.stop(), { code: 0, signal: null });
+});
+
 test('every event keeps the contract', async () => {
   assert.ok((await checkContract(client)) > 100);
 });
