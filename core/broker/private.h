@@ -30,11 +30,12 @@ struct broker_listener {
     void *user;
 };
 
-/* What is known of a stream: whether it answers DIRECT.GET (otherwise such a request gets no answer at
+/* What is known of a stream: how long it remembers ids, and whether it answers DIRECT.GET (otherwise such a request gets no answer at
  * all). */
 struct broker_known_stream {
     char name[160];
     int direct;
+    int64_t window_ms; /* how long it remembers ids */
 };
 #define BROKER_KNOWN_STREAMS 32u
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "kanal/sdk/base64.h"
 #include "kanal/sdk/time.h"
+#include "find.h"
 #include "stored.h"
 
 struct get {
@@ -131,6 +132,14 @@ void js_stream_learn(struct broker *b, const char *stream, yyjson_val *info)
         known = &b->known[b->known_next++ % BROKER_KNOWN_STREAMS];
     snprintf(known->name, sizeof known->name, "%s", stream);
     known->direct = kanal_json_bool_at(kanal_json_at(info, "config"), "allow_direct");
+    known->window_ms = kanal_json_int_at(kanal_json_at(info, "config"), "duplicate_window", 0) / 1000000;
+}
+
+int64_t js_stream_window_ms(struct broker *b, const char *stream)
+{
+    const struct broker_known_stream *known = find_known(b, stream);
+
+    return known ? known->window_ms : 0;
 }
 
 static void got_direct(void *user, kanal_status status, const struct broker_in *in)

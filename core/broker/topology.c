@@ -7,7 +7,6 @@
 
 #include "broker/kv.h"
 
-#define DUPLICATE_WINDOW_MS (3 * 60000)
 #define SENT_LEDGER_MS (7 * 24 * INT64_C(3600000))
 #define LEASE_MS 10000
 #define LOG_BYTES_MAX (256 * INT64_C(1048576)) /* a provider that is down for days fills no disk */
@@ -87,7 +86,7 @@ static void ensure_stream(struct ensuring *e, const struct stream_fact *fact)
     struct js_stream stream = { .name = e->name,
                                 .subjects = subjects,
                                 .retention = fact->retention,
-                                .duplicate_window_ms = DUPLICATE_WINDOW_MS,
+                                .duplicate_window_ms = e->options.duplicate_window_ms,
                                 .max_bytes = fact->max_bytes,
                                 .replicas = e->options.replicas,
                                 .allow_direct = fact->retention == JS_LIMITS };

@@ -109,6 +109,20 @@ static int start_host(struct gateway *g)
     return CLI_OK;
 }
 
+static int start_detour(struct gateway *g)
+{
+    const struct config *c = g->setup.config;
+    char reason[STORE_REASON_BYTES] = "";
+    struct detour_options options = { .host = g->host,
+                                      .prefix = c->broker.prefix,
+                                      .data_dir = c->data_dir,
+                                      .window_ms = c->broker.duplicate_window_ms,
+                                      .max_bytes = (uint64_t)c->spool.bytes,
+                                      .max_events = c->spool.events };
+    return detour_new(&g->detour, &options, reason) == 0 ? CLI_OK
+                                                         : gateway_fail(g, CLI_FAILED, "the spool", reason);
+}
+
 static int start_listeners(struct gateway *g)
 {
     const struct config *c = g->setup.config;
@@ -135,6 +149,8 @@ static int start(struct gateway *g)
         code = gateway_fail(g, CLI_CONFIG, "identity.salt", "at least 16 bytes are needed");
     if (code == CLI_OK)
         code = start_host(g);
+    if (code == CLI_OK)
+        code = start_detour(g);
     struct outbound_options outbound = { .host = g->host,
                                          .prefix = c->broker.prefix,
                                          .replica = g->instance_id };
@@ -253,6 +269,7 @@ static void gateway_release(struct gateway *g)
     /* First whatever may still call back is told that it is over, while those it calls are all there. */
     http_client_free(g->http);
     broker_shut(g->broker);
+    detour_free(g->detour);
     gateway_control_free(g);
     admin_free(g->admin);
     front_free(g->front);

@@ -69,6 +69,7 @@ static void on_salt(void *user, kanal_status status, kanal_str value, uint64_t r
         take_commands(g);
         gateway_control_start(g);
         tell_health(g);
+        detour_broker_up(g->detour);
     }
 }
 
@@ -112,6 +113,7 @@ void cluster_ensure(struct gateway *g)
     g->topology_under_way = 1;
     struct topology_options options = { .prefix = c->broker.prefix,
                                         .replicas = c->broker.replicas,
+                                        .duplicate_window_ms = c->broker.duplicate_window_ms,
                                         .events_ms = c->retention.events_ms,
                                         .activity_ms = c->retention.activity_ms,
                                         .raw_ms = c->retention.raw_ms,
@@ -138,8 +140,10 @@ void cluster_broker_state(void *user, enum broker_state state, const char *reaso
               reason && *reason ? ": " : "", reason ? reason : "");
     if (state == BROKER_UP && g->outbound)
         cluster_ensure(g);
-    if (state == BROKER_UP && g->ready_broker)
+    if (state == BROKER_UP && g->ready_broker) {
         tell_health(g);
+        detour_broker_up(g->detour);
+    }
     if (state == BROKER_CLOSED) {
         g->code = CLI_BROKER;
         gateway_stop(g);

@@ -8,6 +8,7 @@
 #include "cli/setup.h"
 #include "control/control.h"
 #include "host/host.h"
+#include "inbound/detour.h"
 #include "inbound/front.h"
 #include "ops/admin.h"
 #include "ops/instance.h"
@@ -26,6 +27,7 @@ struct gateway {
     struct broker *broker;
     struct http_client *http;
     struct host *host;
+    struct detour *detour;
     struct front *front;
     struct admin *admin;
     struct outbound *outbound;

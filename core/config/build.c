@@ -8,7 +8,7 @@
 #include "kanal/sdk/str.h"
 #include "network.h"
 
-enum kind { TEXT, DURATION_64, DURATION_32, SIZE_32, COUNT_32, NUMBER };
+enum kind { TEXT, DURATION_64, DURATION_32, SIZE_32, SIZE_64, COUNT_32, NUMBER };
 
 struct field {
     const char *pointer;
@@ -39,6 +39,8 @@ static const struct field fields[] = {
     { "/broker/tls/key", TEXT, MEMBER(broker.tls_key), 0, 0, NULL, NULL },
     { "/broker/replicas", NUMBER, MEMBER(broker.replicas), 0, 0, NULL, NULL },
     { "/broker/prefix", TEXT, MEMBER(broker.prefix), 0, 0, NULL, NULL },
+    { "/broker/duplicate_window", DURATION_64, MEMBER(broker.duplicate_window_ms), SECOND, HOUR, "1s to 1h",
+      NULL },
     { "/http/listen", TEXT, MEMBER(http.listen), 0, 0, NULL, config_listen_wrong },
     { "/http/public_url", TEXT, MEMBER(http.public_url), 0, 0, NULL, config_public_url_wrong },
     { "/http/limits/headers", SIZE_32, MEMBER(http.limits.header_bytes), KIB, MIB, "1K to 1M", NULL },
@@ -57,6 +59,8 @@ static const struct field fields[] = {
     { "/admin/listen", TEXT, MEMBER(admin.listen), 0, 0, NULL, config_listen_wrong },
     { "/outgoing/ca", TEXT, MEMBER(outgoing.ca), 0, 0, NULL, NULL },
     { "/data_dir", TEXT, MEMBER(data_dir), 0, 0, NULL, data_dir_wrong },
+    { "/spool/size", SIZE_64, MEMBER(spool.bytes), MIB, 1024 * 1024 * MIB, "1M to 1T", NULL },
+    { "/spool/events", COUNT_32, MEMBER(spool.events), 0, 0, NULL, NULL },
     { "/identity/default_region", TEXT, MEMBER(identity.default_region), 0, 0, NULL, NULL },
     { "/retention/events", DURATION_64, MEMBER(retention.events_ms), HOUR, 100 * YEAR, "1h to 100 years",
       NULL },
@@ -203,7 +207,8 @@ static void build_field(struct config *config, const struct field *field, struct
         *(const char **)(void *)member = config_text(config, value, errors);
         break;
     case DURATION_64:
-        *(int64_t *)(void *)member = ranged(value, field, 0, errors);
+    case SIZE_64:
+        *(int64_t *)(void *)member = ranged(value, field, field->kind == SIZE_64, errors);
         break;
     case DURATION_32:
     case SIZE_32:

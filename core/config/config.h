@@ -57,6 +57,7 @@ struct config {
         const char *creds, *nkey_seed, *user, *password, *token, *tls_ca, *tls_cert, *tls_key;
         int replicas;       /* 1 */
         const char *prefix; /* "kanal": [a-z][a-z0-9_-]{0,31} */
+        int64_t duplicate_window_ms;
     } broker;
     struct {
         const char *listen;     /* "127.0.0.1:8080" */
@@ -73,6 +74,10 @@ struct config {
         const char *ca; /* file of authorities beside the system's, or NULL */
     } outgoing;
     const char *data_dir; /* "/var/lib/kanal" */
+    struct {
+        int64_t bytes;   /* 512 MiB */
+        uint32_t events; /* 1,000,000 */
+    } spool;
     struct {
         kanal_str salt; /* at least 16 bytes; required */
         const char *default_region;

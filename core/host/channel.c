@@ -75,8 +75,9 @@ struct channel *channel_new(struct host *host, const struct config_channel *conf
     channel->config = config;
     channel->plugin = plugin;
     channel->id = kanal_str_c(config->id);
-    channel->source =
-        (struct envelope_source){ .channel = channel->id, .plugin = kanal_str_c(plugin->descriptor.id) };
+    channel->source = (struct envelope_source){ .channel = channel->id,
+                                                .plugin = kanal_str_c(plugin->descriptor.id),
+                                                .spools = config->spool };
     channel->since_ms = host_now_ms();
     uv_timer_init(host->loop, timer);
     timer->data = channel;

@@ -69,6 +69,7 @@ struct channel {
     char reason[256];
     int64_t since_ms; /* of state or health, wall clock */
     int64_t last_in_ms, last_out_ms;
+    uint64_t spooled;          /* events that wait on local disk */
     size_t ops, http;          /* under way */
     size_t calls;              /* deliver() and media() that are not answered */
     struct handover *handover; /* another instance is about to take its place: requests are held */

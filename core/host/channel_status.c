@@ -22,6 +22,8 @@ void channel_write(struct kanal_json *json, const struct channel *channel)
     kanal_json_member_time(json, "since", channel->since_ms);
     write_time_if(json, "last_in", channel->last_in_ms);
     write_time_if(json, "last_out", channel->last_out_ms);
+    if (channel->config->spool || channel->spooled > 0)
+        kanal_json_member_int(json, "spooled", (int64_t)channel->spooled);
     if (worker_pid(channel) > 0) {
         kanal_json_key(json, "worker");
         kanal_json_object(json);

@@ -157,6 +157,7 @@ void host_replace(struct host *host, struct channel *channel, struct channel *ne
     while (*link != channel)
         link = &(*link)->next;
     next->next = channel->next;
+    next->spooled = channel->spooled;
     *link = next;
     if (host->start.next == channel)
         host->start.next = next;

@@ -22,6 +22,14 @@ struct host_names {
 
 struct workers;
 
+/* The spool as operators see it; inbound/detour.c keeps it up to date. */
+struct host_spool {
+    int is_open;
+    uint64_t events, bytes;
+    int64_t oldest_ms;  /* 0: it is empty */
+    char trouble[1100]; /* what a person should look at, or "" */
+};
+
 struct host {
     uv_loop_t *loop;
     struct log *log;
@@ -37,6 +45,7 @@ struct host {
     struct trace_source traces;
     struct publisher *publisher;
     struct receipts *receipts; /* NULL until the first one */
+    struct host_spool spool;
     struct host_names names;
     const char *public_url; /* or NULL: the providers cannot reach us */
     struct scheduler *scheduler;

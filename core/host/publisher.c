@@ -25,6 +25,7 @@ struct publisher {
     struct log *log;
     struct envelope envelope; /* reused */
     struct kanal_buffer scratch;
+    struct publisher_detour detour; /* take NULL: none */
     struct batch *free;
     size_t pending;
     uint64_t events_seen;
@@ -213,6 +214,45 @@ static kanal_status check_all(struct publisher *p, const struct envelope_source 
     return KANAL_OK;
 }
 
+void publisher_set_detour(struct publisher *p, const struct publisher_detour *detour)
+{
+    p->detour = *detour;
+}
+
+static void on_detour_ended(void *user, kanal_status status)
+{
+    struct batch *batch = user;
+    if (status != KANAL_OK)
+        batch->status = status;
+    if (--batch->waiting == 0)
+        batch_finish(batch);
+}
+
+static void take_detour(struct publisher *p, const struct envelope_source *source,
+                        const kanal_event *const *events, size_t event_count, int keep_raw,
+                        struct batch *batch, int64_t now_ms)
+{
+    struct parcel *parcel = parcel_new(source, event_count);
+    kanal_status status = parcel ? KANAL_OK : KANAL_E_BUSY;
+    for (size_t i = 0; status == KANAL_OK && i < event_count; i++) {
+        if (event_count > 1 && envelope_write(&p->envelope, p->context, source, events[i], now_ms) != 0)
+            status = KANAL_E_BUSY;
+        else if (p->envelope.type->class == EVENT_LIVE)
+            store(p, batch);
+        else
+            status = parcel_add(parcel, &p->envelope, source, events[i], keep_raw);
+        if (status == KANAL_OK)
+            count(p, source);
+    }
+    batch->status = status;
+    if (status != KANAL_OK || parcel->count == 0) {
+        parcel_free(parcel);
+        return;
+    }
+    batch->waiting++;
+    p->detour.take(p->detour.user, parcel, on_detour_ended, batch);
+}
+
 void publisher_publish(struct publisher *p, const struct envelope_source *source,
                        const kanal_event *const *events, size_t event_count, int keep_raw, published_fn *done,
                        void *user)
@@ -225,7 +265,11 @@ void publisher_publish(struct publisher *p, const struct envelope_source *source
     }
     int64_t now_ms = host_now_ms();
     batch->status = check_all(p, source, events, event_count, now_ms);
-    for (size_t i = 0; batch->status == KANAL_OK && i < event_count; i++) {
+    int is_straight = batch->status != KANAL_OK || !p->detour.take ||
+                      !p->detour.wants(p->detour.user, source, events, event_count, now_ms);
+    if (!is_straight)
+        take_detour(p, source, events, event_count, keep_raw, batch, now_ms);
+    for (size_t i = 0; is_straight && batch->status == KANAL_OK && i < event_count; i++) {
         /* One event, the common case, was written by the check just now. */
         if (event_count > 1 && envelope_write(&p->envelope, p->context, source, events[i], now_ms) != 0) {
             batch->status = KANAL_E_BUSY; /* out of memory: what was checked can be written otherwise */

@@ -24,6 +24,21 @@ static const char *broker_state_name(enum broker_state state)
     return names[state];
 }
 
+static void write_spool(struct kanal_json *json, const struct host_spool *spool)
+{
+    if (!spool->is_open && !spool->trouble[0])
+        return;
+    kanal_json_key(json, "spool");
+    kanal_json_object(json);
+    kanal_json_member_int(json, "events", (int64_t)spool->events);
+    kanal_json_member_int(json, "bytes", (int64_t)spool->bytes);
+    if (spool->oldest_ms > 0)
+        kanal_json_member_time(json, "oldest", spool->oldest_ms);
+    if (spool->trouble[0])
+        kanal_json_member_text(json, "reason", spool->trouble);
+    kanal_json_object_end(json);
+}
+
 static void respond_channels(struct admin *admin, struct http_exchange *exchange)
 {
     const struct host *host = admin->host;
@@ -36,6 +51,7 @@ static void respond_channels(struct admin *admin, struct http_exchange *exchange
     kanal_json_member_text(&json, "state", broker_state_name(broker_get_state(host->broker)));
     kanal_json_member_text(&json, "server", broker_server(host->broker));
     kanal_json_object_end(&json);
+    write_spool(&json, &host->spool);
     kanal_json_key(&json, "channels");
     kanal_json_array(&json);
     for (const struct channel *channel = host->first_channel; channel; channel = channel->next)

@@ -104,6 +104,22 @@ test('what the provider does not have, does not give, or may not be asked for', 
   assert.deepEqual(await refusal(await fetch(await published({ type: 'file', ref: 'blob:b_nothing' }))), [404, 'media_gone']);
 });
 
+test('a file that cannot be fetched never costs its message, nor the album it came in', async () => {
+  provider.answers.set('/never', () => {}); // it does not even answer
+  provider.answers.set('/broken', [500, {}, 'no']);
+  const part = (path, caption) => ({ type: 'image', ref: `url:${provider.url}${path}`, caption });
+  const album = ['/never', '/broken', '/fine'].map((path, i) => message(`album-${i}`, '', { data: JSON.stringify({ message: { content: [part(path, `caption ${i}`)] } }) }));
+  const asked = provider.calls.length;
+  const response = await raw(kanal, 'publish', { batches: [album], cause: 'self', respond: 200 });
+  assert.equal(response.status, 200);
+  assert.equal(provider.calls.length, asked, 'nothing is fetched before somebody wants it');
+  const events = (await stored(client, 'KANAL_EVENTS')).filter((one) => /^album-/.test(one.data.data.message?.external_id));
+  assert.deepEqual(events.map((one) => one.data.data.message.content[0].caption), ['caption 0', 'caption 1', 'caption 2']);
+  assert.equal((await fetch(events[1].data.data.message.content[0].url)).status, 502);
+  assert.equal(await (await fetch(events[2].data.data.message.content[0].url)).text(), 'fine');
+  assert.equal((await stored(client, 'KANAL_EVENTS')).filter((one) => /^album-/.test(one.data.data.message?.external_id)).length, 3);
+});
+
 // Two names for one server: "localhost" is granted to all channels here, "127.0.0.1" not to this one.
 test('a redirect is followed where it may lead, and asked about at each step', async () => {
   const elsewhere = provider.url.replace('127.0.0.1', 'localhost');

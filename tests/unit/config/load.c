@@ -29,6 +29,9 @@ Test(load, defaults)
     cr_expect_eq(c->http.body_bytes, 16u << 20);
     cr_expect_str_eq(c->admin.listen, "127.0.0.1:9090");
     cr_expect_str_eq(c->data_dir, "/var/lib/kanal");
+    cr_expect_eq(c->broker.duplicate_window_ms, 180000);
+    cr_expect_eq(c->spool.bytes, INT64_C(512) << 20);
+    cr_expect_eq(c->spool.events, 1000000);
     EXPECT_STR(c->identity.salt, "0123456789abcdef-salt");
     cr_expect_null(c->identity.default_region);
     cr_expect_null(c->identity.trust[0]);
@@ -153,6 +156,9 @@ Test(load, the_example_tells_the_defaults)
     cr_expect_arr_eq(&c->http.limits, &d->http.limits, sizeof c->http.limits);
     cr_expect_eq(c->http.body_bytes, d->http.body_bytes);
     cr_expect_arr_eq(&c->retention, &d->retention, sizeof c->retention);
+    cr_expect_eq(c->broker.duplicate_window_ms, d->broker.duplicate_window_ms);
+    cr_expect_eq(c->spool.bytes, d->spool.bytes);
+    cr_expect_eq(c->spool.events, d->spool.events);
     cr_expect_str_eq(c->admin.listen, d->admin.listen);
     cr_expect_str_eq(c->data_dir, d->data_dir);
     cr_expect_str_eq(c->log.level, d->log.level);
@@ -167,7 +173,8 @@ Test(load, values)
 {
     struct config *c =
         load_good(SALT "broker: { url: tls://n1, user: u, password: p, tls: { cert: c.pem, "
-                       "key: k.pem }, replicas: 5, prefix: shop }\n"
+                       "key: k.pem }, replicas: 5, prefix: shop, duplicate_window: 2m }\n"
+                       "spool: { size: 3G, events: 7 }\n"
                        "http: { listen: \"[::]:0\", public_url: "
                        "https://hub.example.com/kanal/, limits: { headers: 32768, body: 1G, "
                        "header_timeout: PT1M, connections: 1 } }\n"
@@ -184,6 +191,9 @@ Test(load, values)
     cr_expect_str_eq(c->broker.tls_cert, "c.pem");
     cr_expect_str_eq(c->broker.tls_key, "k.pem");
     cr_expect_eq(c->broker.replicas, 5);
+    cr_expect_eq(c->broker.duplicate_window_ms, 120000);
+    cr_expect_eq(c->spool.bytes, INT64_C(3) << 30);
+    cr_expect_eq(c->spool.events, 7);
     cr_expect_str_eq(c->broker.prefix, "shop");
     cr_expect_str_eq(c->http.public_url, "https://hub.example.com/kanal");
     cr_expect_eq(c->http.limits.header_bytes, 32768);
