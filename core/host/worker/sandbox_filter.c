@@ -106,14 +106,22 @@ static struct scmp_arg_cmp masked(unsigned argument, scmp_datum_t mask, scmp_dat
     return (struct scmp_arg_cmp){ argument, SCMP_CMP_MASKED_EQ, mask, value };
 }
 
+/* Private memory or a file: RLIMIT_DATA does not count memory that is shared without a file. */
+static void allow_mmap(struct filter *filter, struct scmp_arg_cmp protection)
+{
+    struct scmp_arg_cmp is_private[] = { protection, masked(3, MAP_SHARED, 0) },
+                        of_file[] = { protection, masked(3, MAP_ANONYMOUS, 0) };
+    add(filter, SCMP_ACT_ALLOW, "mmap", COUNT(is_private), is_private);
+    add(filter, SCMP_ACT_ALLOW, "mmap", COUNT(of_file), of_file);
+}
+
 /* Memory never becomes code, except that the loader maps the code of files, which is not writable. */
 static void add_memory(struct filter *filter, enum sandbox_stage stage)
 {
-    uint64_t code = PROT_WRITE | PROT_EXEC;
-    allow_if(filter, "mmap", masked(2, PROT_EXEC, 0));
+    allow_mmap(filter, masked(2, PROT_EXEC, 0));
     allow_if(filter, "mprotect", masked(2, PROT_EXEC, 0));
     if (stage == SANDBOX_LOAD)
-        allow_if(filter, "mmap", masked(2, code, PROT_EXEC));
+        allow_mmap(filter, masked(2, PROT_WRITE | PROT_EXEC, PROT_EXEC));
 }
 
 /* Opened for reading only. openat2() has its flags in memory, where no filter sees them. */

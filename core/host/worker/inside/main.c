@@ -1,6 +1,7 @@
 /* kanal-worker - hosts one plugin for `kanal run`, which starts it; it is of no use by itself.
  *
- *   kanal-worker PARENT MEMORY FLAGS   descriptors 3: the socket to the core, 4: the page, 5: the plugin's file; 2: lines for the log.
+ *   kanal-worker PARENT MEMORY FLAGS   descriptors 3: the socket to the core, 4: the page, 5: the plugin's file, 6 and 7: the areas of what
+ *                                      it sends and gets beside the socket; 2: lines for the log.
  *
  * It maps the plugin, says what the plugin is (or why it was refused), and serves its channels until the socket ends. */
 #include <errno.h>
@@ -56,6 +57,20 @@ static struct worker_page *map_page(void)
     void *page = mmap(NULL, WORKER_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, WORKER_FD_PAGE, 0);
     close(WORKER_FD_PAGE);
     return page == MAP_FAILED ? NULL : page;
+}
+
+/* Before the sandbox, after which no memory is shared any more. -1: errno. */
+static int map_areas(struct inside *in)
+{
+    void *sent = mmap(NULL, WORKER_AREA_BYTES_MOST, PROT_READ | PROT_WRITE, MAP_SHARED, WORKER_FD_SENT, 0);
+    void *got = mmap(NULL, WORKER_AREA_BYTES_MOST, PROT_READ, MAP_SHARED, WORKER_FD_GOT, 0);
+    close(WORKER_FD_SENT);
+    close(WORKER_FD_GOT);
+    if (sent == MAP_FAILED || got == MAP_FAILED)
+        return -1;
+    in->sent.base = sent;
+    in->got = got;
+    return 0;
 }
 
 static void send_hello(struct inside *in)
@@ -159,7 +174,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     in.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     in.page = map_page();
-    if (in.wake < 0 || !in.page) {
+    if (in.wake < 0 || !in.page || map_areas(&in) != 0) {
         fprintf(stderr, "kanal-worker: it cannot be set up: %s\n", strerror(errno));
         return 1;
     }
