@@ -1,5 +1,7 @@
 #include "area.h"
 
+#include <unistd.h>
+
 static struct area_piece *piece_of(struct area *area, unsigned number)
 {
     return &area->pieces[(area->first + number) % AREA_PIECES_MOST];
@@ -31,6 +33,20 @@ int area_take(struct area *area, size_t bytes, uint32_t *ret_at)
     if (!find_room(area, rounded, &at))
         return -1;
     *piece_of(area, area->count++) = (struct area_piece){ at, rounded, 0 };
+    *ret_at = at;
+    return 0;
+}
+
+/* By writev(), not into a mapping: it neither clears the pages first nor faults at each, and they are nobody's resident memory. */
+int area_put(struct area *area, const struct iovec *parts, int count, size_t bytes, uint32_t *ret_at)
+{
+    uint32_t at, unused;
+    if (area_take(area, bytes, &at) != 0)
+        return -1;
+    if (lseek(area->fd, at, SEEK_SET) < 0 || writev(area->fd, parts, count) != (ssize_t)bytes) {
+        area_give_back(area, at, &unused); /* the machine has no memory for it */
+        return -1;
+    }
     *ret_at = at;
     return 0;
 }

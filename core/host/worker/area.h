@@ -8,6 +8,7 @@
 #define KANAL_HOST_WORKER_AREA_H
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #define AREA_PAGE_BYTES 4096u
 #define AREA_PIECES_MOST 32u
@@ -18,7 +19,7 @@ struct area_piece {
 };
 
 struct area {
-    char *base;                                 /* borrowed */
+    int fd;                                     /* the memory; borrowed */
     uint32_t bytes;                             /* whole pages; 0: there is none */
     struct area_piece pieces[AREA_PIECES_MOST]; /* from the oldest on */
     unsigned first, count;
@@ -26,6 +27,8 @@ struct area {
 
 /* Room for so many bytes: 0 and where, or -1: not now. */
 int area_take(struct area *, size_t bytes, uint32_t *ret_at);
+/* The same, and writes them there: so many of these parts. */
+int area_put(struct area *, const struct iovec *parts, int count, size_t bytes, uint32_t *ret_at);
 /* 0, and how long the piece was; -1: no piece begins there. */
 int area_give_back(struct area *, uint32_t at, uint32_t *ret_bytes);
 

@@ -31,7 +31,7 @@ struct worker_page {  /* each member is one atomic store, relaxed: after a crash
 #define WORKER_FD_GOT 7  /* the area that the core writes; for reading only */
 #define WORKER_FD_END 8
 
-/* Of the mappings of both areas; how much of its own the worker may use is told by a frame. */
+/* Of what the core writes. The other area has the size that a frame tells, which is no more. */
 #define WORKER_AREA_BYTES_MOST (32u * 1024 * 1024)
 
 #endif

@@ -25,13 +25,12 @@ struct worker_sent {
     uint32_t bytes;      /* so much of it; 0: nothing */
     uint32_t unreturned; /* announced, and not told as taken */
     char *copy;          /* of the frame that is being worked on, or NULL */
-    size_t copy_bytes;
 };
 
 /* What the core writes. */
 struct worker_got {
-    int fd; /* 0: none */
-    struct area area;
+    int fd;           /* 0: none */
+    struct area area; /* of the same descriptor */
 };
 
 struct worker_process {

@@ -1,9 +1,9 @@
-/* What a worker process shares with the core besides its page: two areas, one for each direction.
+/* What a worker process shares with the core besides its page: two areas, one for each direction, each a memfd that the core makes.
  *
- * The core makes both, and alone can change their size. The worker has no descriptor of them, only mappings from its start on: a
- * writable one of what it sends, a read-only one of what it gets. So nothing that a plugin does can make them grow, shrink or pass
- * for something else. What it sent is copied out before it is looked at: it could change under the parser's eyes, and a piece that is
- * sealed against that could not be taken back from a worker that keeps it mapped. */
+ * What the worker sends it writes into one whose size is sealed; what it gets it reads in a mapping that cannot become writable. No
+ * descriptor ever comes from a worker, so there is none to be checked, and nothing that a plugin does makes the areas grow, shrink or
+ * pass for something else. What it sent is copied out before it is looked at: it could change under the parser's eyes, and a memfd
+ * that is sealed against that could not be taken back from a worker that keeps it, and no limit but a control group's counts it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,18 +13,23 @@
 
 #include "host/worker/process.h"
 
-#define KEPT_BYTES                                                                                           \
-    (1024u * 1024) /* at the start of an area, for the next pieces; what lies beyond is freed */
+/* At the start of an area, for the next pieces; what lies beyond is freed. To make pages anew costs more than to copy into them. */
+#define KEPT_BYTES (4u * 1024 * 1024)
 
 /* ---- Making ---- */
 
 static int make_area(const char *name)
 {
-    int fd = memfd_create(name, MFD_CLOEXEC), lifted = -1;
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), lifted = -1;
     if (fd >= 0)
         lifted = fcntl(fd, F_DUPFD_CLOEXEC, WORKER_FD_END);
     if (fd >= 0)
         close(fd);
+    if (lifted >= 0 &&
+        (ftruncate(lifted, WORKER_AREA_BYTES_MOST) != 0 || fcntl(lifted, F_ADD_SEALS, F_SEAL_GROW) != 0)) {
+        close(lifted);
+        lifted = -1;
+    }
     return lifted;
 }
 
@@ -45,23 +50,19 @@ int process_areas_make(struct worker_process *process, int *ret_sent, int *ret_g
 {
     process->sent.fd = make_area("kanal-worker-sent");
     process->got.fd = make_area("kanal-worker-got");
-    if (process->sent.fd < 0 || process->got.fd < 0 ||
-        ftruncate(process->got.fd, WORKER_AREA_BYTES_MOST) != 0)
+    if (process->sent.fd < 0 || process->got.fd < 0)
         return -1;
     *ret_sent = fcntl(process->sent.fd, F_DUPFD_CLOEXEC, WORKER_FD_END);
     *ret_got = open_for_reading(process->got.fd);
-    void *base = mmap(NULL, WORKER_AREA_BYTES_MOST, PROT_READ | PROT_WRITE, MAP_SHARED, process->got.fd, 0);
-    if (*ret_sent < 0 || *ret_got < 0 || base == MAP_FAILED)
+    if (*ret_sent < 0 || *ret_got < 0)
         return -1;
-    process->got.area = (struct area){ .base = base, .bytes = WORKER_AREA_BYTES_MOST };
+    process->got.area = (struct area){ .fd = process->got.fd, .bytes = WORKER_AREA_BYTES_MOST };
     return 0;
 }
 
 void process_areas_release(struct worker_process *process)
 {
     process_forget_aside(process);
-    if (process->got.area.base)
-        munmap(process->got.area.base, process->got.area.bytes);
     if (process->got.fd > 0)
         close(process->got.fd);
     if (process->sent.fd > 0)
@@ -80,7 +81,8 @@ static uint32_t share_of(uint64_t memory_bytes)
 uint32_t worker_process_limit(struct worker_process *process, uint64_t memory_bytes)
 {
     uint32_t share = share_of(memory_bytes);
-    if (process->sent.fd <= 0 || share < WIRE_LARGE || ftruncate(process->sent.fd, share) != 0)
+    if (process->sent.fd <= 0 || share < WIRE_LARGE || ftruncate(process->sent.fd, share) != 0 ||
+        fcntl(process->sent.fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
         share = 0;
     process->sent.bytes = share;
     struct rlimit limit = { memory_bytes - share, memory_bytes - share };
@@ -94,7 +96,7 @@ uint32_t worker_process_limit(struct worker_process *process, uint64_t memory_by
 /* What is not kept of a piece that is done with. */
 static void free_piece(int fd, uint32_t at, uint32_t bytes)
 {
-    uint32_t end = at + bytes;
+    uint32_t end = (at + bytes + AREA_PAGE_BYTES - 1) / AREA_PAGE_BYTES * AREA_PAGE_BYTES;
     if (at < KEPT_BYTES)
         at = KEPT_BYTES;
     if (end > at)
@@ -128,23 +130,19 @@ int process_fetch_aside(struct worker_process *process, struct wire_frame *frame
     if (bytes > sent->bytes - sent->unreturned)
         return KANAL_E_INVALID;
     sent->unreturned += (uint32_t)bytes;
-    /* Of its own and not of the heap, which would keep it. */
-    void *copy = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (copy == MAP_FAILED)
+    sent->copy = malloc(bytes);
+    if (!sent->copy)
         return KANAL_E_INTERNAL;
-    sent->copy = copy;
-    sent->copy_bytes = bytes;
-    if (read_whole(sent->fd, copy, bytes, frame->at) != 0)
+    if (read_whole(sent->fd, sent->copy, bytes, frame->at) != 0)
         return KANAL_E_INVALID;
     free_piece(sent->fd, frame->at, (uint32_t)bytes);
-    frame->body.ptr = copy;
+    frame->body.ptr = sent->copy;
     return 0;
 }
 
 void process_forget_aside(struct worker_process *process)
 {
-    if (process->sent.copy)
-        munmap(process->sent.copy, process->sent.copy_bytes);
+    free(process->sent.copy);
     process->sent.copy = NULL;
 }
 

@@ -1,5 +1,7 @@
 #include "wire.h"
 
+#include <sys/uio.h>
+
 #include "wire_layout.h"
 
 /* Lengths and counts that are none. */
@@ -8,26 +10,26 @@
 
 /* ---- Encoding ---- */
 
-struct writer {
-    struct kanal_buffer *out;
-    size_t left_out; /* bytes of large texts */
-    int leaves_out;  /* large texts are only counted */
-    int is_fixed;    /* out is memory that cannot grow */
+#define CUTS_MOST 8u
+
+/* A large text that was left out. */
+struct cut {
+    size_t at; /* in the buffer */
+    kanal_str text;
 };
 
-static void put_bytes(struct writer *out, const void *bytes, size_t len)
-{
-    if (out->is_fixed && len > out->out->capacity - out->out->len)
-        out->out->failed = 1;
-    else
-        kanal_buffer_append(out->out, bytes, len);
-}
+struct writer {
+    struct kanal_buffer *out;
+    struct cut *cuts; /* NULL: nothing is left out */
+    unsigned count;
+    size_t left_out; /* bytes */
+};
 
 static void put_32(struct writer *out, uint32_t value)
 {
     unsigned char bytes[4] = { (unsigned char)value, (unsigned char)(value >> 8),
                                (unsigned char)(value >> 16), (unsigned char)(value >> 24) };
-    put_bytes(out, bytes, sizeof bytes);
+    kanal_buffer_append(out->out, bytes, sizeof bytes);
 }
 
 static void put_64(struct writer *out, uint64_t value)
@@ -44,10 +46,12 @@ static void put_str(struct writer *out, kanal_str text, uint32_t most)
         put_32(out, WRONG);
     } else {
         put_32(out, (uint32_t)text.len);
-        if (out->leaves_out && text.len >= WIRE_LARGE)
+        if (out->cuts && text.len >= WIRE_LARGE && out->count < CUTS_MOST) {
+            out->cuts[out->count++] = (struct cut){ out->out->len, text };
             out->left_out += text.len;
-        else
-            put_bytes(out, text.ptr, text.len);
+        } else {
+            kanal_buffer_append(out->out, text.ptr, text.len);
+        }
     }
 }
 
@@ -67,7 +71,7 @@ static void put_struct(struct writer *out, const struct wire_layout *layout, con
 
 static void put_pointer(struct writer *out, const struct wire_layout *layout, const void *from)
 {
-    put_bytes(out, &(char){ from != NULL }, 1);
+    kanal_buffer_append(out->out, &(char){ from != NULL }, 1);
     if (from)
         put_struct(out, layout, from);
 }
@@ -153,26 +157,27 @@ static void put_header(struct writer *out, uint32_t bytes, uint32_t type, uint32
     put_32(out, channel);
 }
 
-/* The members into a piece of the area. 1; 0: there is no room for so much, or they were changed meanwhile, by a thread of the plugin's. */
-static int put_aside(struct area *area, const struct wire_layout *layout, const void *value, size_t bytes,
-                     uint32_t *ret_at)
+/* The body that begins there, with what was left out of it, into a piece of the area. 1; 0: it has no room for so much. */
+static int put_aside(const struct writer *w, struct area *area, size_t begin, size_t bytes, uint32_t *ret_at)
 {
-    uint32_t unused;
-    if (area_take(area, bytes, ret_at) != 0)
-        return 0;
-    struct kanal_buffer piece = { .data = area->base + *ret_at, .capacity = bytes };
-    put_members(&(struct writer){ .out = &piece, .is_fixed = 1 }, layout, value);
-    if (!piece.failed && piece.len == bytes)
-        return 1;
-    area_give_back(area, *ret_at, &unused);
-    return 0;
+    struct iovec parts[2 * CUTS_MOST + 1];
+    size_t from = begin;
+    int count = 0;
+    for (unsigned i = 0; i < w->count; i++) {
+        parts[count++] = (struct iovec){ w->out->data + from, w->cuts[i].at - from };
+        parts[count++] = (struct iovec){ (void *)(uintptr_t)w->cuts[i].text.ptr, w->cuts[i].text.len };
+        from = w->cuts[i].at;
+    }
+    parts[count++] = (struct iovec){ w->out->data + from, w->out->len - from };
+    return area_put(area, parts, count, bytes, ret_at) == 0;
 }
 
 int wire_put_large(struct kanal_buffer *out, struct area *area, enum wire_type type, uint32_t channel,
                    const void *value)
 {
     const struct wire_descriptor *descriptor = wire_descriptor(type);
-    struct writer writer = { .out = out, .leaves_out = area != NULL && area->bytes > 0 };
+    struct cut cuts[CUTS_MOST];
+    struct writer writer = { .out = out, .cuts = area && area->bytes > 0 ? cuts : NULL };
     size_t begin = out->len;
     uint32_t at;
     put_header(&writer, 0, (uint32_t)type, channel); /* the upper half of the type is zero */
@@ -185,9 +190,10 @@ int wire_put_large(struct kanal_buffer *out, struct area *area, enum wire_type t
         out->len = begin;
         return KANAL_E_TOO_LARGE;
     }
-    if (writer.left_out > 0) {
+    if (writer.count > 0) {
+        int is_aside = put_aside(&writer, area, begin + WIRE_HEADER_BYTES, bytes, &at);
         out->len = begin;
-        if (!put_aside(area, descriptor->layout, value, bytes, &at))
+        if (!is_aside)
             return wire_put_large(out, NULL, type, channel, value);
         put_header(&writer, WIRE_ASIDE_BYTES, (uint32_t)type | WIRE_ASIDE, channel);
         put_32(&writer, at);

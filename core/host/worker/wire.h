@@ -26,9 +26,9 @@
 #define WIRE_VERSION 1u
 #define WIRE_MAGIC 0x4c4e414bu /* "KANL" */
 #define WIRE_HEADER_BYTES 12u
-#define WIRE_ASIDE 0x10000u     /* in the upper half of the type */
-#define WIRE_ASIDE_BYTES 8u     /* the body of such a frame */
-#define WIRE_LARGE (64u * 1024) /* bytes of a text; frames without one stay in the socket */
+#define WIRE_ASIDE 0x10000u      /* in the upper half of the type */
+#define WIRE_ASIDE_BYTES 8u      /* the body of such a frame */
+#define WIRE_LARGE (128u * 1024) /* bytes of a text; shorter ones are as fast through the socket */
 #define WIRE_NOBODY UINT32_MAX
 #define WIRE_CHANNELS_MAX 1000000u
 

@@ -1,6 +1,7 @@
 // Plugins that crash, hang, eat memory or talk nonsense: their worker ends, their channels come back, and nobody else notices.
 import assert from 'node:assert/strict';
-import { chmodSync, copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, readdirSync, readlinkSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Kanal, Nats, buildDir, isSanitized, json, probeDirs, run, scratchDir, sleep, stored, storedTypes, until } from './harness.mjs';
@@ -103,6 +104,31 @@ test('memory is bounded', { skip: isSanitized() && 'AddressSanitizer maps teraby
   assert.deepEqual(await harm(kanal, 'hoard', {}, 'hoard'), [503, '5']);
   await state(kanal, 'hoard', 'up');
   assert.equal(await restarts(kanal, 'probe', 'crash'), 1);
+  await end(kanal);
+});
+
+// Each request of the probe is a large body to the worker, and what it sends a large one from it. More at once than the areas hold: the
+// rest goes through the socket.
+test('large bodies go beside the socket, both ways, as they were', async () => {
+  const kanal = await start([probe('large'), probe('larger')]);
+  const bodies = Array.from({ length: 16 }, (_, i) => Buffer.alloc(100_000 * (i + 1) + i, randomBytes(997)));
+  const answers = await Promise.all(bodies.map((body, i) => call(kanal, 'http_send', { url: `${provider.url}/large-${i}`, body: { hex: body.toString('hex') } }, i % 2 ? 'large' : 'larger')));
+  assert.deepEqual(answers.map((answer) => [answer.status, answer.code]), bodies.map(() => [OK, 200]));
+  for (const [i, body] of bodies.entries()) assert.ok(provider.last(`/large-${i}`).body.equals(body), `body ${i}`);
+  const down = Buffer.alloc(12_000_000, 'y');
+  provider.answers.set('/down', [200, {}, down]);
+  assert.equal((await call(kanal, 'http_send', { url: `${provider.url}/down`, max_response: 16_000_000 }, 'large')).size, down.length);
+  const fds = `/proc/${kanal.child.pid}/fd`;
+  const areas = readdirSync(fds).filter((fd) => { try { return /^\/memfd:kanal-worker-(sent|got)/.test(readlinkSync(`${fds}/${fd}`)); } catch { return false; } });
+  assert.equal(areas.length, 2);
+  for (const fd of areas) {
+    const { blocks } = statSync(`${fds}/${fd}`);
+    assert.ok(blocks > 0, 'it was used');
+    assert.ok(blocks * 512 <= 4 * 1024 * 1024, `${blocks * 512} bytes of it are kept`);
+  }
+  assert.equal(await kanal.metric(/^kanal_worker_restarts_total/), 0);
+  const { worker } = await channelOf(kanal, 'large'), limits = readFileSync(`/proc/${worker.pid}/limits`, 'utf8');
+  if (!isSanitized()) assert.match(limits, new RegExp(`Max data size +${56 * 1024 * 1024} `), 'an eighth of 64M is the area');
   await end(kanal);
 });
 

@@ -52,9 +52,8 @@ struct inside {
     pthread_mutex_t out_lock;
     struct kanal_buffer out; /* frames; under out_lock */
     size_t out_sent;         /* of out */
-    struct area
-        sent; /* what stands aside; under out_lock, too. The core says how much of its mapping may be used */
-    const char *got; /* what the core puts aside; read-only. Both mappings are of WORKER_AREA_BYTES_MOST */
+    struct area sent;        /* what stands aside; under out_lock, too. The core says how large it is */
+    const char *got;         /* what the core puts aside; WORKER_AREA_BYTES_MOST, read-only */
     char *in;
     size_t in_bytes, in_capacity;
     struct wire_scratch scratch;

@@ -1,4 +1,6 @@
 #include <criterion/criterion.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "host/worker/wire.h"
 #include "host/worker/wire_layout.h"
@@ -272,8 +274,9 @@ Test(wire, what_stands_aside_is_judged_by_its_length)
 
 Test(wire, a_large_text_stands_aside_if_there_is_room)
 {
-    static char text[WIRE_LARGE + 5000], shared[32 * AREA_PAGE_BYTES];
-    struct area area = { .base = shared, .bytes = sizeof shared };
+    static char text[WIRE_LARGE + 5000], shared[48 * AREA_PAGE_BYTES];
+    int fd = memfd_create("area", MFD_CLOEXEC);
+    struct area area = { .fd = fd, .bytes = sizeof shared };
     struct kanal_buffer out = { 0 };
     struct wire_scratch scratch = { 0 };
     struct wire_blob blob = { 7, KANAL_LIT("a/b"), KANAL_LIT("f"), { text, sizeof text } }, got;
@@ -284,7 +287,8 @@ Test(wire, a_large_text_stands_aside_if_there_is_room)
     frame = only_frame(&out, WIRE_FROM_WORKER);
     cr_expect(frame.is_aside && frame.channel == 3 && !frame.body.ptr);
     cr_expect_eq(wire_get(&frame, &scratch, &got), KANAL_E_INVALID, "nobody has looked it up");
-    frame.body.ptr = shared + frame.at;
+    cr_assert_eq(pread(fd, shared, frame.body.len, frame.at), (ssize_t)frame.body.len);
+    frame.body.ptr = shared;
     cr_assert_eq(wire_get(&frame, &scratch, &got), 0);
     cr_expect(got.op == 7 && kanal_str_equal(got.data, blob.data));
     /* The area is taken: the second goes into the socket. A smaller one does in any case. */
@@ -298,6 +302,7 @@ Test(wire, a_large_text_stands_aside_if_there_is_room)
     cr_assert_eq(wire_put_large(&out, &area, WIRE_BLOB_PUT, 3, &blob), 0);
     cr_expect(!only_frame(&out, WIRE_FROM_WORKER).is_aside && area.count == 0);
     wire_scratch_release(&scratch);
+    close(fd);
     kanal_buffer_release(&out);
 }
 
