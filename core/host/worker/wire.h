@@ -23,7 +23,7 @@
 #include "kanal/plugin.h"
 #include "kanal/sdk/buffer.h"
 
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
 #define WIRE_MAGIC 0x4c4e414bu /* "KANL" */
 #define WIRE_HEADER_BYTES 12u
 #define WIRE_ASIDE 0x10000u      /* in the upper half of the type */

@@ -304,7 +304,7 @@ const socket = new net.Socket({ fd: 3, readable: true, writable: true });
 socket.on('error', () => process.exit(0)).on('end', () => process.exit(0));
 const u32 = (n) => { const b = Buffer.alloc(4); b.writeUInt32LE(n >>> 0); return b; };
 const frame = (type, body = Buffer.alloc(0), channel = 0xffffffff, length = body.length) => Buffer.concat([u32(length), u32(type), u32(channel), body]);
-const hello = (version = 1, minor = 0) => frame(1, Buffer.concat([u32(0x4c4e414b), u32(version), u32(1), u32(minor)]));
+const hello = (version = 2, minor = 0) => frame(1, Buffer.concat([u32(0x4c4e414b), u32(version), u32(1), u32(minor)]));
 ${body}
 `);
   chmodSync(file, 0o755);
@@ -313,10 +313,11 @@ ${body}
 
 for (const [what, body, words] of [
   ['says nothing and ends', 'process.exit(3);', /ended while it was being loaded: exit code 3/],
-  ['is of another version', 'socket.write(hello(2));', /kanal-worker is of another version \(wire 2/],
+  ['is of another version', 'socket.write(hello(1));', /kanal-worker is of another version \(wire 1/],
   ['begins with something else', 'socket.write(frame(64));', /did not say hello/],
   ['sends what is no frame', 'socket.write(Buffer.concat([hello(), Buffer.alloc(64, 0xee)]));', /broken frame/],
   ['announces 4 GB', 'socket.write(Buffer.concat([hello(), frame(64, Buffer.alloc(8), 0, 0xffffffff)]));', /broken frame/],
+  ['describes itself beside the socket, where nothing is its own yet', 'socket.write(Buffer.concat([hello(), frame(64 | 0x10000, Buffer.concat([u32(0), u32(131072)]))]));', /broken frame/],
   ['describes in a broken frame', 'socket.write(Buffer.concat([hello(), frame(64, Buffer.alloc(40, 1))]));', /described it in a broken frame/],
   ['sends a call before it has described anything', 'socket.write(Buffer.concat([hello(), frame(73, Buffer.alloc(12), 0)]));', /may not send now/],
   ['sends what only the core sends', 'socket.write(Buffer.concat([hello(), frame(17, Buffer.alloc(8), 0)]));', /broken frame/],
