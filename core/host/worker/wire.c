@@ -206,11 +206,6 @@ int wire_put_large(struct kanal_buffer *out, struct area *area, enum wire_type t
     return 0;
 }
 
-int wire_put(struct kanal_buffer *out, enum wire_type type, uint32_t channel, const void *value)
-{
-    return wire_put_large(out, NULL, type, channel, value);
-}
-
 /* ---- Scratch ---- */
 
 #define BLOCK_BYTES 8192u

@@ -254,11 +254,14 @@ struct wire_described {
 /* ---- Encoding ---- */
 
 /* Appends one frame. 0; KANAL_E_TOO_LARGE: over the type's limit, nothing was appended; KANAL_E_INTERNAL: out of memory. value: the
- * type's struct, or NULL for a type without members. */
-int wire_put(struct kanal_buffer *out, enum wire_type, uint32_t channel, const void *value);
-/* The same; a frame with a large text stands aside if the area (NULL: none) has room for it. */
+ * type's struct, or NULL for a type without members. A frame with a large text stands aside if the area (NULL: none) has room for it. */
 int wire_put_large(struct kanal_buffer *out, struct area *, enum wire_type, uint32_t channel,
                    const void *value);
+/* The same, never aside. */
+static inline int wire_put(struct kanal_buffer *out, enum wire_type type, uint32_t channel, const void *value)
+{
+    return wire_put_large(out, NULL, type, channel, value);
+}
 
 /* ---- Decoding ---- */
 
