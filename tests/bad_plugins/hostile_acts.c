@@ -296,6 +296,13 @@ static int act_memory(void)
     return 0;
 }
 
+/* Shared without a file, it would be counted by no limit. */
+static int act_shared_memory(void)
+{
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return page == MAP_FAILED ? -errno : 0;
+}
+
 __attribute__((noreturn)) static int act_spin(void)
 {
     for (volatile unsigned turn = 0;; turn++)
@@ -370,6 +377,7 @@ static const struct {
     { "ignore_trap_long", act_ignore_trap_long },
     { "block_trap", act_block_trap },
     { "memory", act_memory },
+    { "shared_memory", act_shared_memory },
     { "spin", act_spin },
     { "sleep", act_sleep },
     { "crash", act_crash },

@@ -1,10 +1,13 @@
 /* A plugin that is right in its form and hostile in what it does: POST /act with the act's name (and an argument after a space)
  * does it. -DAT_LOAD="socket": the act is done by its ELF constructor instead. For a worker; most acts end a gateway that
  * hosts it in its own process. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "hostile_acts.h"
 #include "host/worker/page.h"
@@ -164,15 +167,86 @@ static void act_endless(kanal_channel *channel, kanal_op op, const char *unused)
     send_raw(header, sizeof header);
 }
 
+static void send_aside(enum wire_type type, uint32_t at, uint32_t bytes)
+{
+    const uint32_t frame[] = { WIRE_ASIDE_BYTES, (uint32_t)type | WIRE_ASIDE, 0, at, bytes };
+    send_raw(frame, sizeof frame);
+}
+
+/* It says that something stands where nothing of its own can. */
+static void act_beyond(kanal_channel *channel, kanal_op op, const char *unused)
+{
+    (void)channel;
+    (void)op;
+    (void)unused;
+    send_aside(WIRE_PUBLISH, UINT32_MAX - WIRE_LARGE, WIRE_LARGE);
+}
+
+/* What stands there is no frame. */
+static void act_hollow(kanal_channel *channel, kanal_op op, const char *unused)
+{
+    (void)channel;
+    (void)op;
+    (void)unused;
+    send_aside(WIRE_PUBLISH, 0, WIRE_LARGE);
+}
+
+/* Memory that it was given for what it sends: written to beyond its end, cut off, made larger. How often that was possible. */
+static void act_area(kanal_channel *channel, kanal_op op, const char *unused)
+{
+    char bytes[4096] = { 0 };
+    int done = 0;
+    (void)unused;
+    off_t end = lseek(WORKER_FD_SENT, 0, SEEK_END);
+    done += end <= 0 || end > 8 * 1024 * 1024;
+    done += write(WORKER_FD_SENT, bytes, sizeof bytes) >= 0;
+    done += lseek(WORKER_FD_SENT, 0, SEEK_END) != end;
+    answer(channel, op, done);
+}
+
+/* Descriptors that nobody has asked for, with a frame that is right. */
+static void act_descriptors(kanal_channel *channel, kanal_op op, const char *unused)
+{
+    struct {
+        uint32_t bytes, type, channel;
+        uint32_t members[4];
+    } frame = { 16, WIRE_HEALTH, 0, { 0, 0, 0, UINT32_MAX } };
+    int fds[8] = { WORKER_FD_SOCKET, WORKER_FD_SENT, 0, 1, 2, 0, 1, 2 };
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof fds)];
+    } control = { .header = { CMSG_LEN(sizeof fds), SOL_SOCKET, SCM_RIGHTS } };
+    memcpy(CMSG_DATA(&control.header), fds, sizeof fds);
+    struct iovec part = { &frame, sizeof frame };
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
+    };
+    int failed = 0;
+    (void)unused;
+    for (int i = 0; i < 50; i++)
+        failed +=
+            sendmsg(WORKER_FD_SOCKET, &message, MSG_NOSIGNAL) != sizeof frame &&
+            errno != ETOOMANYREFS; /* its limit of descriptors holds for those that are under way, too */
+    answer(channel, op, failed);
+}
+
 static const struct {
     const char *name;
     void (*run)(kanal_channel *, kanal_op, const char *argument);
 } acts[] = {
-    { "request", act_request },     { "state", act_state },
-    { "flood_log", act_flood_log }, { "flood_publish", act_flood_publish },
-    { "twice", act_twice },         { "never", act_never },
-    { "garbage", act_garbage },     { "forge", act_forge },
+    { "request", act_request },
+    { "state", act_state },
+    { "flood_log", act_flood_log },
+    { "flood_publish", act_flood_publish },
+    { "twice", act_twice },
+    { "never", act_never },
+    { "garbage", act_garbage },
+    { "forge", act_forge },
     { "endless", act_endless },
+    { "beyond", act_beyond },
+    { "hollow", act_hollow },
+    { "area", act_area },
+    { "descriptors", act_descriptors },
 };
 
 /* ---- The plugin ---- */

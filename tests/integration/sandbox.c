@@ -228,6 +228,12 @@ Test(sandbox, no_kernel_services)
         expect_death(acts[i][0], acts[i][1]);
 }
 
+/* RLIMIT_DATA does not count it. */
+Test(sandbox, memory_is_not_shared)
+{
+    expect_death("shared_memory", "mmap");
+}
+
 Test(sandbox, memory_never_becomes_code)
 {
     expect_death("code", "mprotect exec");
@@ -286,11 +292,9 @@ Test(sandbox, an_object_behind_a_descriptor)
 
 /* ---- Allowed by the operator ---- */
 
-Test(sandbox, threads_and_memfds_when_allowed)
+Test(sandbox, threads_when_allowed)
 {
     struct run run = drive("hostile_object", "thread", "threads");
-    cr_expect_eq(number_after(&run, "act "), 0, "%x: %s", run.status, run.output);
-    run = drive("hostile_object", "memfd", "memfd");
     cr_expect_eq(number_after(&run, "act "), 0, "%x: %s", run.status, run.output);
     run = drive("hostile_object", "fork", "threads");
     cr_expect(UNDER_ASAN || died_by_trap(&run), "threads are no processes: %x %s", run.status, run.output);

@@ -1,6 +1,6 @@
 /* sandbox-driver OBJECT ACT [OPTION …]: goes through both stages of the sandbox as a worker does, loads OBJECT in between,
  * does ACT, and writes lines to descriptor 1: "layers 255 abi 7", "constructed -13", "act -13". Descriptor 3: the page of
- * the notice. Descriptors besides these are the test's bait. OPTIONs: threads, memfd, user, landlock (required), fd (the
+ * the notice. Descriptors besides these are the test's bait. OPTIONs: threads, user, landlock (required), fd (the
  * object is opened by its descriptor), nothing (no sandbox at all: what the acts do without). */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -62,8 +62,7 @@ int main(int argc, char **argv)
                                        .parent = (int)getppid(),
                                        .uid = has(argc, argv, "user") ? 65534 : 0,
                                        .require = SANDBOX_BASE };
-    options.allow = (has(argc, argv, "threads") ? SANDBOX_ALLOW_THREADS : 0) |
-                    (has(argc, argv, "memfd") ? SANDBOX_ALLOW_MEMFD : 0);
+    options.allow = has(argc, argv, "threads") ? SANDBOX_ALLOW_THREADS : 0;
     options.require |= has(argc, argv, "landlock") ? SANDBOX_LANDLOCK : 0;
     struct sandbox_report report = { .layers = 0 };
     const char *secret = getenv("SECRET");

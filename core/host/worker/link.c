@@ -23,7 +23,8 @@ static void mark_dirty(struct worker *worker)
 static int append(struct kanal_channel *instance, enum wire_type type, const void *frame)
 {
     struct worker *worker = instance->worker;
-    int status = wire_put(&worker->out, type, instance->number, frame);
+    struct area *area = worker->process ? &worker->process->got.area : NULL;
+    int status = wire_put_large(&worker->out, area, type, instance->number, frame);
     if (status == KANAL_E_INTERNAL)
         worker_end(worker, "memory", "the gateway has no memory for its frames");
     if (status != 0)
@@ -77,6 +78,7 @@ void worker_flush(struct worker *worker)
         worker->out_sent += (size_t)n;
     }
     worker->frames_flushed = worker->frames_sent; /* as soon as one of them is on its way */
+    worker->process->sent.unreturned = 0;         /* and so are the answers to what stood aside */
     if (worker->out_sent == out->len) {
         worker->out_sent = 0;
         if (out->capacity > WORKER_OUT_MOST)
@@ -111,6 +113,16 @@ void worker_unpark(struct worker *worker)
 
 /* ---- Reading ---- */
 
+/* What stood aside is read: the worker may write there again. */
+static void tell_taken(struct worker *worker, const struct wire_frame *frame)
+{
+    struct wire_count taken = { frame->at };
+    if (!frame->is_aside || !worker->poll)
+        return;
+    wire_put(&worker->out, WIRE_TAKEN, WIRE_NOBODY, &taken);
+    mark_dirty(worker);
+}
+
 static void read_frames(struct worker *worker)
 {
     struct wire_frame frame;
@@ -118,14 +130,19 @@ static void read_frames(struct worker *worker)
     worker->heard_ms = (int64_t)uv_now(worker->workers->host->loop);
     while (worker->poll && (found = worker_process_next(worker->process, &frame)) > 0) {
         worker->frames_in->value++;
-        if (worker_receive(worker, &frame) == 0)
+        if (worker_receive(worker, &frame) == 0) {
+            tell_taken(worker, &frame);
             continue;
+        }
         worker_end(worker, "broken_frame", "it sent a broken frame of type %s", wire_name(frame.type));
         return;
     }
     if (!worker->poll)
         return; /* it was ended by one of the frames */
-    if (found < 0)
+    process_forget_aside(worker->process);
+    if (found == KANAL_E_INTERNAL)
+        worker_end(worker, "memory", "the gateway has no memory for its frames");
+    else if (found < 0)
         worker_end(worker, "broken_frame", "it sent what is no frame");
     else if (came < 0)
         worker_end(worker, NULL, "%s", "");

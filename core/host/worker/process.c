@@ -15,17 +15,6 @@
 
 #define READ_BYTES (128u * 1024)
 
-#if defined __SANITIZE_ADDRESS__
-#define IS_SANITIZED 1
-#elif defined __has_feature
-#if __has_feature(address_sanitizer)
-#define IS_SANITIZED 1
-#endif
-#endif
-#ifndef IS_SANITIZED
-#define IS_SANITIZED 0
-#endif
-
 /* ---- The program ---- */
 
 /* As told by KANAL_WORKER (tests); beside this program, as it was built; beside its folder, wherever the tree was moved to; where it was
@@ -56,7 +45,8 @@ static void make_environment(char *environment[5])
     static const char *const names[] = { "ASAN_OPTIONS=", "LSAN_OPTIONS=", "UBSAN_OPTIONS=",
                                          "TSAN_OPTIONS=" };
     size_t count = 0;
-    for (char **variable = IS_SANITIZED ? environ : NULL; variable && *variable && count < 4; variable++)
+    for (char **variable = WORKER_IS_SANITIZED ? environ : NULL; variable && *variable && count < 4;
+         variable++)
         for (size_t i = 0; i < sizeof names / sizeof *names; i++)
             if (strncmp(*variable, names[i], strlen(names[i])) == 0)
                 environment[count++] = *variable;
@@ -74,12 +64,12 @@ static int lift(int fd)
 }
 
 struct ends { /* what the child gets */
-    int socket, page, plugin, errors;
+    int socket, page, plugin, errors, sent, got;
 };
 
 static void ends_close(struct ends *ends)
 {
-    const int fds[] = { ends->socket, ends->page, ends->plugin, ends->errors };
+    const int fds[] = { ends->socket, ends->page, ends->plugin, ends->errors, ends->sent, ends->got };
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         if (fds[i] >= 0)
             close(fds[i]);
@@ -105,6 +95,8 @@ static int spawn(pid_t *ret_pid, const struct ends *ends, uint64_t memory_bytes,
     posix_spawn_file_actions_adddup2(&files, ends->socket, WORKER_FD_SOCKET);
     posix_spawn_file_actions_adddup2(&files, ends->page, WORKER_FD_PAGE);
     posix_spawn_file_actions_adddup2(&files, ends->plugin, WORKER_FD_PLUGIN);
+    posix_spawn_file_actions_adddup2(&files, ends->sent, WORKER_FD_SENT);
+    posix_spawn_file_actions_adddup2(&files, ends->got, WORKER_FD_GOT);
     posix_spawn_file_actions_addclosefrom_np(&files, WORKER_FD_END);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setflags(&attributes,
@@ -135,7 +127,8 @@ static int make_pairs(struct worker_process *process, struct ends *ends, int plu
     ends->plugin = fcntl(plugin_fd, F_DUPFD_CLOEXEC, WORKER_FD_END);
     ends->page = lift(memfd_create("kanal-worker-page", MFD_CLOEXEC));
     if (ends->socket < 0 || ends->errors < 0 || ends->plugin < 0 || ends->page < 0 ||
-        ftruncate(ends->page, WORKER_PAGE_BYTES) != 0)
+        ftruncate(ends->page, WORKER_PAGE_BYTES) != 0 ||
+        process_areas_make(process, &ends->sent, &ends->got) != 0)
         return -1;
     void *page = mmap(NULL, WORKER_PAGE_BYTES, PROT_READ, MAP_SHARED, ends->page, 0);
     process->page = page == MAP_FAILED ? NULL : page;
@@ -148,7 +141,7 @@ static int make_pairs(struct worker_process *process, struct ends *ends, int plu
 int worker_process_new(struct worker_process **ret_process, int plugin_fd, uint64_t memory_bytes,
                        unsigned flags, char reason[WORKER_REASON_MAX])
 {
-    struct ends ends = { -1, -1, -1, -1 };
+    struct ends ends = { -1, -1, -1, -1, -1, -1 };
     struct worker_process *process = calloc(1, sizeof *process);
     if (!process) {
         snprintf(reason, WORKER_REASON_MAX, "out of memory");
@@ -185,15 +178,9 @@ void worker_process_free(struct worker_process *process)
         close(process->errors);
     if (process->page)
         munmap((void *)(uintptr_t)process->page, WORKER_PAGE_BYTES);
+    process_areas_release(process);
     kanal_buffer_release(&process->in);
     free(process);
-}
-
-void worker_process_limit(const struct worker_process *process, uint64_t memory_bytes)
-{
-    struct rlimit limit = { memory_bytes, memory_bytes };
-    if (!IS_SANITIZED && memory_bytes > 0)
-        prlimit(process->pid, RLIMIT_DATA, &limit, NULL);
 }
 
 int worker_process_reap(struct worker_process *process, int *ret_status)
@@ -232,6 +219,7 @@ int worker_process_read(struct worker_process *process)
 {
     struct kanal_buffer *in = &process->in;
     forget_taken(process);
+    process_forget_aside(process);
     if (kanal_buffer_reserve(in, READ_BYTES) != 0)
         return KANAL_E_INTERNAL;
     ssize_t n = recv(process->socket, in->data + in->len, in->capacity - in->len, 0);
@@ -248,10 +236,14 @@ int worker_process_next(struct worker_process *process, struct wire_frame *ret_f
 {
     size_t bytes;
     kanal_str rest = kanal_str_from(kanal_buffer_view(&process->in), process->taken);
-    int found = wire_next(rest, WIRE_FROM_WORKER, ret_frame, &bytes);
-    if (found > 0)
-        process->taken += bytes;
-    return found;
+    struct wire_frame frame;
+    int found = wire_next(rest, WIRE_FROM_WORKER, &frame, &bytes);
+    if (found <= 0)
+        return found;
+    process->taken += bytes;
+    *ret_frame = frame;
+    int status = frame.is_aside ? process_fetch_aside(process, ret_frame) : 0;
+    return status == 0 ? 1 : status;
 }
 
 int worker_check_hello(const struct wire_frame *frame, char reason[WORKER_REASON_MAX])

@@ -196,6 +196,13 @@ static int receive_created(struct kanal_channel *instance, uint32_t is_there)
     return 0;
 }
 
+static int receive_taken(struct worker *worker, const struct wire_frame *frame)
+{
+    struct wire_count taken;
+    int status = wire_get(frame, &worker->workers->scratch, &taken);
+    return status == 0 ? worker_process_taken(worker->process, taken.count) : status;
+}
+
 static int dispatch(struct kanal_channel *instance, enum wire_type type, const union asked *f)
 {
     const kanal_host *host = &instance->channel->table;
@@ -269,6 +276,8 @@ int worker_receive(struct worker *worker, const struct wire_frame *frame)
     union asked asked;
     if (worker->state != WORKER_UP)
         return worker_receive_first(worker, frame);
+    if (frame->type == WIRE_TAKEN)
+        return receive_taken(worker, frame);
     struct kanal_channel *instance = instance_find(worker, frame->channel);
     if (!instance || instance->is_free) /* a number of nobody's: invented */
         return KANAL_E_INVALID;

@@ -55,8 +55,6 @@ int sandbox_explain(int wait_status, const struct sandbox_notice *, char *text, 
 /* ---- Options ---- */
 
 #define SANDBOX_ALLOW_THREADS (1u << 0) /* pthread_create(); processes never */
-/* memfd_create() after loading. What it holds counts in no rlimit but RLIMIT_FSIZE × RLIMIT_NOFILE. */
-#define SANDBOX_ALLOW_MEMFD (1u << 1)
 
 struct sandbox_limit {
     int resource; /* RLIMIT_… */

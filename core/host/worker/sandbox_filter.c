@@ -64,11 +64,6 @@ static void add(struct filter *filter, uint32_t action, const char *name, unsign
         filter->failed = 1;
 }
 
-static void allow(struct filter *filter, const char *name)
-{
-    add(filter, SCMP_ACT_ALLOW, name, 0, NULL);
-}
-
 static void allow_if(struct filter *filter, const char *name, struct scmp_arg_cmp argument)
 {
     add(filter, SCMP_ACT_ALLOW, name, 1, &argument);
@@ -106,14 +101,22 @@ static struct scmp_arg_cmp masked(unsigned argument, scmp_datum_t mask, scmp_dat
     return (struct scmp_arg_cmp){ argument, SCMP_CMP_MASKED_EQ, mask, value };
 }
 
+/* Private memory or a file: RLIMIT_DATA does not count memory that is shared without a file. */
+static void allow_mmap(struct filter *filter, struct scmp_arg_cmp protection)
+{
+    struct scmp_arg_cmp is_private[] = { protection, masked(3, MAP_SHARED, 0) },
+                        of_file[] = { protection, masked(3, MAP_ANONYMOUS, 0) };
+    add(filter, SCMP_ACT_ALLOW, "mmap", COUNT(is_private), is_private);
+    add(filter, SCMP_ACT_ALLOW, "mmap", COUNT(of_file), of_file);
+}
+
 /* Memory never becomes code, except that the loader maps the code of files, which is not writable. */
 static void add_memory(struct filter *filter, enum sandbox_stage stage)
 {
-    uint64_t code = PROT_WRITE | PROT_EXEC;
-    allow_if(filter, "mmap", masked(2, PROT_EXEC, 0));
+    allow_mmap(filter, masked(2, PROT_EXEC, 0));
     allow_if(filter, "mprotect", masked(2, PROT_EXEC, 0));
     if (stage == SANDBOX_LOAD)
-        allow_if(filter, "mmap", masked(2, code, PROT_EXEC));
+        allow_mmap(filter, masked(2, PROT_WRITE | PROT_EXEC, PROT_EXEC));
 }
 
 /* Opened for reading only. openat2() has its flags in memory, where no filter sees them. */
@@ -134,19 +137,13 @@ static void add_signals(struct filter *filter)
     allow_if(filter, "rt_sigaction", equal(0, 64));
 }
 
-static void add_small(struct filter *filter, unsigned allowed)
+static void add_small(struct filter *filter)
 {
     static const int commands[] = { F_GETFD, F_SETFD, F_GETFL, F_SETFL };
     for (size_t i = 0; i < COUNT(commands); i++)
         allow_if(filter, "fcntl", equal(1, (scmp_datum_t)commands[i]));
     allow_if(filter, "prctl", equal(0, PR_SET_NAME));
     add(filter, SCMP_ACT_ERRNO(ENOTTY), "ioctl", 0, NULL); /* isatty() */
-    if (allowed & SANDBOX_ALLOW_MEMFD) {
-        allow(filter, "memfd_create");
-        allow(filter, "ftruncate");
-        allow_if(filter, "fcntl", equal(1, F_ADD_SEALS));
-        allow_if(filter, "fcntl", equal(1, F_GET_SEALS));
-    }
 }
 
 /* libc blocks all signals while it makes a thread, so that a trap would be death without a name: EPERM, which it hands on.
@@ -191,7 +188,7 @@ static void add_rules(struct filter *filter, enum sandbox_stage stage, unsigned 
     add_all(filter, SCMP_ACT_ALLOW, always);
     add_memory(filter, stage);
     add_signals(filter);
-    add_small(filter, allowed);
+    add_small(filter);
     add_threads(filter, allowed);
     if (stage == SANDBOX_LOAD) {
         add_all(filter, SCMP_ACT_ALLOW, while_loading);

@@ -102,9 +102,8 @@ static struct worker_process *get_process(struct worker *worker, int *ret_descri
     struct worker_process *process = plugin->process;
     *ret_described = process != NULL;
     plugin->process = NULL;
-    if (process)
-        worker_process_limit(process, plugin->memory_bytes);
-    else if (worker_process_new(&process, plugin->fd, plugin->memory_bytes, plugin->flags, reason) != 0)
+    if (!process &&
+        worker_process_new(&process, plugin->fd, plugin->memory_bytes, plugin->flags, reason) != 0)
         return NULL;
     return process;
 }
@@ -112,7 +111,9 @@ static struct worker_process *get_process(struct worker *worker, int *ret_descri
 static void say_hello(struct worker *worker)
 {
     struct wire_hello hello = { WIRE_MAGIC, WIRE_VERSION, KANAL_ABI_MAJOR, KANAL_ABI_MINOR };
+    struct wire_count area = { worker_process_limit(worker->process, worker->plugin->worker->memory_bytes) };
     wire_put(&worker->out, WIRE_HELLO, WIRE_NOBODY, &hello);
+    wire_put(&worker->out, WIRE_AREA, WIRE_NOBODY, &area);
 }
 
 static int worker_begin(struct worker *worker)

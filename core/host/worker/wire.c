@@ -1,5 +1,7 @@
 #include "wire.h"
 
+#include <sys/uio.h>
+
 #include "wire_layout.h"
 
 /* Lengths and counts that are none. */
@@ -8,20 +10,35 @@
 
 /* ---- Encoding ---- */
 
-static void put_32(struct kanal_buffer *out, uint32_t value)
+#define CUTS_MOST 8u
+
+/* A large text that was left out. */
+struct cut {
+    size_t at; /* in the buffer */
+    kanal_str text;
+};
+
+struct writer {
+    struct kanal_buffer *out;
+    struct cut *cuts; /* NULL: nothing is left out */
+    unsigned count;
+    size_t left_out; /* bytes */
+};
+
+static void put_32(struct writer *out, uint32_t value)
 {
     unsigned char bytes[4] = { (unsigned char)value, (unsigned char)(value >> 8),
                                (unsigned char)(value >> 16), (unsigned char)(value >> 24) };
-    kanal_buffer_append(out, bytes, sizeof bytes);
+    kanal_buffer_append(out->out, bytes, sizeof bytes);
 }
 
-static void put_64(struct kanal_buffer *out, uint64_t value)
+static void put_64(struct writer *out, uint64_t value)
 {
     put_32(out, (uint32_t)value);
     put_32(out, (uint32_t)(value >> 32));
 }
 
-static void put_str(struct kanal_buffer *out, kanal_str text, uint32_t most)
+static void put_str(struct writer *out, kanal_str text, uint32_t most)
 {
     if (!text.ptr) {
         put_32(out, text.len == 0 ? ABSENT : WRONG);
@@ -29,13 +46,18 @@ static void put_str(struct kanal_buffer *out, kanal_str text, uint32_t most)
         put_32(out, WRONG);
     } else {
         put_32(out, (uint32_t)text.len);
-        kanal_buffer_append(out, text.ptr, text.len);
+        if (out->cuts && text.len >= WIRE_LARGE && out->count < CUTS_MOST) {
+            out->cuts[out->count++] = (struct cut){ out->out->len, text };
+            out->left_out += text.len;
+        } else {
+            kanal_buffer_append(out->out, text.ptr, text.len);
+        }
     }
 }
 
-static void put_members(struct kanal_buffer *out, const struct wire_layout *layout, const char *from);
+static void put_members(struct writer *out, const struct wire_layout *layout, const char *from);
 
-static void put_struct(struct kanal_buffer *out, const struct wire_layout *layout, const char *from)
+static void put_struct(struct writer *out, const struct wire_layout *layout, const char *from)
 {
     if (layout->whole_bytes > 0) {
         uint32_t struct_size;
@@ -47,14 +69,14 @@ static void put_struct(struct kanal_buffer *out, const struct wire_layout *layou
     put_members(out, layout, from);
 }
 
-static void put_pointer(struct kanal_buffer *out, const struct wire_layout *layout, const void *from)
+static void put_pointer(struct writer *out, const struct wire_layout *layout, const void *from)
 {
-    kanal_buffer_byte(out, from != NULL);
+    kanal_buffer_append(out->out, &(char){ from != NULL }, 1);
     if (from)
         put_struct(out, layout, from);
 }
 
-static void put_list(struct kanal_buffer *out, const struct wire_field *field, const char *from)
+static void put_list(struct writer *out, const struct wire_field *field, const char *from)
 {
     const char *items;
     size_t count;
@@ -73,7 +95,7 @@ static void put_list(struct kanal_buffer *out, const struct wire_field *field, c
     }
 }
 
-static void put_c_strings(struct kanal_buffer *out, const char *const *texts, uint32_t most)
+static void put_c_strings(struct writer *out, const char *const *texts, uint32_t most)
 {
     uint32_t count = 0;
     while (texts && texts[count] && count < most)
@@ -83,7 +105,7 @@ static void put_c_strings(struct kanal_buffer *out, const char *const *texts, ui
         put_str(out, (kanal_str){ texts[i], strlen(texts[i]) }, 0);
 }
 
-static void put_member(struct kanal_buffer *out, const struct wire_field *field, const char *from)
+static void put_member(struct writer *out, const struct wire_field *field, const char *from)
 {
     const char *at = from + field->offset;
     uint32_t number;
@@ -122,27 +144,61 @@ static void put_member(struct kanal_buffer *out, const struct wire_field *field,
     }
 }
 
-static void put_members(struct kanal_buffer *out, const struct wire_layout *layout, const char *from)
+static void put_members(struct writer *out, const struct wire_layout *layout, const char *from)
 {
     for (uint32_t i = 0; i < layout->count; i++)
         put_member(out, &layout->fields[i], from);
 }
 
-int wire_put(struct kanal_buffer *out, enum wire_type type, uint32_t channel, const void *value)
+static void put_header(struct writer *out, uint32_t bytes, uint32_t type, uint32_t channel)
+{
+    put_32(out, bytes);
+    put_32(out, type);
+    put_32(out, channel);
+}
+
+/* The body that begins there, with what was left out of it, into a piece of the area. 1; 0: it has no room for so much. */
+static int put_aside(const struct writer *w, struct area *area, size_t begin, size_t bytes, uint32_t *ret_at)
+{
+    struct iovec parts[2 * CUTS_MOST + 1];
+    size_t from = begin;
+    int count = 0;
+    for (unsigned i = 0; i < w->count; i++) {
+        parts[count++] = (struct iovec){ w->out->data + from, w->cuts[i].at - from };
+        parts[count++] = (struct iovec){ (void *)(uintptr_t)w->cuts[i].text.ptr, w->cuts[i].text.len };
+        from = w->cuts[i].at;
+    }
+    parts[count++] = (struct iovec){ w->out->data + from, w->out->len - from };
+    return area_put(area, parts, count, bytes, ret_at) == 0;
+}
+
+int wire_put_large(struct kanal_buffer *out, struct area *area, enum wire_type type, uint32_t channel,
+                   const void *value)
 {
     const struct wire_descriptor *descriptor = wire_descriptor(type);
+    struct cut cuts[CUTS_MOST];
+    struct writer writer = { .out = out, .cuts = area && area->bytes > 0 ? cuts : NULL };
     size_t begin = out->len;
-    put_32(out, 0);
-    put_32(out, (uint32_t)type); /* the upper half is zero */
-    put_32(out, channel);
+    uint32_t at;
+    put_header(&writer, 0, (uint32_t)type, channel); /* the upper half of the type is zero */
     if (descriptor->layout)
-        put_members(out, descriptor->layout, value);
+        put_members(&writer, descriptor->layout, value);
     if (out->failed)
         return KANAL_E_INTERNAL;
-    size_t bytes = out->len - begin - WIRE_HEADER_BYTES;
+    size_t bytes = out->len - begin - WIRE_HEADER_BYTES + writer.left_out;
     if (bytes > descriptor->most) {
         out->len = begin;
         return KANAL_E_TOO_LARGE;
+    }
+    if (writer.count > 0) {
+        int is_aside = put_aside(&writer, area, begin + WIRE_HEADER_BYTES, bytes, &at);
+        out->len = begin;
+        if (!is_aside)
+            return wire_put_large(out, NULL, type, channel, value);
+        put_header(&writer, WIRE_ASIDE_BYTES, (uint32_t)type | WIRE_ASIDE, channel);
+        put_32(&writer, at);
+        put_32(&writer, (uint32_t)bytes);
+        return out->failed ? KANAL_E_INTERNAL : 0;
     }
     unsigned char length[4] = { (unsigned char)bytes, (unsigned char)(bytes >> 8),
                                 (unsigned char)(bytes >> 16), (unsigned char)(bytes >> 24) };
@@ -404,16 +460,26 @@ int wire_next(kanal_str bytes, enum wire_side from, struct wire_frame *ret_frame
         return 0;
     }
     const unsigned char *header = (const unsigned char *)bytes.ptr;
-    uint32_t length = read_32(header), type = read_32(header + 4);
+    uint32_t length = read_32(header), type = read_32(header + 4) & ~WIRE_ASIDE;
+    int is_aside = (read_32(header + 4) & WIRE_ASIDE) != 0;
     const struct wire_descriptor *descriptor = wire_descriptor(type);
-    if (!descriptor || !(descriptor->sides & (uint32_t)from) || length > descriptor->most)
+    if (!descriptor || !(descriptor->sides & (uint32_t)from) || (is_aside && length != WIRE_ASIDE_BYTES) ||
+        (!is_aside && length > descriptor->most))
         return KANAL_E_INVALID;
     *ret_bytes = WIRE_HEADER_BYTES + (size_t)length;
     if (bytes.len < *ret_bytes)
         return 0;
-    *ret_frame = (struct wire_frame){ .type = (enum wire_type)type,
-                                      .channel = read_32(header + 8),
-                                      .body = { bytes.ptr + WIRE_HEADER_BYTES, length } };
+    struct wire_frame frame = { .type = (enum wire_type)type,
+                                .channel = read_32(header + 8),
+                                .body = { bytes.ptr + WIRE_HEADER_BYTES, length },
+                                .is_aside = is_aside };
+    if (is_aside) {
+        frame.at = read_32(header + WIRE_HEADER_BYTES);
+        frame.body = (kanal_str){ NULL, read_32(header + WIRE_HEADER_BYTES + 4) };
+        if (frame.body.len < WIRE_LARGE || frame.body.len > descriptor->most)
+            return KANAL_E_INVALID;
+    }
+    *ret_frame = frame;
     return 1;
 }
 
@@ -421,6 +487,8 @@ int wire_get(const struct wire_frame *frame, struct wire_scratch *scratch, void 
 {
     const struct wire_descriptor *descriptor = wire_descriptor(frame->type);
     struct reader r = { (const unsigned char *)frame->body.ptr, frame->body.len, 0, scratch };
+    if (frame->is_aside && !frame->body.ptr)
+        return KANAL_E_INVALID; /* nobody has looked it up */
     if (descriptor->layout) {
         memset(ret_value, 0, descriptor->layout->bytes);
         get_members(&r, descriptor->layout, ret_value);

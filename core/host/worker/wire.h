@@ -5,6 +5,9 @@
  * count and items; a struct of the ABI begins with its struct_size. channel: the number that the core gave the channel in this
  * worker; WIRE_NOBODY where there is none.
  *
+ * A frame that holds a large text may stand aside: its type has WIRE_ASIDE set, its body is u32 where and u32 how many bytes, and the
+ * members stand there, in memory that both sides share (area.h). Who reads it looks it up, and gives the place back by TAKEN.
+ *
  * What a plugin passes wrongly ({NULL, 5}, too small a struct_size, too many items) travels as a mark, and is as wrong after
  * decoding, so that the core judges it as it judges a plugin in its own process. Everything else that is not right (type, length,
  * bytes that are left over) is a broken frame, and the connection is given up.
@@ -13,20 +16,25 @@
  * allocates but from the buffer and the scratch that are passed. [any thread] */
 #ifndef KANAL_HOST_WORKER_WIRE_H
 #define KANAL_HOST_WORKER_WIRE_H
+#include "host/worker/area.h"
 #include "kanal/ext/lease.h"
 #include "kanal/ext/stream.h"
 #include "kanal/ext/transfer.h"
 #include "kanal/plugin.h"
 #include "kanal/sdk/buffer.h"
 
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
 #define WIRE_MAGIC 0x4c4e414bu /* "KANL" */
 #define WIRE_HEADER_BYTES 12u
+#define WIRE_ASIDE 0x10000u      /* in the upper half of the type */
+#define WIRE_ASIDE_BYTES 8u      /* the body of such a frame */
+#define WIRE_LARGE (128u * 1024) /* bytes of a text; shorter ones are as fast through the socket */
 #define WIRE_NOBODY UINT32_MAX
 #define WIRE_CHANNELS_MAX 1000000u
 
 enum wire_type { /* never renumbered: both sides come from one build, but an old worker must be told by its hello */
                  WIRE_HELLO = 1,
+                 WIRE_TAKEN, /* the piece of the area that begins there is read */
                  /* core → worker */
                  WIRE_CREATE = 16,
                  WIRE_START,
@@ -53,6 +61,7 @@ enum wire_type { /* never renumbered: both sides come from one build, but an old
                  WIRE_LEASE_RENEWED, /* of one that is held: until when, now */
                  WIRE_LEASE_LOST,
                  WIRE_BLOB_GONE, /* its number is used up */
+                 WIRE_AREA,      /* the worker may write so much beside the socket */
                  /* worker → core */
                  WIRE_DESCRIBED = 64,
                  WIRE_REFUSED,
@@ -152,7 +161,7 @@ struct
     uint32_t number;
     kanal_str text;
 };
-struct wire_count { /* CREATED: 1 or 0; RAN */
+struct wire_count { /* CREATED: 1 or 0; RAN; TAKEN: where; AREA: bytes */
     uint32_t count;
 };
 struct wire_log {
@@ -245,15 +254,23 @@ struct wire_described {
 /* ---- Encoding ---- */
 
 /* Appends one frame. 0; KANAL_E_TOO_LARGE: over the type's limit, nothing was appended; KANAL_E_INTERNAL: out of memory. value: the
- * type's struct, or NULL for a type without members. */
-int wire_put(struct kanal_buffer *out, enum wire_type, uint32_t channel, const void *value);
+ * type's struct, or NULL for a type without members. A frame with a large text stands aside if the area (NULL: none) has room for it. */
+int wire_put_large(struct kanal_buffer *out, struct area *, enum wire_type, uint32_t channel,
+                   const void *value);
+/* The same, never aside. */
+static inline int wire_put(struct kanal_buffer *out, enum wire_type type, uint32_t channel, const void *value)
+{
+    return wire_put_large(out, NULL, type, channel, value);
+}
 
 /* ---- Decoding ---- */
 
 struct wire_frame {
     enum wire_type type;
     uint32_t channel;
-    kanal_str body;
+    kanal_str body; /* of one that stands aside: {NULL, bytes}, until it is looked up */
+    int is_aside;
+    uint32_t at; /* if it is */
 };
 
 /* The next frame of the bytes. 1: there is one, of *ret_bytes with its header; 0: it is not whole yet, *ret_bytes are needed in all;

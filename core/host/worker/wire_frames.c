@@ -412,6 +412,7 @@ FROZEN(described, struct wire_described, 9);
 
 static const struct wire_descriptor descriptors[WIRE_TYPES_END] = {
     [WIRE_HELLO] = { "hello", CORE | WORKER, 16, &hello },
+    [WIRE_TAKEN] = { "taken", CORE | WORKER, 4, &number },
     [WIRE_CREATE] = { "create", CORE, 9 * MIB, &create },
     [WIRE_START] = { "start", CORE, 8, &call },
     [WIRE_PROVISION] = { "provision", CORE, 16 * KIB, &provision },
@@ -437,6 +438,7 @@ static const struct wire_descriptor descriptors[WIRE_TYPES_END] = {
     [WIRE_LEASE_RENEWED] = { "lease_renewed", CORE, 24, &lease },
     [WIRE_LEASE_LOST] = { "lease_lost", CORE, 24, &lease },
     [WIRE_BLOB_GONE] = { "blob_gone", CORE, 24, &on },
+    [WIRE_AREA] = { "area", CORE, 4, &number },
     [WIRE_DESCRIBED] = { "described", WORKER, 2 * MIB, &described },
     [WIRE_REFUSED] = { "refused", WORKER, 8 * KIB, &text },
     [WIRE_CREATED] = { "created", WORKER, 4, &number },

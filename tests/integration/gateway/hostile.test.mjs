@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import dgram from 'node:dgram';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -18,7 +18,7 @@ let nats, kanal, client, provider, load;
 
 // One worker each, so that no attack waits for the restart after another's.
 const evil = (id, more = {}) => ({ id, plugin: 'hostile', worker: 'own', ...more });
-const ids = ['socket', 'exec', 'fork', 'ptrace', 'signal', 'memory_of_others', 'uring', 'namespace', 'code', 'spin', 'memory', 'garbage', 'forge', 'endless', 'quiet'];
+const ids = ['socket', 'exec', 'fork', 'ptrace', 'signal', 'memory_of_others', 'uring', 'namespace', 'code', 'spin', 'memory', 'garbage', 'forge', 'endless', 'beyond', 'hollow', 'shared', 'quiet'];
 const plugins = { path: [...probeDirs(), hostileDir], hostile: { memory: '64M', deadline: '1s' } };
 
 before(async () => {
@@ -82,7 +82,7 @@ test('the start says what the sandbox is made of', async () => {
 
 // ---- System calls ----
 
-const deaths = [['socket', 'socket'], ['exec', 'execve'], ['read_process', 'process_vm_readv', 'memory_of_others'], ['uring', 'io_uring_setup'], ['namespace', 'unshare'], ['code', 'mprotect']];
+const deaths = [['socket', 'socket'], ['exec', 'execve'], ['read_process', 'process_vm_readv', 'memory_of_others'], ['uring', 'io_uring_setup'], ['namespace', 'unshare'], ['code', 'mprotect'], ['shared_memory', 'mmap', 'shared']];
 if (!isAsan) deaths.push(['fork', 'clone'], ['ptrace', 'ptrace'], ['kill_all', 'kill', 'signal']);
 
 for (const [name, call, id = name] of deaths) {
@@ -155,7 +155,7 @@ test('never answered: 504 at the deadline', () => harmless(async () => {
 }));
 
 // 7 is a number that no channel of this worker has; other workers' channels have no number here at all.
-for (const [name, argument] of [['garbage', ''], ['forge', ' 7'], ['endless', '']]) {
+for (const [name, argument] of [['garbage', ''], ['forge', ' 7'], ['endless', ''], ['beyond', ''], ['hollow', '']]) {
   test(`${name}: the worker is ended for its frame`, () => harmless(async () => {
     const seen = kanal.log().length;
     assert.equal(await act(name + argument, `evil-${name}`), 503);
@@ -164,6 +164,20 @@ for (const [name, argument] of [['garbage', ''], ['forge', ' 7'], ['endless', ''
     assert.ok(await kanal.metric(/^kanal_worker_restarts_total\{plugin="hostile",reason="broken_frame"/) > 0);
   }));
 }
+
+test('the memory beside the socket has the size that it was given', () => harmless(async () => {
+  assert.equal(await act('area'), 0);
+}));
+
+test('descriptors that a worker sends are nobody\'s', () => harmless(async () => {
+  const open = () => readdirSync(`/proc/${kanal.child.pid}/fd`).length;
+  await act('twice');
+  const before = open();
+  assert.equal(await act('descriptors'), 0);
+  await sleep(200);
+  assert.ok(open() <= before + 8, `${open()} descriptors, ${before} before`); // the neighbour's load comes and goes
+  assert.equal((await stateOf('evil-quiet')).state, 'up');
+}));
 
 test('the state of other channels has no key', () => harmless(async () => {
   assert.equal(await act('state cursor'), NOT_FOUND);

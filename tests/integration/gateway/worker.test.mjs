@@ -1,6 +1,7 @@
 // Plugins that crash, hang, eat memory or talk nonsense: their worker ends, their channels come back, and nobody else notices.
 import assert from 'node:assert/strict';
-import { chmodSync, copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, readdirSync, readlinkSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Kanal, Nats, buildDir, isSanitized, json, probeDirs, run, scratchDir, sleep, stored, storedTypes, until } from './harness.mjs';
@@ -103,6 +104,31 @@ test('memory is bounded', { skip: isSanitized() && 'AddressSanitizer maps teraby
   assert.deepEqual(await harm(kanal, 'hoard', {}, 'hoard'), [503, '5']);
   await state(kanal, 'hoard', 'up');
   assert.equal(await restarts(kanal, 'probe', 'crash'), 1);
+  await end(kanal);
+});
+
+// Each request of the probe is a large body to the worker, and what it sends a large one from it. More at once than the areas hold: the
+// rest goes through the socket.
+test('large bodies go beside the socket, both ways, as they were', async () => {
+  const kanal = await start([probe('large'), probe('larger')]);
+  const bodies = Array.from({ length: 16 }, (_, i) => Buffer.alloc(100_000 * (i + 1) + i, randomBytes(997)));
+  const answers = await Promise.all(bodies.map((body, i) => call(kanal, 'http_send', { url: `${provider.url}/large-${i}`, body: { hex: body.toString('hex') } }, i % 2 ? 'large' : 'larger')));
+  assert.deepEqual(answers.map((answer) => [answer.status, answer.code]), bodies.map(() => [OK, 200]));
+  for (const [i, body] of bodies.entries()) assert.ok(provider.last(`/large-${i}`).body.equals(body), `body ${i}`);
+  const down = Buffer.alloc(12_000_000, 'y');
+  provider.answers.set('/down', [200, {}, down]);
+  assert.equal((await call(kanal, 'http_send', { url: `${provider.url}/down`, max_response: 16_000_000 }, 'large')).size, down.length);
+  const fds = `/proc/${kanal.child.pid}/fd`;
+  const areas = readdirSync(fds).filter((fd) => { try { return /^\/memfd:kanal-worker-(sent|got)/.test(readlinkSync(`${fds}/${fd}`)); } catch { return false; } });
+  assert.equal(areas.length, 2);
+  for (const fd of areas) {
+    const { blocks } = statSync(`${fds}/${fd}`);
+    assert.ok(blocks > 0, 'it was used');
+    assert.ok(blocks * 512 <= 4 * 1024 * 1024, `${blocks * 512} bytes of it are kept`);
+  }
+  assert.equal(await kanal.metric(/^kanal_worker_restarts_total/), 0);
+  const { worker } = await channelOf(kanal, 'large'), limits = readFileSync(`/proc/${worker.pid}/limits`, 'utf8');
+  if (!isSanitized()) assert.match(limits, new RegExp(`Max data size +${56 * 1024 * 1024} `), 'an eighth of 64M is the area');
   await end(kanal);
 });
 
@@ -278,7 +304,7 @@ const socket = new net.Socket({ fd: 3, readable: true, writable: true });
 socket.on('error', () => process.exit(0)).on('end', () => process.exit(0));
 const u32 = (n) => { const b = Buffer.alloc(4); b.writeUInt32LE(n >>> 0); return b; };
 const frame = (type, body = Buffer.alloc(0), channel = 0xffffffff, length = body.length) => Buffer.concat([u32(length), u32(type), u32(channel), body]);
-const hello = (version = 1, minor = 0) => frame(1, Buffer.concat([u32(0x4c4e414b), u32(version), u32(1), u32(minor)]));
+const hello = (version = 2, minor = 0) => frame(1, Buffer.concat([u32(0x4c4e414b), u32(version), u32(1), u32(minor)]));
 ${body}
 `);
   chmodSync(file, 0o755);
@@ -287,10 +313,11 @@ ${body}
 
 for (const [what, body, words] of [
   ['says nothing and ends', 'process.exit(3);', /ended while it was being loaded: exit code 3/],
-  ['is of another version', 'socket.write(hello(2));', /kanal-worker is of another version \(wire 2/],
+  ['is of another version', 'socket.write(hello(1));', /kanal-worker is of another version \(wire 1/],
   ['begins with something else', 'socket.write(frame(64));', /did not say hello/],
   ['sends what is no frame', 'socket.write(Buffer.concat([hello(), Buffer.alloc(64, 0xee)]));', /broken frame/],
   ['announces 4 GB', 'socket.write(Buffer.concat([hello(), frame(64, Buffer.alloc(8), 0, 0xffffffff)]));', /broken frame/],
+  ['describes itself beside the socket, where nothing is its own yet', 'socket.write(Buffer.concat([hello(), frame(64 | 0x10000, Buffer.concat([u32(0), u32(131072)]))]));', /broken frame/],
   ['describes in a broken frame', 'socket.write(Buffer.concat([hello(), frame(64, Buffer.alloc(40, 1))]));', /described it in a broken frame/],
   ['sends a call before it has described anything', 'socket.write(Buffer.concat([hello(), frame(73, Buffer.alloc(12), 0)]));', /may not send now/],
   ['sends what only the core sends', 'socket.write(Buffer.concat([hello(), frame(17, Buffer.alloc(8), 0)]));', /broken frame/],

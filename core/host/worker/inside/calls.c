@@ -191,6 +191,7 @@ union any_frame {
     struct wire_on on;
     struct wire_mailed mailed;
     struct wire_lease lease;
+    struct wire_count count;
 };
 
 static int run_slot(struct inside_channel *channel, enum wire_type type, const union any_frame *frame)
@@ -291,6 +292,8 @@ int inside_dispatch(struct inside *in, const struct wire_frame *frame)
         return status;
     if (frame->type == WIRE_HELLO)
         return check_hello(&any.hello);
+    if (frame->type == WIRE_TAKEN || frame->type == WIRE_AREA)
+        return inside_area_frame(in, frame->type, any.count.count);
     in->frames++;
     if (frame->type == WIRE_CREATE)
         return run_create(in, frame->channel, &any.create);

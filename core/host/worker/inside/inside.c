@@ -115,11 +115,12 @@ int inside_send(struct inside *in, enum wire_type type, const struct inside_chan
                 const void *value)
 {
     pthread_mutex_lock(&in->out_lock);
-    int status = wire_put(&in->out, type, channel ? channel->number : WIRE_NOBODY, value);
+    unsigned aside = in->sent.count;
+    int status = wire_put_large(&in->out, &in->sent, type, channel ? channel->number : WIRE_NOBODY, value);
     if (status == KANAL_E_INTERNAL)
         in->is_over = 1; /* half a frame may stand there: this worker has no memory left, and ends */
     size_t bytes = in->out.len - in->out_sent;
-    if (bytes > WRITE_EARLY)
+    if (bytes > WRITE_EARLY || in->sent.count > aside)
         write_some(in);
     pthread_mutex_unlock(&in->out_lock);
     if (bytes > INSIDE_OUT_MOST)
@@ -127,14 +128,46 @@ int inside_send(struct inside *in, enum wire_type type, const struct inside_chan
     return status;
 }
 
+int inside_area_frame(struct inside *in, enum wire_type type, uint32_t number)
+{
+    uint32_t unused;
+    int status = 0;
+    pthread_mutex_lock(&in->out_lock);
+    if (type == WIRE_TAKEN)
+        status = area_give_back(&in->sent, number, &unused);
+    else if (number > WORKER_AREA_BYTES_MOST || number % AREA_PAGE_BYTES != 0)
+        status = -1;
+    else
+        in->sent.bytes = number;
+    pthread_mutex_unlock(&in->out_lock);
+    return status == 0 ? 0 : KANAL_E_INVALID;
+}
+
 /* ---- Reading ---- */
 
 static void dispatch(struct inside *in, const struct wire_frame *frame)
 {
-    if (!in->is_over && inside_dispatch(in, frame) != 0) {
+    struct wire_count taken = { frame->at };
+    if (in->is_over)
+        return;
+    if (inside_dispatch(in, frame) != 0) {
         fprintf(stderr, "kanal-worker: the core sent a broken frame of type %s\n", wire_name(frame->type));
         in->is_over = 1;
+    } else if (frame->is_aside) {
+        inside_send(in, WIRE_TAKEN, NULL, &taken);
     }
+}
+
+/* What stands aside is read where it stands: the core leaves it alone until it is told. */
+static int look_up(const struct inside *in, struct wire_frame *frame)
+{
+    if (!frame->is_aside)
+        return 0;
+    if (!in->got || frame->body.len > WORKER_AREA_BYTES_MOST ||
+        frame->at > WORKER_AREA_BYTES_MOST - frame->body.len)
+        return -1;
+    frame->body.ptr = in->got + frame->at;
+    return 0;
 }
 
 /* What belongs to no living channel is done at once; the rest goes into the channel's queue. */
@@ -201,7 +234,8 @@ static void run_frames(struct inside *in)
         struct wire_frame frame;
         int found =
             wire_next(kanal_str_of(in->in + used, in->in_bytes - used), WIRE_FROM_CORE, &frame, &needed);
-        if (found < 0 || (found > 0 && sort_frame(in, &frame, &count, &last) != 0))
+        if (found < 0 || (found > 0 && look_up(in, &frame) != 0) ||
+            (found > 0 && sort_frame(in, &frame, &count, &last) != 0))
             in->is_over = 1;
         if (found <= 0 || in->is_over)
             break;

@@ -52,6 +52,8 @@ struct inside {
     pthread_mutex_t out_lock;
     struct kanal_buffer out; /* frames; under out_lock */
     size_t out_sent;         /* of out */
+    struct area sent;        /* what stands aside; under out_lock, too. The core says how large it is */
+    const char *got;         /* what the core puts aside; WORKER_AREA_BYTES_MOST, read-only */
     char *in;
     size_t in_bytes, in_capacity;
     struct wire_scratch scratch;
@@ -77,6 +79,8 @@ struct inside {
 
 /* Appends a frame. 0, KANAL_E_TOO_LARGE or KANAL_E_INTERNAL. When much waits it is written first: the core always reads. */
 int inside_send(struct inside *, enum wire_type, const struct inside_channel *, const void *value);
+/* AREA: so much may stand aside from now on. TAKEN: what stood there is read. KANAL_E_INVALID. */
+int inside_area_frame(struct inside *, enum wire_type, uint32_t number);
 /* Writes what waits, without waiting. */
 void inside_flush(struct inside *);
 /* Runs until the core closes the socket. */

@@ -1,6 +1,7 @@
 /* kanal-worker - hosts one plugin for `kanal run`, which starts it; it is of no use by itself.
  *
- *   kanal-worker PARENT MEMORY FLAGS   descriptors 3: the socket to the core, 4: the page, 5: the plugin's file; 2: lines for the log.
+ *   kanal-worker PARENT MEMORY FLAGS   descriptors 3: the socket to the core, 4: the page, 5: the plugin's file, 6 and 7: the areas of what
+ *                                      it sends and gets beside the socket; 2: lines for the log.
  *
  * It maps the plugin, says what the plugin is (or why it was refused), and serves its channels until the socket ends. */
 #include <errno.h>
@@ -28,11 +29,11 @@ struct told {
 
 /* The same options serve both stages. */
 static struct sandbox_options sandbox_of(const struct told *told, const struct inside *in,
-                                         struct sandbox_limit limits[3], int keep[6])
+                                         struct sandbox_limit limits[3], int keep[7])
 {
     static const int plugin[] = { WORKER_FD_PLUGIN };
-    const int kept[] = { STDIN_FILENO,     STDOUT_FILENO,    STDERR_FILENO,
-                         WORKER_FD_SOCKET, WORKER_FD_PLUGIN, in->wake };
+    const int kept[] = { STDIN_FILENO,     STDOUT_FILENO,  STDERR_FILENO, WORKER_FD_SOCKET,
+                         WORKER_FD_PLUGIN, WORKER_FD_SENT, in->wake };
     memcpy(keep, kept, sizeof kept);
     limits[0] = (struct sandbox_limit){ RLIMIT_NOFILE, DESCRIPTORS_MOST };
     limits[1] = (struct sandbox_limit){ RLIMIT_FSIZE, FILE_BYTES_MOST };
@@ -56,6 +57,18 @@ static struct worker_page *map_page(void)
     void *page = mmap(NULL, WORKER_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, WORKER_FD_PAGE, 0);
     close(WORKER_FD_PAGE);
     return page == MAP_FAILED ? NULL : page;
+}
+
+/* Before the sandbox, after which no memory is shared any more. -1: errno. */
+static int set_areas_up(struct inside *in)
+{
+    void *got = mmap(NULL, WORKER_AREA_BYTES_MOST, PROT_READ, MAP_SHARED, WORKER_FD_GOT, 0);
+    close(WORKER_FD_GOT);
+    if (got == MAP_FAILED)
+        return -1;
+    in->sent.fd = WORKER_FD_SENT;
+    in->got = got;
+    return 0;
 }
 
 static void send_hello(struct inside *in)
@@ -145,7 +158,7 @@ static int has_instances(const struct inside *in)
 int main(int argc, char **argv)
 {
     struct sandbox_limit limits[3];
-    int keep[6];
+    int keep[7];
     if (argc != 4) {
         fprintf(stderr, "kanal-worker is started by `kanal run`\n");
         return 2;
@@ -159,7 +172,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     in.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     in.page = map_page();
-    if (in.wake < 0 || !in.page) {
+    if (in.wake < 0 || !in.page || set_areas_up(&in) != 0) {
         fprintf(stderr, "kanal-worker: it cannot be set up: %s\n", strerror(errno));
         return 1;
     }

@@ -27,14 +27,17 @@ static inline void peer_init(struct peer *peer, struct plugin *plugin)
     peer->socket = sockets[1];
     peer->page = mmap(NULL, WORKER_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     cr_assert_neq(peer->page, MAP_FAILED);
+    /* AddressSanitizer would write a report of the child's death. Set before the fork: it may be killed at once. */
+    struct sigaction crash = { .sa_handler = SIG_DFL }, before;
+    sigaction(SIGSEGV, &crash, &before);
     peer->pid = fork();
     if (peer->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        signal(SIGSEGV, SIG_DFL); /* AddressSanitizer would write a report of it */
-        close_range(0, ~0u, 0);   /* an end kept here would hide another peer's death */
+        close_range(0, ~0u, 0); /* an end kept here would hide another peer's death */
         for (;;)
             pause();
     }
+    sigaction(SIGSEGV, &before, NULL);
     int pipes[2];
     cr_assert_eq(pipe2(pipes, O_CLOEXEC | O_NONBLOCK), 0);
     close(pipes[1]);

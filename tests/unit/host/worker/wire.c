@@ -1,4 +1,6 @@
 #include <criterion/criterion.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "host/worker/wire.h"
 #include "host/worker/wire_layout.h"
@@ -96,8 +98,10 @@ Test(wire, bytes_that_are_left_over_break_it)
     struct wire_call call = { 5 };
     wire_put(&out, WIRE_CANCEL, 1, &call);
     kanal_buffer_byte(&out, 0);
-    struct wire_frame frame = { WIRE_CANCEL, 1,
-                                kanal_str_of(out.data + WIRE_HEADER_BYTES, out.len - WIRE_HEADER_BYTES) };
+    struct wire_frame frame = { .type = WIRE_CANCEL,
+                                .channel = 1,
+                                .body =
+                                    kanal_str_of(out.data + WIRE_HEADER_BYTES, out.len - WIRE_HEADER_BYTES) };
     cr_expect_eq(wire_get(&frame, &scratch, &call), KANAL_E_INVALID);
     kanal_buffer_release(&out);
     wire_scratch_release(&scratch);
@@ -235,11 +239,71 @@ Test(wire, lists_longer_than_the_frame_allocate_nothing)
 {
     /* publish: op, cause, quiet, and four thousand events that are not there */
     unsigned char body[24] = { [20] = 0xa0, [21] = 0x0f };
-    struct wire_frame frame = { WIRE_PUBLISH, 0, { (char *)body, sizeof body } };
+    struct wire_frame frame = { .type = WIRE_PUBLISH, .body = { (char *)body, sizeof body } };
     struct wire_scratch scratch = { 0 };
     struct wire_publish got;
     cr_expect_eq(wire_get(&frame, &scratch, &got), KANAL_E_INVALID);
     cr_expect_null(scratch.first);
+}
+
+static void expect_aside(uint32_t length, uint32_t type, uint32_t bytes, int expected)
+{
+    unsigned char raw[WIRE_HEADER_BYTES + WIRE_ASIDE_BYTES];
+    struct wire_frame frame;
+    size_t used;
+    put_header(raw, length, type | WIRE_ASIDE);
+    memset(raw + WIRE_HEADER_BYTES, 0, WIRE_ASIDE_BYTES);
+    for (int i = 0; i < 4; i++)
+        raw[WIRE_HEADER_BYTES + 4 + i] = (unsigned char)(bytes >> (8 * i));
+    cr_expect_eq(wire_next(kanal_str_of((char *)raw, sizeof raw), WIRE_FROM_WORKER, &frame, &used), expected,
+                 "%u bytes of type %u, frame of %u", bytes, type, length);
+}
+
+Test(wire, what_stands_aside_is_judged_by_its_length)
+{
+    uint32_t most = wire_descriptor(WIRE_BLOB_PUT)->most;
+    expect_aside(WIRE_ASIDE_BYTES, WIRE_BLOB_PUT, most, 1);
+    expect_aside(WIRE_ASIDE_BYTES, WIRE_BLOB_PUT, most + 1, KANAL_E_INVALID);
+    expect_aside(WIRE_ASIDE_BYTES, WIRE_BLOB_PUT, UINT32_MAX, KANAL_E_INVALID);
+    expect_aside(WIRE_ASIDE_BYTES, WIRE_BLOB_PUT, WIRE_LARGE - 1, KANAL_E_INVALID);
+    expect_aside(WIRE_ASIDE_BYTES, WIRE_RAN, WIRE_LARGE, KANAL_E_INVALID);  /* shorter by its type */
+    expect_aside(WIRE_ASIDE_BYTES, WIRE_HTTP, WIRE_LARGE, KANAL_E_INVALID); /* of the other side */
+    expect_aside(WIRE_ASIDE_BYTES - 1, WIRE_BLOB_PUT, most, KANAL_E_INVALID);
+    expect_aside(WIRE_ASIDE_BYTES + 1, WIRE_BLOB_PUT, most, KANAL_E_INVALID);
+}
+
+Test(wire, a_large_text_stands_aside_if_there_is_room)
+{
+    static char text[WIRE_LARGE + 5000], shared[48 * AREA_PAGE_BYTES];
+    int fd = memfd_create("area", MFD_CLOEXEC);
+    struct area area = { .fd = fd, .bytes = sizeof shared };
+    struct kanal_buffer out = { 0 };
+    struct wire_scratch scratch = { 0 };
+    struct wire_blob blob = { 7, KANAL_LIT("a/b"), KANAL_LIT("f"), { text, sizeof text } }, got;
+    struct wire_frame frame;
+    memset(text, 'x', sizeof text);
+    cr_assert_eq(wire_put_large(&out, &area, WIRE_BLOB_PUT, 3, &blob), 0);
+    cr_expect_eq(out.len, WIRE_HEADER_BYTES + WIRE_ASIDE_BYTES);
+    frame = only_frame(&out, WIRE_FROM_WORKER);
+    cr_expect(frame.is_aside && frame.channel == 3 && !frame.body.ptr);
+    cr_expect_eq(wire_get(&frame, &scratch, &got), KANAL_E_INVALID, "nobody has looked it up");
+    cr_assert_eq(pread(fd, shared, frame.body.len, frame.at), (ssize_t)frame.body.len);
+    frame.body.ptr = shared;
+    cr_assert_eq(wire_get(&frame, &scratch, &got), 0);
+    cr_expect(got.op == 7 && kanal_str_equal(got.data, blob.data));
+    /* The area is taken: the second goes into the socket. A smaller one does in any case. */
+    kanal_buffer_clear(&out);
+    cr_assert_eq(wire_put_large(&out, &area, WIRE_BLOB_PUT, 3, &blob), 0);
+    frame = only_frame(&out, WIRE_FROM_WORKER);
+    cr_expect(!frame.is_aside && wire_get(&frame, &scratch, &got) == 0 && got.data.len == sizeof text);
+    kanal_buffer_clear(&out);
+    area.count = 0;
+    blob.data.len = WIRE_LARGE - 1;
+    cr_assert_eq(wire_put_large(&out, &area, WIRE_BLOB_PUT, 3, &blob), 0);
+    cr_expect(!only_frame(&out, WIRE_FROM_WORKER).is_aside && area.count == 0);
+    wire_scratch_release(&scratch);
+    close(fd);
+    kanal_buffer_release(&out);
 }
 
 Test(wire, every_type_has_a_name)

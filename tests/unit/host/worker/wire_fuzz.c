@@ -41,10 +41,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (wire_next(bytes, SIDE, &frame, &used) == 1) {
         wire_scratch_clear(&scratch);
         wire_scratch_clear(&second);
-        if (wire_get(&frame, &scratch, &value) == 0)
-            check_again(&frame, &value, &second);
         bytes.ptr += used;
         bytes.len -= used;
+        if (frame.is_aside) { /* in the area stands whatever follows here */
+            frame.body.ptr = bytes.ptr;
+            frame.body.len = bytes.len < frame.body.len ? bytes.len : frame.body.len;
+        }
+        if (wire_get(&frame, &scratch, &value) == 0)
+            check_again(&frame, &value, &second);
     }
     wire_scratch_release(&scratch);
     wire_scratch_release(&second);
