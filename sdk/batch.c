@@ -74,11 +74,7 @@ void kanal_batch_end(struct kanal_batch *batch, struct kanal_batch_item *item)
 
 int kanal_batch_text(char *out, size_t size, kanal_str text)
 {
-    size_t n = text.len < size ? text.len : 0;
-    if (n > 0)
-        memcpy(out, text.ptr, n);
-    out[n] = 0;
-    return n > 0;
+    return kanal_str_keep(out, size, text).len > 0;
 }
 
 void kanal_batch_raw_key(char out[24], kanal_str raw)

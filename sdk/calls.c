@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+#define ANSWER_MS 500 /* what is left of a delivery's time to answer it */
+#define TIMEOUT_MIN_MS 1000
+
 struct kanal_call {
     struct kanal_call *next, **link;
     struct kanal_calls *calls;
@@ -60,6 +63,12 @@ struct kanal_call *kanal_calls_send(struct kanal_calls *calls, kanal_op cause,
     if (calls->stopping != 0 && calls->timer == 0) /* its time is over already */
         kanal_calls_cancel(calls, call);
     return call;
+}
+
+uint32_t kanal_call_timeout_ms(const kanal_host *host, int64_t deadline_ms, uint32_t limit_ms)
+{
+    int64_t left = deadline_ms > 0 ? deadline_ms - host->now_ms(host) - ANSWER_MS : limit_ms;
+    return (uint32_t)(left > limit_ms ? limit_ms : left < TIMEOUT_MIN_MS ? TIMEOUT_MIN_MS : left);
 }
 
 void kanal_calls_cancel(struct kanal_calls *calls, struct kanal_call *call)

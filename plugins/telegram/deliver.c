@@ -2,6 +2,7 @@
 
 #include "api.h"
 #include "compose.h"
+#include "kanal/sdk/calls.h"
 #include "message.h"
 #include "outcome.h"
 
@@ -30,14 +31,6 @@ static void delivery_free(struct delivery *delivery)
     yyjson_doc_free(delivery->document);
     tg_outgoing_release(&delivery->outgoing);
     free(delivery);
-}
-
-static void copy_text(char *out, size_t size, kanal_str text)
-{
-    size_t n = text.len < size ? text.len : 0; /* too long is none of ours */
-    if (n > 0)
-        memcpy(out, text.ptr, n);
-    out[n] = 0;
 }
 
 /* ---- Answers ---- */
@@ -86,7 +79,7 @@ static void answer_sent(struct delivery *delivery, const struct tg_reply *reply)
     if (reply->is_ok && delivery->outgoing.for_message)
         sent_id(id, delivery, reply);
     if (!id[0] && strcmp(delivery->type, "message.send") != 0)
-        copy_text(id, sizeof id, kanal_str_c(delivery->target_external_id));
+        kanal_str_keep(id, sizeof id, kanal_str_c(delivery->target_external_id));
     result.external_id = kanal_str_c(id[0] ? id : NULL);
     answer(delivery, &result);
 }
@@ -155,14 +148,6 @@ static void on_reply(void *user, const struct tg_reply *reply)
     }
 }
 
-static uint32_t timeout_of(const struct delivery *delivery)
-{
-    const kanal_host *host = delivery->channel->host;
-    int64_t limit = delivery->outgoing.field ? UPLOAD_TIMEOUT_MS : TIMEOUT_MS;
-    int64_t left = delivery->deadline_ms > 0 ? delivery->deadline_ms - host->now_ms(host) - 500 : limit;
-    return (uint32_t)(left > limit ? limit : left < 1000 ? 1000 : left);
-}
-
 /* The parameters as fields of a form: text as it is, everything else as JSON. */
 static size_t write_fields(kanal_part *parts, yyjson_val *parameters, char **texts)
 {
@@ -213,7 +198,10 @@ static void start_call(struct delivery *delivery)
         refuse_delivery(delivery, outgoing->error_code, outgoing->reason, KANAL_SCOPE_MESSAGE);
         return;
     }
-    struct tg_request request = { .method = outgoing->method, .timeout_ms = timeout_of(delivery) };
+    const uint32_t limit_ms = outgoing->field ? UPLOAD_TIMEOUT_MS : TIMEOUT_MS;
+    struct tg_request request = { .method = outgoing->method,
+                                  .timeout_ms = kanal_call_timeout_ms(delivery->channel->host,
+                                                                      delivery->deadline_ms, limit_ms) };
     struct tg_call *call = NULL;
     delivery->calls++;
     if (status == KANAL_OK && outgoing->field) {
@@ -257,8 +245,9 @@ void tg_deliver(struct kanal_channel *channel, kanal_op op, const kanal_delivery
     delivery->op = op;
     delivery->deadline_ms = wanted->deadline_ms;
     delivery->document = kanal_json_parse(wanted->data);
-    copy_text(delivery->type, sizeof delivery->type, wanted->type);
-    copy_text(delivery->target_external_id, sizeof delivery->target_external_id, wanted->target_external_id);
+    kanal_str_keep(delivery->type, sizeof delivery->type, wanted->type);
+    kanal_str_keep(delivery->target_external_id, sizeof delivery->target_external_id,
+                   wanted->target_external_id);
     delivery->wish.type = kanal_str_c(delivery->type);
     delivery->wish.data = yyjson_doc_get_root(delivery->document);
     delivery->wish.way = channel->settings.media == TG_MEDIA_UPLOAD ? TG_WAY_UPLOAD : TG_WAY_URL;

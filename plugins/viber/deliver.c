@@ -49,12 +49,6 @@ static void on_reply(void *user, const struct viber_reply *reply)
     channel->host->delivered(channel->host, delivery.op, &result);
 }
 
-static uint32_t timeout_of(const kanal_host *host, int64_t deadline_ms)
-{
-    int64_t left = deadline_ms > 0 ? deadline_ms - host->now_ms(host) - 500 : TIMEOUT_MS;
-    return (uint32_t)(left > TIMEOUT_MS ? TIMEOUT_MS : left < 1000 ? 1000 : left);
-}
-
 /* A chat that is not the receiver's own is a group. 0: nobody. */
 static int find_receiver(struct viber_wish *wish, char user[VIBER_USER_BYTES_MAX + 1], const char *account,
                          const kanal_delivery *wanted)
@@ -89,7 +83,8 @@ void viber_deliver(struct kanal_channel *channel, kanal_op op, const kanal_deliv
     if (status == KANAL_OK && has_receiver) {
         *delivery = (struct delivery){ channel, op };
         status = viber_api_call(channel, op, "send_message", kanal_buffer_view(&outgoing.json),
-                                timeout_of(channel->host, wanted->deadline_ms), on_reply, delivery);
+                                kanal_call_timeout_ms(channel->host, wanted->deadline_ms, TIMEOUT_MS),
+                                on_reply, delivery);
         if (status == KANAL_OK)
             delivery = NULL;
     } else if (status == KANAL_OK) {

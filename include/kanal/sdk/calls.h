@@ -27,6 +27,8 @@ void kanal_calls_init(struct kanal_calls *, const kanal_host *);
 /* Sends a request; its callback runs exactly once, later. NULL: out of memory, the callback never runs. */
 struct kanal_call *kanal_calls_send(struct kanal_calls *, kanal_op cause, const kanal_http_request *,
                                     kanal_response_fn *, void *user);
+/* The timeout of a request for a delivery that has to be answered before deadline_ms (0: none): at most limit_ms, at least a second. */
+uint32_t kanal_call_timeout_ms(const kanal_host *, int64_t deadline_ms, uint32_t limit_ms);
 /* Its callback runs soon, with KANAL_E_CANCELLED. */
 void kanal_calls_cancel(struct kanal_calls *, struct kanal_call *);
 /* Something else is open (a verify(), a request to answer), until it is let go: one for one. */

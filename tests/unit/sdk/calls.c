@@ -132,3 +132,19 @@ Test(calls, nothing_under_way_stops_at_once)
     cr_expect_eq(host.finished, 99);
     cr_expect_eq(host.next, 0, "no timer was set");
 }
+
+static int64_t noon(const kanal_host *table)
+{
+    (void)table;
+    return 100000;
+}
+
+Test(calls, a_request_ends_before_its_delivery)
+{
+    const kanal_host host = { .now_ms = noon };
+    cr_expect_eq(kanal_call_timeout_ms(&host, 0, 30000), 30000);
+    cr_expect_eq(kanal_call_timeout_ms(&host, 130600, 30000), 30000);
+    cr_expect_eq(kanal_call_timeout_ms(&host, 110500, 30000), 10000);
+    cr_expect_eq(kanal_call_timeout_ms(&host, 101000, 30000), 1000, "too late for more than a try");
+    cr_expect_eq(kanal_call_timeout_ms(&host, 1, 30000), 1000);
+}
