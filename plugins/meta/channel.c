@@ -34,6 +34,7 @@ int meta_channel_init(struct meta_channel *channel, const kanal_host *host, cons
     kanal_str account = account_setting ? kanal_json_text_at(settings, account_setting) : KANAL_LIT("me");
     memset(channel, 0, sizeof *channel);
     channel->host = host;
+    kanal_health_init(&channel->health, host);
     kanal_calls_init(&channel->calls, host);
     channel->id = kanal_str_dup(config->channel_id);
     channel->api_url = dup_url(api_url);
@@ -117,16 +118,16 @@ static void on_self(void *user, const struct meta_reply *reply)
     kanal_status status = meta_status_of_reply(reply);
     if (status == KANAL_OK) {
         channel->self_failures = 0;
-        meta_channel_health(channel, META_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
+        kanal_health_set(&channel->health, META_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
         return;
     }
     if (status == KANAL_E_CANCELLED)
         return;
-    meta_log(channel, 0, status == KANAL_E_DENIED ? KANAL_LOG_ERROR : KANAL_LOG_WARN,
-             "the account could not be read", reply->message);
+    kanal_log(channel->host, 0, status == KANAL_E_DENIED ? KANAL_LOG_ERROR : KANAL_LOG_WARN,
+              "the account could not be read", reply->message);
     if (status == KANAL_E_DENIED || status == KANAL_E_REJECTED)
-        meta_channel_health(channel, META_ILL_TOKEN, KANAL_E_DENIED,
-                            KANAL_LIT("Meta refuses the access token, or the account's id"));
+        kanal_health_set(&channel->health, META_ILL_TOKEN, KANAL_E_DENIED,
+                         KANAL_LIT("Meta refuses the access token, or the account's id"));
     timer_set(&channel->self_timer, channel, backoff_ms(channel), meta_channel_ask_self);
 }
 
@@ -148,34 +149,6 @@ void meta_channel_stop(struct meta_channel *channel, kanal_op op)
 {
     timer_cancel(&channel->self_timer);
     kanal_calls_stop(&channel->calls, op);
-}
-
-/* ---- Words ---- */
-
-void meta_channel_health(struct meta_channel *channel, uint32_t ill, kanal_status status, kanal_str reason)
-{
-    uint32_t before = channel->ills;
-    channel->ills = status == KANAL_OK ? before & ~ill : before | ill;
-    if (channel->ills == before || (channel->ills != 0 && status == KANAL_OK))
-        return;
-    channel->host->health(channel->host, status, reason);
-}
-
-void meta_log(struct meta_channel *channel, kanal_op cause, int32_t level, const char *text, kanal_str detail)
-{
-    struct kanal_buffer line = { 0 };
-    kanal_buffer_text(&line, text);
-    if (detail.len > 0)
-        kanal_buffer_text(&line, ": ");
-    kanal_buffer_str(&line, kanal_str_of(detail.ptr, detail.len < 512 ? detail.len : 512));
-    if (!line.failed)
-        channel->host->log(channel->host, cause, level, kanal_buffer_view(&line));
-    kanal_buffer_release(&line);
-}
-
-void meta_count(struct meta_channel *channel, const char *metric)
-{
-    channel->host->metric_add(channel->host, kanal_str_c(metric), 1, NULL, 0);
 }
 
 void meta_finish(struct meta_channel *channel, kanal_op op, kanal_status status, kanal_str reason)

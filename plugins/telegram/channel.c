@@ -68,15 +68,6 @@ void tg_channel_settle(struct kanal_channel *channel)
     channel->host->finish(channel->host, op, KANAL_OK, kanal_str_of(NULL, 0));
 }
 
-void tg_channel_health(struct kanal_channel *channel, uint32_t ill, kanal_status status, kanal_str reason)
-{
-    uint32_t before = channel->ills;
-    channel->ills = status == KANAL_OK ? before & ~ill : before | ill;
-    if (channel->ills == before || (channel->ills != 0 && status == KANAL_OK))
-        return;
-    channel->host->health(channel->host, status, reason);
-}
-
 /* ---- Timers ---- */
 
 static void on_timer(void *user, kanal_status status)
@@ -118,32 +109,14 @@ uint32_t tg_backoff_ms(struct kanal_channel *channel, uint32_t failures, uint32_
     return delay / 2 + random % (delay / 2 + 1);
 }
 
-/* ---- Words ---- */
-
-void tg_log(struct kanal_channel *channel, kanal_op cause, int32_t level, const char *text, kanal_str detail)
-{
-    struct kanal_buffer line = { 0 };
-    kanal_buffer_text(&line, text);
-    if (detail.len > 0)
-        kanal_buffer_text(&line, ": ");
-    kanal_buffer_str(&line, kanal_str_of(detail.ptr, detail.len < 512 ? detail.len : 512));
-    if (!line.failed)
-        channel->host->log(channel->host, cause, level, kanal_buffer_view(&line));
-    kanal_buffer_release(&line);
-}
-
-void tg_count(struct kanal_channel *channel, const char *metric)
-{
-    channel->host->metric_add(channel->host, kanal_str_c(metric), 1, NULL, 0);
-}
-
 /* ---- Callback queries ---- */
 
 static void on_callback_answered(void *user, const struct tg_reply *reply)
 {
     struct kanal_channel *channel = user;
     if (!reply->is_ok)
-        tg_log(channel, 0, KANAL_LOG_DEBUG, "a callback query could not be answered", reply->description);
+        kanal_log(channel->host, 0, KANAL_LOG_DEBUG, "a callback query could not be answered",
+                  reply->description);
 }
 
 void tg_answer_callback(struct kanal_channel *channel, kanal_op cause, kanal_str callback_id)

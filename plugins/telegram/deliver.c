@@ -96,7 +96,7 @@ static void answer_not_sent(struct delivery *delivery, const struct tg_reply *re
     };
     tg_result_of_reply(&result, reply, &ask, scratch);
     if (result.scope == KANAL_SCOPE_CHANNEL && result.outcome == KANAL_FAILED)
-        tg_channel_health(delivery->channel, TG_ILL_TOKEN, KANAL_E_DENIED, result.reason);
+        kanal_health_set(&delivery->channel->health, TG_ILL_TOKEN, KANAL_E_DENIED, result.reason);
     answer(delivery, &result);
 }
 
@@ -117,8 +117,8 @@ static int adjust(struct delivery *delivery, const struct tg_reply *reply)
         if (delivery->wish.message_chat == 0)
             delivery->wish.message_id = 0; /* of the old group; the new one numbers its own */
         delivery->wish.target.chat_id = reply->migrate_to;
-        tg_log(delivery->channel, delivery->op, KANAL_LOG_INFO,
-               "a group became a supergroup; its new chat is used for this delivery", reply->description);
+        kanal_log(delivery->channel->host, delivery->op, KANAL_LOG_INFO,
+                  "a group became a supergroup; its new chat is used for this delivery", reply->description);
         return strcmp(delivery->type, "message.send") == 0 || strcmp(delivery->type, "typing.start") == 0;
     case TG_AGAIN_UPLOAD:
         if (delivery->channel->settings.media != TG_MEDIA_AUTO || !delivery->outgoing.has_media)
@@ -139,7 +139,7 @@ static void on_reply(void *user, const struct tg_reply *reply)
 {
     struct delivery *delivery = user;
     if (reply->is_ok || tg_again_of(reply) == TG_AGAIN_UNCHANGED) {
-        tg_channel_health(delivery->channel, TG_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
+        kanal_health_set(&delivery->channel->health, TG_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
         answer_sent(delivery, reply);
     } else if (adjust(delivery, reply)) {
         start_call(delivery);

@@ -58,14 +58,14 @@ static void on_file(void *user, const struct tg_reply *reply)
     struct kanal_buffer url = { 0 };
     free(user);
     if (!reply->is_ok) {
-        tg_log(channel, fetch.op, KANAL_LOG_WARN, "getFile failed", reply->description);
+        kanal_log(channel->host, fetch.op, KANAL_LOG_WARN, "getFile failed", reply->description);
         fail(channel, fetch.op, status_of(reply));
         return;
     }
     kanal_buffer_text(&url, channel->settings.api_url);
     if (tg_file_path(&url, kanal_json_text_at(reply->result, "file_path")) != 0 || url.failed) {
-        tg_log(channel, fetch.op, KANAL_LOG_WARN, "getFile told no path that can be fetched",
-               kanal_str_of(NULL, 0));
+        kanal_log(channel->host, fetch.op, KANAL_LOG_WARN, "getFile told no path that can be fetched",
+                  kanal_str_of(NULL, 0));
         fail(channel, fetch.op, KANAL_E_NOT_FOUND);
         kanal_buffer_release(&url);
         return;

@@ -75,21 +75,21 @@ static void on_published(void *user, kanal_status status)
     }
     if (status == KANAL_OK) {
         poll->failures = 0;
-        tg_channel_health(channel, TG_ILL_POLL, KANAL_OK, kanal_str_of(NULL, 0));
+        kanal_health_set(&channel->health, TG_ILL_POLL, KANAL_OK, kanal_str_of(NULL, 0));
         if (poll->batch.callback_id.len > 0)
             tg_answer_callback(channel, 0, poll->batch.callback_id);
         advance(channel);
     } else if (is_for_good(status) && !poll->has_fallen_back &&
                tg_update_fallback(&poll->batch, yyjson_arr_get(poll->updates, poll->next)) == KANAL_OK) {
         /* The host will never take these events: at least it is told that there was something. */
-        tg_log(channel, 0, KANAL_LOG_ERROR,
-               "the host refuses the events of an update; it is told as unsupported", poll->batch.kind);
+        kanal_log(channel->host, 0, KANAL_LOG_ERROR,
+                  "the host refuses the events of an update; it is told as unsupported", poll->batch.kind);
         poll->has_fallen_back = 1;
         publish_batch(channel);
     } else if (is_for_good(status)) {
-        tg_log(channel, 0, KANAL_LOG_ERROR, "an update is left out: the host refuses its events",
-               poll->batch.kind);
-        tg_count(channel, "updates_refused");
+        kanal_log(channel->host, 0, KANAL_LOG_ERROR, "an update is left out: the host refuses its events",
+                  poll->batch.kind);
+        kanal_count(channel->host, "updates_refused");
         advance(channel);
     } else { /* Telegram keeps them until they are acknowledged */
         wait_after_failure(channel);
@@ -132,9 +132,9 @@ static void store_next(struct kanal_channel *channel)
             publish_batch(channel);
             return;
         }
-        tg_log(channel, 0, KANAL_LOG_WARN, "an update names neither a user nor a chat: no event",
-               poll->batch.kind);
-        tg_count(channel, "updates_ignored");
+        kanal_log(channel->host, 0, KANAL_LOG_WARN, "an update names neither a user nor a chat: no event",
+                  poll->batch.kind);
+        kanal_count(channel->host, "updates_ignored");
         if (status == KANAL_OK)
             acknowledge(poll);
     }
@@ -165,8 +165,9 @@ static void delete_webhook(struct kanal_channel *channel)
     struct tg_request request = { .method = "deleteWebhook" };
     if (!is_ours(channel))
         return;
-    tg_log(channel, 0, KANAL_LOG_WARN,
-           "a webhook was set for this bot; it is deleted, since the channel polls", kanal_str_of(NULL, 0));
+    kanal_log(channel->host, 0, KANAL_LOG_WARN,
+              "a webhook was set for this bot; it is deleted, since the channel polls",
+              kanal_str_of(NULL, 0));
     channel->poll.call = tg_api_call(channel, 0, &request, on_webhook_deleted, channel);
     if (!channel->poll.call)
         wait_after_failure(channel);
@@ -180,21 +181,21 @@ static int says_webhook(kanal_str description)
 static void on_refused(struct kanal_channel *channel, const struct tg_reply *reply)
 {
     kanal_status status = tg_status_of_reply(reply);
-    tg_count(channel, "poll_errors");
+    kanal_count(channel->host, "poll_errors");
     if (reply->error_code == 409 && says_webhook(reply->description)) {
         delete_webhook(channel);
         return;
     }
     if (reply->error_code == 409) { /* another replica, or somebody else who has the token */
-        tg_log(channel, 0, KANAL_LOG_INFO, "another poll of this bot is under way; standing by",
-               reply->description);
+        kanal_log(channel->host, 0, KANAL_LOG_INFO, "another poll of this bot is under way; standing by",
+                  reply->description);
         wait_and_ask(channel, tg_backoff_ms(channel, 0, STAND_BY_MS, STAND_BY_MS));
         return;
     }
-    tg_log(channel, 0, status == KANAL_E_DENIED ? KANAL_LOG_ERROR : KANAL_LOG_WARN, "getUpdates failed",
-           reply->description);
+    kanal_log(channel->host, 0, status == KANAL_E_DENIED ? KANAL_LOG_ERROR : KANAL_LOG_WARN,
+              "getUpdates failed", reply->description);
     if (status == KANAL_E_DENIED || channel->poll.failures >= 2) /* one lost connection is nothing */
-        tg_channel_health(channel, TG_ILL_POLL, status, reply->description);
+        kanal_health_set(&channel->health, TG_ILL_POLL, status, reply->description);
     if (status == KANAL_E_DENIED)
         wait_and_ask(channel, tg_backoff_ms(channel, 0, TOKEN_REFUSED_MS, TOKEN_REFUSED_MS));
     else if (reply->retry_after_s > 0)
@@ -226,7 +227,7 @@ static void on_updates(void *user, const struct tg_reply *reply)
     }
     if (yyjson_arr_size(poll->updates) == 0) {
         poll->failures = 0;
-        tg_channel_health(channel, TG_ILL_POLL, KANAL_OK, kanal_str_of(NULL, 0));
+        kanal_health_set(&channel->health, TG_ILL_POLL, KANAL_OK, kanal_str_of(NULL, 0));
     }
     store_next(channel);
 }
@@ -274,8 +275,8 @@ static void on_lost(struct kanal_channel *channel, kanal_op lease)
 {
     if (lease != channel->poll.lease)
         return;
-    tg_log(channel, 0, KANAL_LOG_INFO, "the lease is lost: this replica does not poll until it is back",
-           kanal_str_of(NULL, 0));
+    kanal_log(channel->host, 0, KANAL_LOG_INFO,
+              "the lease is lost: this replica does not poll until it is back", kanal_str_of(NULL, 0));
     tg_api_cancel(channel->poll.call);
 }
 

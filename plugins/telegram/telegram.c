@@ -79,15 +79,15 @@ static void on_self(void *user, const struct tg_reply *reply)
         channel->self.id = kanal_json_int_at(reply->result, "id", 0);
         if (username.len < sizeof channel->self.username && username.len > 0)
             memcpy(channel->self.username, username.ptr, username.len);
-        tg_channel_health(channel, TG_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
+        kanal_health_set(&channel->health, TG_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
         return;
     }
     if (status == KANAL_E_CANCELLED)
         return;
-    tg_log(channel, 0, status == KANAL_E_DENIED ? KANAL_LOG_ERROR : KANAL_LOG_WARN, "getMe failed",
-           reply->description);
+    kanal_log(channel->host, 0, status == KANAL_E_DENIED ? KANAL_LOG_ERROR : KANAL_LOG_WARN, "getMe failed",
+              reply->description);
     if (status == KANAL_E_DENIED)
-        tg_channel_health(channel, TG_ILL_TOKEN, status, KANAL_LIT("Telegram refuses the token"));
+        kanal_health_set(&channel->health, TG_ILL_TOKEN, status, KANAL_LIT("Telegram refuses the token"));
     tg_timer_set(&channel->self_timer, channel,
                  tg_backoff_ms(channel, channel->self_failures++, SELF_RETRY_MIN_MS, SELF_RETRY_MAX_MS),
                  ask_self);
@@ -124,6 +124,7 @@ static kanal_channel *create(const kanal_host *host, const kanal_config *config)
     struct kanal_channel *channel = calloc(1, sizeof *channel);
     if (channel) {
         channel->host = host;
+        kanal_health_init(&channel->health, host);
         channel->id = kanal_str_dup(config->channel_id);
     }
     if (channel && channel->id && tg_settings_read(&channel->settings, config->settings, &error) == 0)
@@ -236,9 +237,9 @@ static void take_update(struct kanal_channel *channel, kanal_op op, struct tg_ba
 {
     const kanal_event *few[4], **events = few;
     if (batch->count == 0) {
-        tg_log(channel, op, KANAL_LOG_WARN, "an update names neither a user nor a chat: no event",
-               batch->kind);
-        tg_count(channel, "updates_ignored");
+        kanal_log(channel->host, op, KANAL_LOG_WARN, "an update names neither a user nor a chat: no event",
+                  batch->kind);
+        kanal_count(channel->host, "updates_ignored");
         respond(channel, op, 200, NULL);
         return;
     }
@@ -271,10 +272,10 @@ static void on_http(kanal_channel *channel, kanal_op op, const kanal_http_reques
     if (status == KANAL_OK) {
         take_update(channel, op, &batch, request->body);
     } else {
-        tg_log(channel, op, KANAL_LOG_WARN,
-               status == KANAL_E_INVALID ? "the request is no Update" : "out of memory",
-               kanal_str_of(NULL, 0));
-        tg_count(channel, "updates_unreadable");
+        kanal_log(channel->host, op, KANAL_LOG_WARN,
+                  status == KANAL_E_INVALID ? "the request is no Update" : "out of memory",
+                  kanal_str_of(NULL, 0));
+        kanal_count(channel->host, "updates_unreadable");
         respond(channel, op, status == KANAL_E_INVALID ? 400 : 503,
                 status == KANAL_E_INVALID ? "expected an Update of the Bot API as JSON" : "out of memory");
     }

@@ -72,30 +72,3 @@ void viber_account_write(const struct viber_account *account, struct kanal_buffe
     kanal_json_member_text(&json, "name", account->name);
     kanal_json_object_end(&json);
 }
-
-void viber_channel_health(struct kanal_channel *channel, uint32_t ill, kanal_status status, kanal_str reason)
-{
-    uint32_t before = channel->ills;
-    channel->ills = status == KANAL_OK ? before & ~ill : before | ill;
-    if (channel->ills == before || (channel->ills != 0 && status == KANAL_OK))
-        return;
-    channel->host->health(channel->host, status, reason);
-}
-
-void viber_log(struct kanal_channel *channel, kanal_op cause, int32_t level, const char *text,
-               kanal_str detail)
-{
-    struct kanal_buffer line = { 0 };
-    kanal_buffer_text(&line, text);
-    if (detail.len > 0)
-        kanal_buffer_text(&line, ": ");
-    kanal_buffer_str(&line, kanal_str_of(detail.ptr, detail.len < 512 ? detail.len : 512));
-    if (!line.failed)
-        channel->host->log(channel->host, cause, level, kanal_buffer_view(&line));
-    kanal_buffer_release(&line);
-}
-
-void viber_count(struct kanal_channel *channel, const char *metric)
-{
-    channel->host->metric_add(channel->host, kanal_str_c(metric), 1, NULL, 0);
-}

@@ -26,8 +26,8 @@ static void tell_health(struct kanal_channel *channel, const kanal_result *resul
         result->provider_code.len == 0)
         return;
     int is_token = kanal_str_is(result->code, "auth_failed");
-    viber_channel_health(channel, is_token ? VIBER_ILL_TOKEN : VIBER_ILL_ACCOUNT,
-                         is_token ? KANAL_E_DENIED : KANAL_E_REJECTED, result->reason);
+    kanal_health_set(&channel->health, is_token ? VIBER_ILL_TOKEN : VIBER_ILL_ACCOUNT,
+                     is_token ? KANAL_E_DENIED : KANAL_E_REJECTED, result->reason);
 }
 
 static void on_reply(void *user, const struct viber_reply *reply)
@@ -40,7 +40,8 @@ static void on_reply(void *user, const struct viber_reply *reply)
     if (reply->is_ok) { /* the token is over 2^53: as text it stays what it is */
         kanal_result_set(&result, KANAL_SENT, 0, NULL);
         result.external_id = kanal_json_id_at(reply->root, "message_token", scratch);
-        viber_channel_health(channel, VIBER_ILL_TOKEN | VIBER_ILL_ACCOUNT, KANAL_OK, kanal_str_of(NULL, 0));
+        kanal_health_set(&channel->health, VIBER_ILL_TOKEN | VIBER_ILL_ACCOUNT, KANAL_OK,
+                         kanal_str_of(NULL, 0));
     } else {
         viber_result_of_reply(&result, reply, channel->calls.stopping != 0 ? KANAL_EXCHANGE_STOPPING : 0,
                               scratch);

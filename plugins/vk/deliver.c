@@ -72,12 +72,12 @@ static void tell_health(struct kanal_channel *channel, const struct vk_reply *re
     if (reply->status != KANAL_OK)
         return;
     if (reply->error_code == 14)
-        vk_channel_health(channel, VK_ILL_CAPTCHA, KANAL_E_BUSY,
-                          KANAL_LIT("VK asks for a captcha: sending pauses; answer it in the community's "
-                                    "page, or send less"));
+        kanal_health_set(&channel->health, VK_ILL_CAPTCHA, KANAL_E_BUSY,
+                         KANAL_LIT("VK asks for a captcha: sending pauses; answer it in the community's "
+                                   "page, or send less"));
     else if (reply->error_code != 0 && result->scope == KANAL_SCOPE_CHANNEL &&
              result->outcome == KANAL_FAILED)
-        vk_channel_health(channel, VK_ILL_TOKEN, KANAL_E_DENIED, result->reason);
+        kanal_health_set(&channel->health, VK_ILL_TOKEN, KANAL_E_DENIED, result->reason);
 }
 
 static void answer_not_sent(struct delivery *delivery, const struct vk_reply *reply, uint32_t exchange)
@@ -116,7 +116,8 @@ static void on_reply(void *user, const struct vk_reply *reply)
     else
         kanal_str_keep(id, sizeof id, kanal_str_c(delivery->target_external_id));
     result.external_id = kanal_str_c(id[0] ? id : NULL);
-    vk_channel_health(delivery->channel, VK_ILL_TOKEN | VK_ILL_CAPTCHA, KANAL_OK, kanal_str_of(NULL, 0));
+    kanal_health_set(&delivery->channel->health, VK_ILL_TOKEN | VK_ILL_CAPTCHA, KANAL_OK,
+                     kanal_str_of(NULL, 0));
     answer(delivery, &result);
 }
 

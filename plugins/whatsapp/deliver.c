@@ -62,7 +62,7 @@ static void answer_not_sent(struct delivery *delivery, const struct meta_reply *
     kanal_result result;
     meta_result_of_reply(&result, reply, &wa_rules, exchange, scratch);
     if (result.scope == KANAL_SCOPE_CHANNEL && result.outcome == KANAL_FAILED)
-        meta_channel_health(channel, META_ILL_TOKEN, KANAL_E_DENIED, result.reason);
+        kanal_health_set(&channel->health, META_ILL_TOKEN, KANAL_E_DENIED, result.reason);
     answer(delivery, &result);
 }
 
@@ -79,7 +79,7 @@ static void answer_sent(struct delivery *delivery, const struct meta_reply *repl
         result.code = KANAL_LIT("provider_error");
         result.reason = KANAL_LIT("the answer names no message");
     }
-    meta_channel_health(&delivery->channel->base, META_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
+    kanal_health_set(&delivery->channel->base.health, META_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
     answer(delivery, &result);
 }
 
@@ -184,7 +184,7 @@ static void on_window(void *user, const struct wa_window *window)
     kanal_time_rfc3339(&reason, window->last_ms);
     kanal_buffer_text(&reason, "; WhatsApp takes only templates 24 hours later");
     kanal_buffer_byte(&reason, 0);
-    meta_count(&delivery->channel->base, "window_closed");
+    kanal_count(delivery->channel->base.host, "window_closed");
     refuse(delivery, "window_closed", reason.failed ? "only templates now" : reason.data,
            KANAL_SCOPE_MESSAGE);
     kanal_buffer_release(&reason);

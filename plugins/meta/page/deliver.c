@@ -54,7 +54,7 @@ static void answer_sent(struct delivery *delivery, const struct meta_reply *repl
                                  .outcome = KANAL_UNKNOWN, /* taken, it seems, but nobody knows as what */
                                  .code = KANAL_LIT("provider_error"),
                                  .reason = KANAL_LIT("the answer names no message") };
-    meta_channel_health(&delivery->channel->base, META_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
+    kanal_health_set(&delivery->channel->base.health, META_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
     answer(delivery, &result);
 }
 
@@ -72,7 +72,7 @@ static void on_reply(void *user, const struct meta_reply *reply)
     }
     meta_result_of_reply(&result, reply, &page_rules, exchange, scratch);
     if (result.scope == KANAL_SCOPE_CHANNEL && result.outcome == KANAL_FAILED)
-        meta_channel_health(channel, META_ILL_TOKEN, KANAL_E_DENIED, result.reason);
+        kanal_health_set(&channel->health, META_ILL_TOKEN, KANAL_E_DENIED, result.reason);
     answer(delivery, &result);
 }
 
