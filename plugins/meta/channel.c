@@ -8,13 +8,6 @@
 
 /* ---- Settings ---- */
 
-static char *dup_url(kanal_str url)
-{
-    while (url.len > 0 && url.ptr[url.len - 1] == '/')
-        url.len--;
-    return kanal_str_dup(url);
-}
-
 /* An account and a version become segments of a path. */
 static int is_segment(kanal_str text)
 {
@@ -37,12 +30,12 @@ int meta_channel_init(struct meta_channel *channel, const kanal_host *host, cons
     kanal_health_init(&channel->health, host);
     kanal_calls_init(&channel->calls, host);
     channel->id = kanal_str_dup(config->channel_id);
-    channel->api_url = dup_url(api_url);
+    kanal_status status = kanal_url_base(api_url, &channel->api_url);
     channel->version = kanal_str_dup(version);
     channel->account = kanal_str_dup(account);
     if (kanal_str_is(kanal_json_text_at(settings, "media"), "upload"))
         channel->media = META_MEDIA_UPLOAD;
-    if (!kanal_str_starts(api_url, "http://") && !kanal_str_starts(api_url, "https://")) {
+    if (status == KANAL_E_INVALID) {
         *ret_error = "api_url is no http or https URL";
         return KANAL_E_INVALID;
     }

@@ -1,15 +1,9 @@
 #include "channel.h"
 
 #include "api.h"
+#include "kanal/sdk/url.h"
 
 /* ---- Settings ---- */
-
-static char *dup_trimmed(kanal_str url)
-{
-    while (url.len > 0 && url.ptr[url.len - 1] == '/')
-        url.len--;
-    return kanal_str_dup(url);
-}
 
 static char *dup_json(yyjson_val *value)
 {
@@ -30,11 +24,10 @@ int tg_settings_read(struct tg_settings *settings, kanal_str json, const char **
     settings->drop_pending = kanal_json_bool_at(root, "drop_pending");
     settings->max_connections = kanal_json_int_at(root, "max_connections", 40);
     settings->poll_timeout_s = kanal_json_int_at(root, "poll_timeout", 50);
-    settings->api_url = dup_trimmed(api_url);
+    kanal_status status = kanal_url_base(api_url, &settings->api_url);
     settings->allowed_updates = dup_json(kanal_json_at(root, "allowed_updates"));
-    int is_http = kanal_str_starts(api_url, "http://") || kanal_str_starts(api_url, "https://");
     yyjson_doc_free(document);
-    if (!is_http) {
+    if (status == KANAL_E_INVALID) {
         *ret_error = "api_url is no http or https URL";
         return KANAL_E_INVALID;
     }

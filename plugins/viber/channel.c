@@ -1,13 +1,7 @@
 #include "channel.h"
 
 #include "kanal/sdk/member.h"
-
-static char *dup_trimmed(kanal_str url)
-{
-    while (url.len > 0 && url.ptr[url.len - 1] == '/')
-        url.len--;
-    return kanal_str_dup(url);
-}
+#include "kanal/sdk/url.h"
 
 /* A text of the settings that may be missing. 0: out of memory. */
 static int take(char **out, yyjson_val *root, const char *name)
@@ -23,13 +17,12 @@ int viber_settings_read(struct viber_settings *settings, kanal_str json, const c
     yyjson_doc *document = kanal_json_parse(json);
     yyjson_val *root = yyjson_doc_get_root(document);
     kanal_str api_url = kanal_json_text_at(root, "api_url");
-    int is_http = kanal_str_starts(api_url, "http://") || kanal_str_starts(api_url, "https://");
-    settings->api_url = dup_trimmed(api_url);
+    kanal_status status = kanal_url_base(api_url, &settings->api_url);
     int is_complete = settings->api_url && take(&settings->sender_name, root, "sender_name") &&
                       take(&settings->sender_avatar, root, "sender_avatar") &&
                       take(&settings->welcome, root, "welcome");
     yyjson_doc_free(document);
-    if (!is_http) {
+    if (status == KANAL_E_INVALID) {
         *ret_error = "api_url is no http or https URL";
         return KANAL_E_INVALID;
     }

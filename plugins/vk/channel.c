@@ -1,11 +1,6 @@
 #include "channel.h"
 
-static char *dup_trimmed(kanal_str url)
-{
-    while (url.len > 0 && url.ptr[url.len - 1] == '/')
-        url.len--;
-    return kanal_str_dup(url);
-}
+#include "kanal/sdk/url.h"
 
 int vk_settings_read(struct vk_settings *settings, kanal_str json, const char **ret_error)
 {
@@ -17,9 +12,8 @@ int vk_settings_read(struct vk_settings *settings, kanal_str json, const char **
     settings->group_id = kanal_json_int_at(root, "group_id", 0);
     settings->has_text_buttons = kanal_str_is(kanal_json_text_at(root, "buttons"), "text");
     settings->has_profiles = kanal_json_bool_at(root, "profiles");
-    settings->api_url = dup_trimmed(api_url);
+    int is_http = kanal_url_base(api_url, &settings->api_url) != KANAL_E_INVALID;
     settings->confirmation = confirmation.len > 0 ? kanal_str_dup(confirmation) : NULL;
-    int is_http = kanal_str_starts(api_url, "http://") || kanal_str_starts(api_url, "https://");
     int is_complete = settings->api_url && (confirmation.len == 0 || settings->confirmation);
     yyjson_doc_free(document);
     if (!is_http || settings->group_id <= 0) {
