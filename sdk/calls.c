@@ -105,3 +105,46 @@ void kanal_calls_stop(struct kanal_calls *calls, kanal_op op)
         calls->timer = calls->host->timer(calls->host, KANAL_CALLS_DRAIN_MS, on_drained, calls);
     settle(calls);
 }
+
+/* ---- Waiting ---- */
+
+static void on_timer(void *user, kanal_status status)
+{
+    struct kanal_timer *timer = (struct kanal_timer *)user;
+    struct kanal_calls *calls = timer->calls;
+    timer->op = 0;
+    if (status == KANAL_OK && timer->fired)
+        timer->fired(timer->user);
+    kanal_calls_let_go(calls);
+}
+
+void kanal_timer_set(struct kanal_timer *timer, struct kanal_calls *calls, uint32_t delay_ms,
+                     void (*fired)(void *user), void *user)
+{
+    if (calls->stopping != 0 || timer->op != 0)
+        return;
+    timer->calls = calls;
+    timer->fired = fired;
+    timer->user = user;
+    timer->op = calls->host->timer(calls->host, delay_ms, on_timer, timer);
+    if (timer->op != 0)
+        kanal_calls_hold(calls);
+}
+
+void kanal_timer_cancel(struct kanal_timer *timer)
+{
+    if (timer->op != 0)
+        timer->calls->host->cancel(timer->calls->host, timer->op);
+    timer->fired = NULL;
+}
+
+uint32_t kanal_backoff_ms(const kanal_host *host, uint32_t failures, uint32_t min_ms, uint32_t max_ms)
+{
+    uint32_t delay = min_ms, random = 0;
+    for (uint32_t i = 0; i < failures && delay < max_ms; i++)
+        delay *= 2;
+    if (delay > max_ms)
+        delay = max_ms;
+    host->random(host, &random, sizeof random);
+    return delay / 2 + random % (delay / 2 + 1);
+}

@@ -59,51 +59,12 @@ void meta_channel_release(struct meta_channel *channel)
     memset(channel, 0, sizeof *channel);
 }
 
-/* ---- Timers ---- */
-
-static void on_timer(void *user, kanal_status status)
-{
-    struct meta_timer *timer = user;
-    struct meta_channel *channel = timer->channel;
-    void (*fired)(struct meta_channel *) = timer->fired;
-    timer->op = 0;
-    if (status == KANAL_OK && fired)
-        fired(channel);
-    kanal_calls_let_go(&channel->calls);
-}
-
-static void timer_set(struct meta_timer *timer, struct meta_channel *channel, uint32_t delay_ms,
-                      void (*fired)(struct meta_channel *))
-{
-    if (channel->calls.stopping != 0 || timer->op != 0)
-        return;
-    kanal_calls_hold(&channel->calls);
-    timer->channel = channel;
-    timer->fired = fired;
-    timer->op = channel->host->timer(channel->host, delay_ms, on_timer, timer);
-}
-
-static void timer_cancel(struct meta_timer *timer)
-{
-    if (timer->op != 0)
-        timer->channel->host->cancel(timer->channel->host, timer->op);
-    timer->fired = NULL;
-}
-
-/* Full jitter between half of the delay and all of it; the delay doubles with each failure. */
-static uint32_t backoff_ms(struct meta_channel *channel)
-{
-    uint32_t delay = SELF_RETRY_MIN_MS, random = 0;
-    for (uint32_t i = 0; i < channel->self_failures && delay < SELF_RETRY_MAX_MS; i++)
-        delay *= 2;
-    if (delay > SELF_RETRY_MAX_MS)
-        delay = SELF_RETRY_MAX_MS;
-    channel->self_failures++;
-    channel->host->random(channel->host, &random, sizeof random);
-    return delay / 2 + random % (delay / 2 + 1);
-}
-
 /* ---- Who we are ---- */
+
+static void ask_self(void *user)
+{
+    meta_channel_ask_self(user);
+}
 
 static void on_self(void *user, const struct meta_reply *reply)
 {
@@ -121,7 +82,10 @@ static void on_self(void *user, const struct meta_reply *reply)
     if (status == KANAL_E_DENIED || status == KANAL_E_REJECTED)
         kanal_health_set(&channel->health, META_ILL_TOKEN, KANAL_E_DENIED,
                          KANAL_LIT("Meta refuses the access token, or the account's id"));
-    timer_set(&channel->self_timer, channel, backoff_ms(channel), meta_channel_ask_self);
+    kanal_timer_set(
+        &channel->self_timer, &channel->calls,
+        kanal_backoff_ms(channel->host, channel->self_failures++, SELF_RETRY_MIN_MS, SELF_RETRY_MAX_MS),
+        ask_self, channel);
 }
 
 void meta_channel_ask_self(struct meta_channel *channel)
@@ -140,7 +104,7 @@ void meta_channel_ask_self(struct meta_channel *channel)
 
 void meta_channel_stop(struct meta_channel *channel, kanal_op op)
 {
-    timer_cancel(&channel->self_timer);
+    kanal_timer_cancel(&channel->self_timer);
     kanal_calls_stop(&channel->calls, op);
 }
 

@@ -6,15 +6,6 @@
 #include "kanal/sdk/calls.h"
 #include "kanal/sdk/sdk.h"
 
-struct meta_channel;
-
-/* A wait: at most one at a time. */
-struct meta_timer {
-    struct meta_channel *channel;
-    kanal_op op; /* 0: none is set */
-    void (*fired)(struct meta_channel *);
-};
-
 /* What may be wrong with the channel. */
 #define META_ILL_TOKEN 1u /* Meta refuses the access token */
 
@@ -31,7 +22,7 @@ struct meta_channel {
     char *account; /* owned: the node that messages are sent from: a phone number id, a page id, "me" */
     enum meta_media_way media;
     const char *self_fields; /* what is asked of the account at start, to prove the token */
-    struct meta_timer self_timer;
+    struct kanal_timer self_timer;
     uint32_t self_failures;
     struct kanal_calls calls;   /* what is under way, and the end that waits for it */
     struct kanal_health health; /* META_ILL_… */

@@ -45,63 +45,6 @@ void tg_settings_release(struct tg_settings *settings)
     memset(settings, 0, sizeof *settings);
 }
 
-/* ---- State ---- */
-
-void tg_channel_settle(struct kanal_channel *channel)
-{
-    kanal_op op = channel->stopping;
-    if (op == 0 || channel->calls != NULL || channel->poll.publishing != 0 || channel->poll.timer.op != 0 ||
-        channel->self_timer.op != 0)
-        return;
-    if (channel->stop_timer.op != 0) { /* nothing is left that it would have to cut off */
-        tg_timer_cancel(&channel->stop_timer);
-        return;
-    }
-    channel->stopping = 0;
-    channel->host->finish(channel->host, op, KANAL_OK, kanal_str_of(NULL, 0));
-}
-
-/* ---- Timers ---- */
-
-static void on_timer(void *user, kanal_status status)
-{
-    struct tg_timer *timer = user;
-    struct kanal_channel *channel = timer->channel;
-    void (*fired)(struct kanal_channel *) = timer->fired;
-    timer->op = 0;
-    if (status == KANAL_OK && fired)
-        fired(channel);
-    tg_channel_settle(channel);
-}
-
-void tg_timer_set(struct tg_timer *timer, struct kanal_channel *channel, uint32_t delay_ms,
-                  void (*fired)(struct kanal_channel *))
-{
-    if (channel->stopping != 0 || timer->op != 0)
-        return;
-    timer->channel = channel;
-    timer->fired = fired;
-    timer->op = channel->host->timer(channel->host, delay_ms, on_timer, timer);
-}
-
-void tg_timer_cancel(struct tg_timer *timer)
-{
-    if (timer->op != 0)
-        timer->channel->host->cancel(timer->channel->host, timer->op);
-    timer->fired = NULL;
-}
-
-uint32_t tg_backoff_ms(struct kanal_channel *channel, uint32_t failures, uint32_t min_ms, uint32_t max_ms)
-{
-    uint32_t delay = min_ms, random = 0;
-    for (uint32_t i = 0; i < failures && delay < max_ms; i++)
-        delay *= 2;
-    if (delay > max_ms)
-        delay = max_ms;
-    channel->host->random(channel->host, &random, sizeof random);
-    return delay / 2 + random % (delay / 2 + 1);
-}
-
 /* ---- Callback queries ---- */
 
 static void on_callback_answered(void *user, const struct tg_reply *reply)

@@ -3,6 +3,7 @@
 #define TELEGRAM_CHANNEL_H
 #include "kanal/ext/lease.h"
 #include "kanal/plugin.h"
+#include "kanal/sdk/calls.h"
 #include "kanal/sdk/json.h"
 #include "kanal/sdk/report.h"
 #include "update.h"
@@ -19,25 +20,16 @@ struct tg_settings {
     int64_t poll_timeout_s;
 };
 
-/* A wait: at most one at a time. */
-struct tg_timer {
-    struct kanal_channel *channel;
-    kanal_op op; /* 0: none is set */
-    void (*fired)(struct kanal_channel *);
-};
-
 /* What may be wrong with the channel. */
 #define TG_ILL_TOKEN 1u /* Telegram refuses the token */
 #define TG_ILL_POLL 2u  /* getUpdates does not work */
-
-struct tg_call;
 
 /* Long polling; see poll.h. */
 struct tg_poll {
     const kanal_lease_host *leases; /* NULL: this host has none, and every replica polls */
     kanal_op lease;
-    struct tg_call *call;
-    struct tg_timer timer;
+    struct kanal_call *call;
+    struct kanal_timer timer;
     yyjson_doc *document; /* the updates that are being stored, one after another */
     yyjson_val *updates;
     size_t next;
@@ -54,12 +46,10 @@ struct kanal_channel {
     char *id; /* owned: the channel's */
     struct tg_settings settings;
     struct tg_self self;
-    struct tg_timer self_timer;
+    struct kanal_timer self_timer;
     uint32_t self_failures;
     struct tg_poll poll;
-    struct tg_call *calls; /* HTTP requests under way; each leaves the list when its callback has run */
-    kanal_op stopping;     /* the op of stop(), 0 before */
-    struct tg_timer stop_timer;
+    struct kanal_calls calls;   /* what is under way, and the end that waits for it */
     struct kanal_health health; /* TG_ILL_… */
 };
 
@@ -67,18 +57,6 @@ struct kanal_channel {
  * wrong. */
 int tg_settings_read(struct tg_settings *, kanal_str json, const char **ret_error);
 void tg_settings_release(struct tg_settings *);
-
-/* Answers stop() once nothing is open any more; called whenever something ended. */
-void tg_channel_settle(struct kanal_channel *);
-
-/* Sets the timer anew; it does nothing while the channel is stopping. */
-void tg_timer_set(struct tg_timer *, struct kanal_channel *, uint32_t delay_ms,
-                  void (*fired)(struct kanal_channel *));
-void tg_timer_cancel(struct tg_timer *);
-
-/* Full jitter between half of the delay and all of it: delay_ms doubled with each failure, from min to max.
- */
-uint32_t tg_backoff_ms(struct kanal_channel *, uint32_t failures, uint32_t min_ms, uint32_t max_ms);
 
 /* Stops the spinner of a pressed button; nothing depends on it. cause: 0 or the on_http() op. */
 void tg_answer_callback(struct kanal_channel *, kanal_op cause, kanal_str callback_id);

@@ -92,7 +92,7 @@ static void answer_not_sent(struct delivery *delivery, const struct tg_reply *re
     struct tg_ask ask = {
         .is_upload = delivery->outgoing.field != NULL,
         .is_group = target->chat_id < 0 || target->username[0],
-        .is_stopping = delivery->channel->stopping != 0,
+        .is_stopping = delivery->channel->calls.stopping != 0,
     };
     tg_result_of_reply(&result, reply, &ask, scratch);
     if (result.scope == KANAL_SCOPE_CHANNEL && result.outcome == KANAL_FAILED)
@@ -169,7 +169,7 @@ static size_t write_fields(kanal_part *parts, yyjson_val *parameters, char **tex
     return count;
 }
 
-static struct tg_call *call_upload(struct delivery *delivery, struct tg_request *request)
+static struct kanal_call *call_upload(struct delivery *delivery, struct tg_request *request)
 {
     const struct tg_outgoing *outgoing = &delivery->outgoing;
     kanal_part parts[PARTS_MAX] = { 0 };
@@ -182,7 +182,7 @@ static struct tg_call *call_upload(struct delivery *delivery, struct tg_request 
     parts[count].source_url = outgoing->url;
     request->parts = parts;
     request->part_count = count + 1;
-    struct tg_call *call = tg_api_call(delivery->channel, delivery->op, request, on_reply, delivery);
+    struct kanal_call *call = tg_api_call(delivery->channel, delivery->op, request, on_reply, delivery);
     for (size_t i = 0; i < count; i++)
         free(texts[i]);
     yyjson_doc_free(document);
@@ -202,7 +202,7 @@ static void start_call(struct delivery *delivery)
     struct tg_request request = { .method = outgoing->method,
                                   .timeout_ms = kanal_call_timeout_ms(delivery->channel->host,
                                                                       delivery->deadline_ms, limit_ms) };
-    struct tg_call *call = NULL;
+    struct kanal_call *call = NULL;
     delivery->calls++;
     if (status == KANAL_OK && outgoing->field) {
         call = call_upload(delivery, &request);

@@ -99,7 +99,7 @@ void tg_media(struct kanal_channel *channel, kanal_op op, kanal_str reference)
     struct tg_request request = { .method = "getFile",
                                   .json = kanal_buffer_view(&body),
                                   .timeout_ms = GET_FILE_TIMEOUT_MS };
-    struct tg_call *call = NULL;
+    struct kanal_call *call = NULL;
     if (fetch && request.json.ptr) {
         fetch->channel = channel;
         fetch->op = op;

@@ -21,15 +21,20 @@ static void drop_updates(struct tg_poll *poll)
     poll->next = 0;
 }
 
+static void ask_again(void *user)
+{
+    ask(user);
+}
+
 static void wait_and_ask(struct kanal_channel *channel, uint32_t delay_ms)
 {
     drop_updates(&channel->poll);
-    tg_timer_set(&channel->poll.timer, channel, delay_ms, ask);
+    kanal_timer_set(&channel->poll.timer, &channel->calls, delay_ms, ask_again, channel);
 }
 
 static void wait_after_failure(struct kanal_channel *channel)
 {
-    uint32_t delay = tg_backoff_ms(channel, channel->poll.failures, BACKOFF_MIN_MS, BACKOFF_MAX_MS);
+    uint32_t delay = kanal_backoff_ms(channel->host, channel->poll.failures, BACKOFF_MIN_MS, BACKOFF_MAX_MS);
     channel->poll.failures++;
     wait_and_ask(channel, delay);
 }
@@ -64,15 +69,9 @@ static int is_for_good(kanal_status status)
 
 static void publish_batch(struct kanal_channel *channel);
 
-static void on_published(void *user, kanal_status status)
+static void take_published(struct kanal_channel *channel, kanal_status status)
 {
-    struct kanal_channel *channel = user;
     struct tg_poll *poll = &channel->poll;
-    poll->publishing = 0;
-    if (channel->stopping != 0) {
-        tg_channel_settle(channel);
-        return;
-    }
     if (status == KANAL_OK) {
         poll->failures = 0;
         kanal_health_set(&channel->health, TG_ILL_POLL, KANAL_OK, kanal_str_of(NULL, 0));
@@ -96,6 +95,15 @@ static void on_published(void *user, kanal_status status)
     }
 }
 
+static void on_published(void *user, kanal_status status)
+{
+    struct kanal_channel *channel = user;
+    channel->poll.publishing = 0;
+    if (channel->calls.stopping == 0)
+        take_published(channel, status);
+    kanal_calls_let_go(&channel->calls);
+}
+
 static void publish_batch(struct kanal_channel *channel)
 {
     struct tg_poll *poll = &channel->poll;
@@ -110,6 +118,8 @@ static void publish_batch(struct kanal_channel *channel)
         events[i] = &batch->items[i]->event;
     batch->items[0]->event.raw = kanal_str_c(raw);
     poll->publishing = channel->host->publish(channel->host, 0, events, batch->count, on_published, channel);
+    if (poll->publishing != 0)
+        kanal_calls_hold(&channel->calls);
     free(raw);
     free(events);
 }
@@ -152,7 +162,7 @@ static void on_webhook_deleted(void *user, const struct tg_reply *reply)
 {
     struct kanal_channel *channel = user;
     channel->poll.call = NULL;
-    if (channel->stopping != 0 || !is_ours(channel))
+    if (channel->calls.stopping != 0 || !is_ours(channel))
         return;
     if (reply->is_ok)
         ask(channel);
@@ -189,7 +199,7 @@ static void on_refused(struct kanal_channel *channel, const struct tg_reply *rep
     if (reply->error_code == 409) { /* another replica, or somebody else who has the token */
         kanal_log(channel->host, 0, KANAL_LOG_INFO, "another poll of this bot is under way; standing by",
                   reply->description);
-        wait_and_ask(channel, tg_backoff_ms(channel, 0, STAND_BY_MS, STAND_BY_MS));
+        wait_and_ask(channel, kanal_backoff_ms(channel->host, 0, STAND_BY_MS, STAND_BY_MS));
         return;
     }
     kanal_log(channel->host, 0, status == KANAL_E_DENIED ? KANAL_LOG_ERROR : KANAL_LOG_WARN,
@@ -197,7 +207,7 @@ static void on_refused(struct kanal_channel *channel, const struct tg_reply *rep
     if (status == KANAL_E_DENIED || channel->poll.failures >= 2) /* one lost connection is nothing */
         kanal_health_set(&channel->health, TG_ILL_POLL, status, reply->description);
     if (status == KANAL_E_DENIED)
-        wait_and_ask(channel, tg_backoff_ms(channel, 0, TOKEN_REFUSED_MS, TOKEN_REFUSED_MS));
+        wait_and_ask(channel, kanal_backoff_ms(channel->host, 0, TOKEN_REFUSED_MS, TOKEN_REFUSED_MS));
     else if (reply->retry_after_s > 0)
         wait_and_ask(channel, (uint32_t)(reply->retry_after_s < 3600 ? reply->retry_after_s : 3600) * 1000);
     else
@@ -209,7 +219,7 @@ static void on_updates(void *user, const struct tg_reply *reply)
     struct kanal_channel *channel = user;
     struct tg_poll *poll = &channel->poll;
     poll->call = NULL;
-    if (channel->stopping != 0 || (!reply->is_ok && !is_ours(channel)))
+    if (channel->calls.stopping != 0 || (!reply->is_ok && !is_ours(channel)))
         return;
     if (!reply->is_ok || !yyjson_is_arr(reply->result)) {
         on_refused(channel, reply);
@@ -237,7 +247,7 @@ static void ask(struct kanal_channel *channel)
     struct tg_poll *poll = &channel->poll;
     struct kanal_buffer body = { 0 };
     struct kanal_json json;
-    if (channel->stopping != 0 || !is_ours(channel))
+    if (channel->calls.stopping != 0 || !is_ours(channel))
         return; /* when the lease comes back, on_held() goes on */
     poll->asked_offset = poll->offset;
     kanal_json_init(&json, &body);
@@ -277,7 +287,7 @@ static void on_lost(struct kanal_channel *channel, kanal_op lease)
         return;
     kanal_log(channel->host, 0, KANAL_LOG_INFO,
               "the lease is lost: this replica does not poll until it is back", kanal_str_of(NULL, 0));
-    tg_api_cancel(channel->poll.call);
+    kanal_calls_cancel(&channel->calls, channel->poll.call);
 }
 
 const kanal_lease_plugin tg_poll_leases = { .struct_size = sizeof tg_poll_leases,
@@ -298,8 +308,8 @@ void tg_poll_start(struct kanal_channel *channel)
 
 void tg_poll_stop(struct kanal_channel *channel)
 {
-    tg_api_cancel(channel->poll.call);
-    tg_timer_cancel(&channel->poll.timer);
+    kanal_calls_cancel(&channel->calls, channel->poll.call);
+    kanal_timer_cancel(&channel->poll.timer);
     if (channel->poll.publishing != 0)
         channel->host->cancel(channel->host, channel->poll.publishing);
 }

@@ -8,7 +8,6 @@
 #include "poll.h"
 
 #define VERSION "1.0.0"
-#define DRAIN_MS 5000
 #define SELF_RETRY_MIN_MS 2000
 #define SELF_RETRY_MAX_MS 300000
 
@@ -68,7 +67,7 @@ static const kanal_secret secrets[] = {
 
 /* ---- Who we are ---- */
 
-static void ask_self(struct kanal_channel *);
+static void ask_self(void *user);
 
 static void on_self(void *user, const struct tg_reply *reply)
 {
@@ -88,14 +87,16 @@ static void on_self(void *user, const struct tg_reply *reply)
               reply->description);
     if (status == KANAL_E_DENIED)
         kanal_health_set(&channel->health, TG_ILL_TOKEN, status, KANAL_LIT("Telegram refuses the token"));
-    tg_timer_set(&channel->self_timer, channel,
-                 tg_backoff_ms(channel, channel->self_failures++, SELF_RETRY_MIN_MS, SELF_RETRY_MAX_MS),
-                 ask_self);
+    kanal_timer_set(
+        &channel->self_timer, &channel->calls,
+        kanal_backoff_ms(channel->host, channel->self_failures++, SELF_RETRY_MIN_MS, SELF_RETRY_MAX_MS),
+        ask_self, channel);
 }
 
 /* The bot's name tells which messages of a group are for it; and the token is proved early. */
-static void ask_self(struct kanal_channel *channel)
+static void ask_self(void *user)
 {
+    struct kanal_channel *channel = user;
     struct tg_request request = { .method = "getMe" };
     tg_api_call(channel, 0, &request, on_self, channel);
 }
@@ -124,6 +125,7 @@ static kanal_channel *create(const kanal_host *host, const kanal_config *config)
     struct kanal_channel *channel = calloc(1, sizeof *channel);
     if (channel) {
         channel->host = host;
+        kanal_calls_init(&channel->calls, host);
         kanal_health_init(&channel->health, host);
         channel->id = kanal_str_dup(config->channel_id);
     }
@@ -142,19 +144,12 @@ static void start(kanal_channel *channel, kanal_op op)
     channel->host->finish(channel->host, op, KANAL_OK, kanal_str_of(NULL, 0));
 }
 
-static void cut_off(struct kanal_channel *channel)
-{
-    tg_api_cancel_all(channel);
-}
-
 /* The poll ends at once; deliveries under way get some seconds to hear whether they arrived. */
 static void stop(kanal_channel *channel, kanal_op op)
 {
-    tg_timer_set(&channel->stop_timer, channel, DRAIN_MS, cut_off);
-    channel->stopping = op;
     tg_poll_stop(channel);
-    tg_timer_cancel(&channel->self_timer);
-    tg_channel_settle(channel);
+    kanal_timer_cancel(&channel->self_timer);
+    kanal_calls_stop(&channel->calls, op);
 }
 
 /* ---- Registration ---- */
@@ -196,7 +191,7 @@ static void provision(kanal_channel *channel, kanal_op op, kanal_str public_url,
     struct registration *registration = malloc(sizeof *registration);
     struct kanal_buffer body = { 0 };
     struct tg_request request = { .method = "deleteWebhook" };
-    struct tg_call *call = NULL;
+    struct kanal_call *call = NULL;
     if (wanted && !channel->settings.is_polling) {
         write_webhook(&body, &channel->settings, public_url);
         request.method = "setWebhook";

@@ -34,6 +34,21 @@ void kanal_calls_cancel(struct kanal_calls *, struct kanal_call *);
 /* Something else is open (a verify(), a request to answer), until it is let go: one for one. */
 void kanal_calls_hold(struct kanal_calls *);
 void kanal_calls_let_go(struct kanal_calls *);
+/* A wait, at most one at a time. Lives in the channel; zeroed: none is set. */
+struct kanal_timer {
+    struct kanal_calls *calls;
+    kanal_op op; /* 0: none is set */
+    void (*fired)(void *user);
+    void *user;
+};
+/* Does nothing if it is set already, or while the channel is being stopped. */
+void kanal_timer_set(struct kanal_timer *, struct kanal_calls *, uint32_t delay_ms, void (*fired)(void *user),
+                     void *user);
+/* fired() will not run. */
+void kanal_timer_cancel(struct kanal_timer *);
+/* How long to wait after so many failures in a row: min_ms doubled with each, at most max_ms, and of that a random part, at least half. */
+uint32_t kanal_backoff_ms(const kanal_host *, uint32_t failures, uint32_t min_ms, uint32_t max_ms);
+
 /* The slot stop(): finishes the op when nothing is open any more; requests that are still under way after
  * KANAL_CALLS_DRAIN_MS are cancelled. */
 void kanal_calls_stop(struct kanal_calls *, kanal_op);
