@@ -107,21 +107,14 @@ static void on_published(void *user, kanal_status status)
 static void publish_batch(struct kanal_channel *channel)
 {
     struct tg_poll *poll = &channel->poll;
-    struct tg_batch *batch = &poll->batch;
-    const kanal_event **events = calloc(batch->count, sizeof(kanal_event *));
-    if (!events) {
-        wait_after_failure(channel);
-        return;
-    }
     char *raw = yyjson_val_write(yyjson_arr_get(poll->updates, poll->next), 0, NULL);
-    for (size_t i = 0; i < batch->count; i++)
-        events[i] = &batch->items[i]->event;
-    batch->items[0]->event.raw = kanal_str_c(raw);
-    poll->publishing = channel->host->publish(channel->host, 0, events, batch->count, on_published, channel);
+    poll->publishing =
+        kanal_batch_publish(&poll->batch.events, channel->host, 0, kanal_str_c(raw), on_published, channel);
+    free(raw);
     if (poll->publishing != 0)
         kanal_calls_hold(&channel->calls);
-    free(raw);
-    free(events);
+    else
+        wait_after_failure(channel);
 }
 
 /* The next update, or the next question. */
@@ -138,7 +131,7 @@ static void store_next(struct kanal_channel *channel)
             wait_after_failure(channel);
             return;
         }
-        if (status == KANAL_OK && poll->batch.count > 0) {
+        if (status == KANAL_OK && poll->batch.events.count > 0) {
             publish_batch(channel);
             return;
         }

@@ -228,26 +228,20 @@ static void respond(struct kanal_channel *channel, kanal_op op, int32_t code, co
 
 /* Publishes what the update says. The host holds back the 200 until it is stored, and answers 503 otherwise:
  * then Telegram sends the update again. */
-static void take_update(struct kanal_channel *channel, kanal_op op, struct tg_batch *batch, kanal_str raw)
+static void take_update(struct kanal_channel *channel, kanal_op op, const struct tg_batch *batch,
+                        kanal_str raw)
 {
-    const kanal_event *few[4], **events = few;
-    if (batch->count == 0) {
+    if (batch->events.count == 0) {
         kanal_log(channel->host, op, KANAL_LOG_WARN, "an update names neither a user nor a chat: no event",
                   batch->kind);
         kanal_count(channel->host, "updates_ignored");
         respond(channel, op, 200, NULL);
         return;
     }
-    if (batch->count > sizeof few / sizeof *few && !(events = calloc(batch->count, sizeof *events))) {
+    if (kanal_batch_publish(&batch->events, channel->host, op, raw, NULL, NULL) == 0) {
         respond(channel, op, 503, "out of memory");
         return;
     }
-    for (size_t i = 0; i < batch->count; i++)
-        events[i] = &batch->items[i]->event;
-    batch->items[0]->event.raw = raw;
-    channel->host->publish(channel->host, op, events, batch->count, NULL, NULL);
-    if (events != few)
-        free(events);
     if (batch->callback_id.len > 0)
         tg_answer_callback(channel, op, batch->callback_id);
     respond(channel, op, 200, NULL);
