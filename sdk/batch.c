@@ -1,6 +1,7 @@
 #include "kanal/sdk/batch.h"
 
 #define EVENTS_ON_STACK 8u
+#define DATA_BYTES 1024u /* what nearly every event fits in: its buffer does not move while it is written */
 
 void kanal_batch_clear(struct kanal_batch *batch)
 {
@@ -47,6 +48,7 @@ struct kanal_batch_item *kanal_batch_begin(struct kanal_batch *batch, const char
     item->event.struct_size = sizeof item->event;
     item->event.type = kanal_str_c(type);
     batch->items[batch->count++] = item;
+    kanal_buffer_reserve(&item->data, DATA_BYTES);
     kanal_json_init(&item->json, &item->data);
     kanal_json_object(&item->json);
     return item;
@@ -72,11 +74,7 @@ void kanal_batch_end(struct kanal_batch *batch, struct kanal_batch_item *item)
 
 int kanal_batch_text(char *out, size_t size, kanal_str text)
 {
-    size_t n = text.len < size ? text.len : 0;
-    if (n > 0)
-        memcpy(out, text.ptr, n);
-    out[n] = 0;
-    return n > 0;
+    return kanal_str_keep(out, size, text).len > 0;
 }
 
 void kanal_batch_raw_key(char out[24], kanal_str raw)

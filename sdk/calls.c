@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+#define ANSWER_MS 500 /* what is left of a delivery's time to answer it */
+#define TIMEOUT_MIN_MS 1000
+
 struct kanal_call {
     struct kanal_call *next, **link;
     struct kanal_calls *calls;
@@ -62,6 +65,12 @@ struct kanal_call *kanal_calls_send(struct kanal_calls *calls, kanal_op cause,
     return call;
 }
 
+uint32_t kanal_call_timeout_ms(const kanal_host *host, int64_t deadline_ms, uint32_t limit_ms)
+{
+    int64_t left = deadline_ms > 0 ? deadline_ms - host->now_ms(host) - ANSWER_MS : limit_ms;
+    return (uint32_t)(left > limit_ms ? limit_ms : left < TIMEOUT_MIN_MS ? TIMEOUT_MIN_MS : left);
+}
+
 void kanal_calls_cancel(struct kanal_calls *calls, struct kanal_call *call)
 {
     if (call)
@@ -95,4 +104,47 @@ void kanal_calls_stop(struct kanal_calls *calls, kanal_op op)
     if (calls->first || calls->held > 0)
         calls->timer = calls->host->timer(calls->host, KANAL_CALLS_DRAIN_MS, on_drained, calls);
     settle(calls);
+}
+
+/* ---- Waiting ---- */
+
+static void on_timer(void *user, kanal_status status)
+{
+    struct kanal_timer *timer = (struct kanal_timer *)user;
+    struct kanal_calls *calls = timer->calls;
+    timer->op = 0;
+    if (status == KANAL_OK && timer->fired)
+        timer->fired(timer->user);
+    kanal_calls_let_go(calls);
+}
+
+void kanal_timer_set(struct kanal_timer *timer, struct kanal_calls *calls, uint32_t delay_ms,
+                     void (*fired)(void *user), void *user)
+{
+    if (calls->stopping != 0 || timer->op != 0)
+        return;
+    timer->calls = calls;
+    timer->fired = fired;
+    timer->user = user;
+    timer->op = calls->host->timer(calls->host, delay_ms, on_timer, timer);
+    if (timer->op != 0)
+        kanal_calls_hold(calls);
+}
+
+void kanal_timer_cancel(struct kanal_timer *timer)
+{
+    if (timer->op != 0)
+        timer->calls->host->cancel(timer->calls->host, timer->op);
+    timer->fired = NULL;
+}
+
+uint32_t kanal_backoff_ms(const kanal_host *host, uint32_t failures, uint32_t min_ms, uint32_t max_ms)
+{
+    uint32_t delay = min_ms, random = 0;
+    for (uint32_t i = 0; i < failures && delay < max_ms; i++)
+        delay *= 2;
+    if (delay > max_ms)
+        delay = max_ms;
+    host->random(host, &random, sizeof random);
+    return delay / 2 + random % (delay / 2 + 1);
 }

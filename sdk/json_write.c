@@ -274,6 +274,23 @@ void kanal_json_value(struct kanal_json *json, yyjson_val *value)
         kanal_json_null(json);
         return;
     }
+    switch (yyjson_get_tag(value)) { /* what needs no writer of its own */
+    case YYJSON_TYPE_NULL | YYJSON_SUBTYPE_NONE:
+        kanal_json_null(json);
+        return;
+    case YYJSON_TYPE_BOOL | YYJSON_SUBTYPE_TRUE:
+    case YYJSON_TYPE_BOOL | YYJSON_SUBTYPE_FALSE:
+        kanal_json_bool(json, yyjson_get_bool(value));
+        return;
+    case YYJSON_TYPE_NUM | YYJSON_SUBTYPE_UINT:
+        kanal_json_uint(json, yyjson_get_uint(value));
+        return;
+    case YYJSON_TYPE_NUM | YYJSON_SUBTYPE_SINT:
+        kanal_json_int(json, yyjson_get_sint(value));
+        return;
+    default:
+        break;
+    }
     if (yyjson_is_str(value)) {
         kanal_json_str(json, kanal_json_text(value));
         return;

@@ -7,6 +7,15 @@ static unsigned char lower(char c)
     return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 }
 
+kanal_str kanal_str_keep(char *out, size_t size, kanal_str text)
+{
+    size_t n = text.len < size ? text.len : 0;
+    if (n > 0)
+        memcpy(out, text.ptr, n);
+    out[n] = 0;
+    return kanal_str_of(out, n);
+}
+
 char *kanal_str_dup(kanal_str s)
 {
     char *copy = s.len < SIZE_MAX ? (char *)malloc(s.len + 1) : NULL;

@@ -261,6 +261,19 @@ static void escape_part(struct kanal_buffer *out, kanal_str part)
     }
 }
 
+kanal_status kanal_url_base(kanal_str url, char **ret_base)
+{
+    if (!kanal_str_starts(url, "http://") && !kanal_str_starts(url, "https://"))
+        return KANAL_E_INVALID;
+    while (url.ptr[url.len - 1] == '/')
+        url.len--;
+    char *base = kanal_str_dup(url);
+    if (base == NULL)
+        return KANAL_E_INTERNAL;
+    *ret_base = base;
+    return KANAL_OK;
+}
+
 kanal_status kanal_url_clean(struct kanal_buffer *out, kanal_str text, size_t max_bytes)
 {
     struct kanal_url url;

@@ -14,9 +14,8 @@ struct kanal_channel {
     const kanal_host *host;
     struct settings settings;
     struct kanal_rate rate;
-    char *public_url; /* owned; NULL: none is configured */
-    size_t open_jobs; /* requests whose answer waits for the host */
-    kanal_op stop_op; /* 0: runs */
+    char *public_url;         /* owned; NULL: none is configured */
+    struct kanal_calls calls; /* requests whose answer waits for the host */
 };
 
 /* Counts an outcome: accepted, refused, limited, unavailable. */

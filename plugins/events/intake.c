@@ -23,8 +23,7 @@ static void job_free(struct job *job)
     kanal_buffer_release(&job->user_agent);
     kanal_buffer_release(&job->remote);
     free(job);
-    if (--channel->open_jobs == 0 && channel->stop_op != 0)
-        channel->host->finish(channel->host, channel->stop_op, KANAL_OK, kanal_str_of(NULL, 0));
+    kanal_calls_let_go(&channel->calls);
 }
 
 /* A host call that gave no op will not call back (the channel has stopped). */
@@ -247,7 +246,7 @@ static struct job *job_new(kanal_channel *channel, const struct kanal_reply *rep
         return NULL;
     job->channel = channel;
     job->reply = *reply;
-    channel->open_jobs++;
+    kanal_calls_hold(&channel->calls);
     memcpy(job->kind, kind.ptr, kind.len); /* is_kind(): at most eight letters */
     kanal_buffer_str(&job->body, request->body);
     kanal_buffer_str(&job->remote, request->remote);

@@ -8,13 +8,6 @@
 
 /* ---- Settings ---- */
 
-static char *dup_url(kanal_str url)
-{
-    while (url.len > 0 && url.ptr[url.len - 1] == '/')
-        url.len--;
-    return kanal_str_dup(url);
-}
-
 /* An account and a version become segments of a path. */
 static int is_segment(kanal_str text)
 {
@@ -34,14 +27,15 @@ int meta_channel_init(struct meta_channel *channel, const kanal_host *host, cons
     kanal_str account = account_setting ? kanal_json_text_at(settings, account_setting) : KANAL_LIT("me");
     memset(channel, 0, sizeof *channel);
     channel->host = host;
+    kanal_health_init(&channel->health, host);
     kanal_calls_init(&channel->calls, host);
     channel->id = kanal_str_dup(config->channel_id);
-    channel->api_url = dup_url(api_url);
+    kanal_status status = kanal_url_base(api_url, &channel->api_url);
     channel->version = kanal_str_dup(version);
     channel->account = kanal_str_dup(account);
     if (kanal_str_is(kanal_json_text_at(settings, "media"), "upload"))
         channel->media = META_MEDIA_UPLOAD;
-    if (!kanal_str_starts(api_url, "http://") && !kanal_str_starts(api_url, "https://")) {
+    if (status == KANAL_E_INVALID) {
         *ret_error = "api_url is no http or https URL";
         return KANAL_E_INVALID;
     }
@@ -65,51 +59,12 @@ void meta_channel_release(struct meta_channel *channel)
     memset(channel, 0, sizeof *channel);
 }
 
-/* ---- Timers ---- */
-
-static void on_timer(void *user, kanal_status status)
-{
-    struct meta_timer *timer = user;
-    struct meta_channel *channel = timer->channel;
-    void (*fired)(struct meta_channel *) = timer->fired;
-    timer->op = 0;
-    if (status == KANAL_OK && fired)
-        fired(channel);
-    kanal_calls_let_go(&channel->calls);
-}
-
-static void timer_set(struct meta_timer *timer, struct meta_channel *channel, uint32_t delay_ms,
-                      void (*fired)(struct meta_channel *))
-{
-    if (channel->calls.stopping != 0 || timer->op != 0)
-        return;
-    kanal_calls_hold(&channel->calls);
-    timer->channel = channel;
-    timer->fired = fired;
-    timer->op = channel->host->timer(channel->host, delay_ms, on_timer, timer);
-}
-
-static void timer_cancel(struct meta_timer *timer)
-{
-    if (timer->op != 0)
-        timer->channel->host->cancel(timer->channel->host, timer->op);
-    timer->fired = NULL;
-}
-
-/* Full jitter between half of the delay and all of it; the delay doubles with each failure. */
-static uint32_t backoff_ms(struct meta_channel *channel)
-{
-    uint32_t delay = SELF_RETRY_MIN_MS, random = 0;
-    for (uint32_t i = 0; i < channel->self_failures && delay < SELF_RETRY_MAX_MS; i++)
-        delay *= 2;
-    if (delay > SELF_RETRY_MAX_MS)
-        delay = SELF_RETRY_MAX_MS;
-    channel->self_failures++;
-    channel->host->random(channel->host, &random, sizeof random);
-    return delay / 2 + random % (delay / 2 + 1);
-}
-
 /* ---- Who we are ---- */
+
+static void ask_self(void *user)
+{
+    meta_channel_ask_self(user);
+}
 
 static void on_self(void *user, const struct meta_reply *reply)
 {
@@ -117,17 +72,20 @@ static void on_self(void *user, const struct meta_reply *reply)
     kanal_status status = meta_status_of_reply(reply);
     if (status == KANAL_OK) {
         channel->self_failures = 0;
-        meta_channel_health(channel, META_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
+        kanal_health_set(&channel->health, META_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
         return;
     }
     if (status == KANAL_E_CANCELLED)
         return;
-    meta_log(channel, 0, status == KANAL_E_DENIED ? KANAL_LOG_ERROR : KANAL_LOG_WARN,
-             "the account could not be read", reply->message);
+    kanal_log(channel->host, 0, status == KANAL_E_DENIED ? KANAL_LOG_ERROR : KANAL_LOG_WARN,
+              "the account could not be read", reply->message);
     if (status == KANAL_E_DENIED || status == KANAL_E_REJECTED)
-        meta_channel_health(channel, META_ILL_TOKEN, KANAL_E_DENIED,
-                            KANAL_LIT("Meta refuses the access token, or the account's id"));
-    timer_set(&channel->self_timer, channel, backoff_ms(channel), meta_channel_ask_self);
+        kanal_health_set(&channel->health, META_ILL_TOKEN, KANAL_E_DENIED,
+                         KANAL_LIT("Meta refuses the access token, or the account's id"));
+    kanal_timer_set(
+        &channel->self_timer, &channel->calls,
+        kanal_backoff_ms(channel->host, channel->self_failures++, SELF_RETRY_MIN_MS, SELF_RETRY_MAX_MS),
+        ask_self, channel);
 }
 
 void meta_channel_ask_self(struct meta_channel *channel)
@@ -146,36 +104,8 @@ void meta_channel_ask_self(struct meta_channel *channel)
 
 void meta_channel_stop(struct meta_channel *channel, kanal_op op)
 {
-    timer_cancel(&channel->self_timer);
+    kanal_timer_cancel(&channel->self_timer);
     kanal_calls_stop(&channel->calls, op);
-}
-
-/* ---- Words ---- */
-
-void meta_channel_health(struct meta_channel *channel, uint32_t ill, kanal_status status, kanal_str reason)
-{
-    uint32_t before = channel->ills;
-    channel->ills = status == KANAL_OK ? before & ~ill : before | ill;
-    if (channel->ills == before || (channel->ills != 0 && status == KANAL_OK))
-        return;
-    channel->host->health(channel->host, status, reason);
-}
-
-void meta_log(struct meta_channel *channel, kanal_op cause, int32_t level, const char *text, kanal_str detail)
-{
-    struct kanal_buffer line = { 0 };
-    kanal_buffer_text(&line, text);
-    if (detail.len > 0)
-        kanal_buffer_text(&line, ": ");
-    kanal_buffer_str(&line, kanal_str_of(detail.ptr, detail.len < 512 ? detail.len : 512));
-    if (!line.failed)
-        channel->host->log(channel->host, cause, level, kanal_buffer_view(&line));
-    kanal_buffer_release(&line);
-}
-
-void meta_count(struct meta_channel *channel, const char *metric)
-{
-    channel->host->metric_add(channel->host, kanal_str_c(metric), 1, NULL, 0);
 }
 
 void meta_finish(struct meta_channel *channel, kanal_op op, kanal_status status, kanal_str reason)

@@ -35,7 +35,8 @@ static void shake_hands(struct meta_channel *channel, kanal_op op, kanal_str que
     kanal_form_get(query, "hub.mode", &mode);
     kanal_form_get(query, "hub.challenge", &challenge);
     if (kanal_str_is(kanal_buffer_view(&mode), "subscribe") && is_word(kanal_buffer_view(&challenge))) {
-        meta_log(channel, op, KANAL_LOG_INFO, "the webhook was verified by Meta", kanal_str_of(NULL, 0));
+        kanal_log(channel->host, op, KANAL_LOG_INFO, "the webhook was verified by Meta",
+                  kanal_str_of(NULL, 0));
         respond(channel, op, 200, kanal_buffer_view(&challenge));
     } else {
         respond(channel, op, 400, KANAL_LIT("expected hub.mode=subscribe and hub.challenge"));
@@ -64,7 +65,7 @@ static void take(struct meta_channel *channel, kanal_op op, struct meta_batch *b
 {
     if (batch->ignored > 0) {
         const double ignored = (double)batch->ignored;
-        meta_log(channel, op, KANAL_LOG_DEBUG, "a part of a webhook makes no event", batch->why);
+        kanal_log(channel->host, op, KANAL_LOG_DEBUG, "a part of a webhook makes no event", batch->why);
         channel->host->metric_add(channel->host, KANAL_LIT("webhook_ignored"), ignored, NULL, 0);
     }
     publish(channel, op, batch, raw);
@@ -88,9 +89,9 @@ void meta_on_http(struct meta_channel *channel, kanal_op op, const kanal_http_re
     if (status == KANAL_OK && !batch.failed) {
         take(channel, op, &batch, request->body, noted);
     } else if (status == KANAL_E_INVALID) {
-        meta_log(channel, op, KANAL_LOG_WARN, "the request is no webhook of this product",
-                 kanal_str_of(NULL, 0));
-        meta_count(channel, "webhook_unreadable");
+        kanal_log(channel->host, op, KANAL_LOG_WARN, "the request is no webhook of this product",
+                  kanal_str_of(NULL, 0));
+        kanal_count(channel->host, "webhook_unreadable");
         respond(channel, op, 400, KANAL_LIT("expected a webhook of this product as JSON"));
     } else {
         respond(channel, op, 503, KANAL_LIT("out of memory"));

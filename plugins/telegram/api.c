@@ -1,9 +1,6 @@
 #include "api.h"
 
-struct tg_call {
-    struct tg_call *next, **link;
-    struct kanal_channel *channel;
-    kanal_op op;
+struct exchange {
     tg_reply_fn *done;
     void *user;
 };
@@ -76,35 +73,24 @@ yyjson_doc *tg_reply_read(struct tg_reply *reply, kanal_status status, const kan
     return document;
 }
 
-static void call_free(struct tg_call *call)
-{
-    *call->link = call->next;
-    if (call->next)
-        call->next->link = call->link;
-    free(call);
-}
-
 static void on_response(void *user, kanal_status status, const kanal_http_response *response)
 {
-    struct tg_call *call = user;
-    struct kanal_channel *channel = call->channel;
-    tg_reply_fn *done = call->done;
-    void *done_user = call->user;
+    struct exchange exchange = *(struct exchange *)user;
     struct tg_reply reply;
+    free(user);
     yyjson_doc *document = tg_reply_read(&reply, status, response);
-    call_free(call);
-    done(done_user, &reply);
+    exchange.done(exchange.user, &reply);
     yyjson_doc_free(document);
-    tg_channel_settle(channel);
 }
 
-static void send_request(struct tg_call *call, kanal_op cause, const struct tg_request *wanted, kanal_str url)
+static struct kanal_call *send_request(struct kanal_channel *channel, kanal_op cause,
+                                       const struct tg_request *wanted, kanal_str url,
+                                       struct exchange *exchange)
 {
-    const kanal_host *host = call->channel->host;
     const kanal_field type = { KANAL_LIT("content-type"), KANAL_LIT("application/json") };
     const kanal_secret_use secrets[] = {
         { .where = KANAL_IN_PATH,
-          .position = (uint32_t)strlen(call->channel->settings.api_url),
+          .position = (uint32_t)strlen(channel->settings.api_url),
           .prefix = KANAL_LIT("bot"),
           .secret = KANAL_LIT("token") },
         { .where = KANAL_IN_JSON, .name = KANAL_LIT("secret_token"), .secret = KANAL_LIT("webhook") },
@@ -127,44 +113,24 @@ static void send_request(struct tg_call *call, kanal_op cause, const struct tg_r
         request.headers = &type;
         request.header_count = 1;
     }
-    call->op = host->http_send(host, cause, &request, on_response, call);
+    return kanal_calls_send(&channel->calls, cause, &request, on_response, exchange);
 }
 
-struct tg_call *tg_api_call(struct kanal_channel *channel, kanal_op cause, const struct tg_request *request,
-                            tg_reply_fn *done, void *user)
+struct kanal_call *tg_api_call(struct kanal_channel *channel, kanal_op cause,
+                               const struct tg_request *request, tg_reply_fn *done, void *user)
 {
     struct kanal_buffer url = { 0 };
-    struct tg_call *call = calloc(1, sizeof *call);
+    struct kanal_call *call = NULL;
+    struct exchange *exchange = malloc(sizeof *exchange);
     kanal_buffer_text(&url, channel->settings.api_url);
     kanal_buffer_byte(&url, '/');
     kanal_buffer_text(&url, request->method);
-    if (!call || url.failed) {
-        free(call);
-        call = NULL;
-        goto out;
+    if (exchange && !url.failed) {
+        *exchange = (struct exchange){ done, user };
+        call = send_request(channel, cause, request, kanal_buffer_view(&url), exchange);
     }
-    call->channel = channel;
-    call->done = done;
-    call->user = user;
-    call->next = channel->calls;
-    call->link = &channel->calls;
-    if (call->next)
-        call->next->link = &call->next;
-    channel->calls = call;
-    send_request(call, cause, request, kanal_buffer_view(&url));
-out:
+    if (!call)
+        free(exchange);
     kanal_buffer_release(&url);
     return call;
-}
-
-void tg_api_cancel(struct tg_call *call)
-{
-    if (call)
-        call->channel->host->cancel(call->channel->host, call->op);
-}
-
-void tg_api_cancel_all(struct kanal_channel *channel)
-{
-    for (struct tg_call *call = channel->calls; call; call = call->next)
-        tg_api_cancel(call);
 }

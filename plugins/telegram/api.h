@@ -34,11 +34,8 @@ struct tg_request {
 /* Starts a call; its callback runs exactly once, later, in the lane; while stop() is under way the channel
  * settles after it. cause: 0 or the op it is done for. Returns the call, or NULL when out of memory (then the
  * callback never runs). */
-struct tg_call *tg_api_call(struct kanal_channel *, kanal_op cause, const struct tg_request *, tg_reply_fn *,
-                            void *user);
-/* Its callback runs soon with KANAL_E_CANCELLED. */
-void tg_api_cancel(struct tg_call *);
-void tg_api_cancel_all(struct kanal_channel *);
+struct kanal_call *tg_api_call(struct kanal_channel *, kanal_op cause, const struct tg_request *,
+                               tg_reply_fn *, void *user);
 
 /* Reads an answer as it came. The document that the views point into, or NULL; yyjson_doc_free() it. */
 yyjson_doc *tg_reply_read(struct tg_reply *, kanal_status, const kanal_http_response *);

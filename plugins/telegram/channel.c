@@ -1,15 +1,9 @@
 #include "channel.h"
 
 #include "api.h"
+#include "kanal/sdk/url.h"
 
 /* ---- Settings ---- */
-
-static char *dup_trimmed(kanal_str url)
-{
-    while (url.len > 0 && url.ptr[url.len - 1] == '/')
-        url.len--;
-    return kanal_str_dup(url);
-}
 
 static char *dup_json(yyjson_val *value)
 {
@@ -30,11 +24,10 @@ int tg_settings_read(struct tg_settings *settings, kanal_str json, const char **
     settings->drop_pending = kanal_json_bool_at(root, "drop_pending");
     settings->max_connections = kanal_json_int_at(root, "max_connections", 40);
     settings->poll_timeout_s = kanal_json_int_at(root, "poll_timeout", 50);
-    settings->api_url = dup_trimmed(api_url);
+    kanal_status status = kanal_url_base(api_url, &settings->api_url);
     settings->allowed_updates = dup_json(kanal_json_at(root, "allowed_updates"));
-    int is_http = kanal_str_starts(api_url, "http://") || kanal_str_starts(api_url, "https://");
     yyjson_doc_free(document);
-    if (!is_http) {
+    if (status == KANAL_E_INVALID) {
         *ret_error = "api_url is no http or https URL";
         return KANAL_E_INVALID;
     }
@@ -52,98 +45,14 @@ void tg_settings_release(struct tg_settings *settings)
     memset(settings, 0, sizeof *settings);
 }
 
-/* ---- State ---- */
-
-void tg_channel_settle(struct kanal_channel *channel)
-{
-    kanal_op op = channel->stopping;
-    if (op == 0 || channel->calls != NULL || channel->poll.publishing != 0 || channel->poll.timer.op != 0 ||
-        channel->self_timer.op != 0)
-        return;
-    if (channel->stop_timer.op != 0) { /* nothing is left that it would have to cut off */
-        tg_timer_cancel(&channel->stop_timer);
-        return;
-    }
-    channel->stopping = 0;
-    channel->host->finish(channel->host, op, KANAL_OK, kanal_str_of(NULL, 0));
-}
-
-void tg_channel_health(struct kanal_channel *channel, uint32_t ill, kanal_status status, kanal_str reason)
-{
-    uint32_t before = channel->ills;
-    channel->ills = status == KANAL_OK ? before & ~ill : before | ill;
-    if (channel->ills == before || (channel->ills != 0 && status == KANAL_OK))
-        return;
-    channel->host->health(channel->host, status, reason);
-}
-
-/* ---- Timers ---- */
-
-static void on_timer(void *user, kanal_status status)
-{
-    struct tg_timer *timer = user;
-    struct kanal_channel *channel = timer->channel;
-    void (*fired)(struct kanal_channel *) = timer->fired;
-    timer->op = 0;
-    if (status == KANAL_OK && fired)
-        fired(channel);
-    tg_channel_settle(channel);
-}
-
-void tg_timer_set(struct tg_timer *timer, struct kanal_channel *channel, uint32_t delay_ms,
-                  void (*fired)(struct kanal_channel *))
-{
-    if (channel->stopping != 0 || timer->op != 0)
-        return;
-    timer->channel = channel;
-    timer->fired = fired;
-    timer->op = channel->host->timer(channel->host, delay_ms, on_timer, timer);
-}
-
-void tg_timer_cancel(struct tg_timer *timer)
-{
-    if (timer->op != 0)
-        timer->channel->host->cancel(timer->channel->host, timer->op);
-    timer->fired = NULL;
-}
-
-uint32_t tg_backoff_ms(struct kanal_channel *channel, uint32_t failures, uint32_t min_ms, uint32_t max_ms)
-{
-    uint32_t delay = min_ms, random = 0;
-    for (uint32_t i = 0; i < failures && delay < max_ms; i++)
-        delay *= 2;
-    if (delay > max_ms)
-        delay = max_ms;
-    channel->host->random(channel->host, &random, sizeof random);
-    return delay / 2 + random % (delay / 2 + 1);
-}
-
-/* ---- Words ---- */
-
-void tg_log(struct kanal_channel *channel, kanal_op cause, int32_t level, const char *text, kanal_str detail)
-{
-    struct kanal_buffer line = { 0 };
-    kanal_buffer_text(&line, text);
-    if (detail.len > 0)
-        kanal_buffer_text(&line, ": ");
-    kanal_buffer_str(&line, kanal_str_of(detail.ptr, detail.len < 512 ? detail.len : 512));
-    if (!line.failed)
-        channel->host->log(channel->host, cause, level, kanal_buffer_view(&line));
-    kanal_buffer_release(&line);
-}
-
-void tg_count(struct kanal_channel *channel, const char *metric)
-{
-    channel->host->metric_add(channel->host, kanal_str_c(metric), 1, NULL, 0);
-}
-
 /* ---- Callback queries ---- */
 
 static void on_callback_answered(void *user, const struct tg_reply *reply)
 {
     struct kanal_channel *channel = user;
     if (!reply->is_ok)
-        tg_log(channel, 0, KANAL_LOG_DEBUG, "a callback query could not be answered", reply->description);
+        kanal_log(channel->host, 0, KANAL_LOG_DEBUG, "a callback query could not be answered",
+                  reply->description);
 }
 
 void tg_answer_callback(struct kanal_channel *channel, kanal_op cause, kanal_str callback_id)

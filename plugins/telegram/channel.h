@@ -3,7 +3,9 @@
 #define TELEGRAM_CHANNEL_H
 #include "kanal/ext/lease.h"
 #include "kanal/plugin.h"
+#include "kanal/sdk/calls.h"
 #include "kanal/sdk/json.h"
+#include "kanal/sdk/report.h"
 #include "update.h"
 
 enum tg_media_mode { TG_MEDIA_AUTO, TG_MEDIA_URL, TG_MEDIA_UPLOAD };
@@ -18,25 +20,16 @@ struct tg_settings {
     int64_t poll_timeout_s;
 };
 
-/* A wait: at most one at a time. */
-struct tg_timer {
-    struct kanal_channel *channel;
-    kanal_op op; /* 0: none is set */
-    void (*fired)(struct kanal_channel *);
-};
-
-/* What may be wrong with the channel; it is well when nothing is. */
+/* What may be wrong with the channel. */
 #define TG_ILL_TOKEN 1u /* Telegram refuses the token */
 #define TG_ILL_POLL 2u  /* getUpdates does not work */
-
-struct tg_call;
 
 /* Long polling; see poll.h. */
 struct tg_poll {
     const kanal_lease_host *leases; /* NULL: this host has none, and every replica polls */
     kanal_op lease;
-    struct tg_call *call;
-    struct tg_timer timer;
+    struct kanal_call *call;
+    struct kanal_timer timer;
     yyjson_doc *document; /* the updates that are being stored, one after another */
     yyjson_val *updates;
     size_t next;
@@ -53,38 +46,17 @@ struct kanal_channel {
     char *id; /* owned: the channel's */
     struct tg_settings settings;
     struct tg_self self;
-    struct tg_timer self_timer;
+    struct kanal_timer self_timer;
     uint32_t self_failures;
     struct tg_poll poll;
-    struct tg_call *calls; /* HTTP requests under way; each leaves the list when its callback has run */
-    kanal_op stopping;     /* the op of stop(), 0 before */
-    struct tg_timer stop_timer;
-    uint32_t ills; /* TG_ILL_… */
+    struct kanal_calls calls;   /* what is under way, and the end that waits for it */
+    struct kanal_health health; /* TG_ILL_… */
 };
 
 /* Settings out of the validated JSON. 0, or KANAL_E_INVALID / KANAL_E_INTERNAL with *ret_error saying what is
  * wrong. */
 int tg_settings_read(struct tg_settings *, kanal_str json, const char **ret_error);
 void tg_settings_release(struct tg_settings *);
-
-/* Answers stop() once nothing is open any more; called whenever something ended. */
-void tg_channel_settle(struct kanal_channel *);
-/* One thing is wrong (status and why), or is not any more (KANAL_OK). The host hears of changes. */
-void tg_channel_health(struct kanal_channel *, uint32_t ill, kanal_status, kanal_str reason);
-
-/* Sets the timer anew; it does nothing while the channel is stopping. */
-void tg_timer_set(struct tg_timer *, struct kanal_channel *, uint32_t delay_ms,
-                  void (*fired)(struct kanal_channel *));
-void tg_timer_cancel(struct tg_timer *);
-
-/* Full jitter between half of the delay and all of it: delay_ms doubled with each failure, from min to max.
- */
-uint32_t tg_backoff_ms(struct kanal_channel *, uint32_t failures, uint32_t min_ms, uint32_t max_ms);
-
-/* A line of the log, in pieces: text, then detail (may be absent). */
-void tg_log(struct kanal_channel *, kanal_op cause, int32_t level, const char *text, kanal_str detail);
-/* Counts one. */
-void tg_count(struct kanal_channel *, const char *metric);
 
 /* Stops the spinner of a pressed button; nothing depends on it. cause: 0 or the on_http() op. */
 void tg_answer_callback(struct kanal_channel *, kanal_op cause, kanal_str callback_id);

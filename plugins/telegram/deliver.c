@@ -2,6 +2,7 @@
 
 #include "api.h"
 #include "compose.h"
+#include "kanal/sdk/calls.h"
 #include "message.h"
 #include "outcome.h"
 
@@ -30,14 +31,6 @@ static void delivery_free(struct delivery *delivery)
     yyjson_doc_free(delivery->document);
     tg_outgoing_release(&delivery->outgoing);
     free(delivery);
-}
-
-static void copy_text(char *out, size_t size, kanal_str text)
-{
-    size_t n = text.len < size ? text.len : 0; /* too long is none of ours */
-    if (n > 0)
-        memcpy(out, text.ptr, n);
-    out[n] = 0;
 }
 
 /* ---- Answers ---- */
@@ -86,7 +79,7 @@ static void answer_sent(struct delivery *delivery, const struct tg_reply *reply)
     if (reply->is_ok && delivery->outgoing.for_message)
         sent_id(id, delivery, reply);
     if (!id[0] && strcmp(delivery->type, "message.send") != 0)
-        copy_text(id, sizeof id, kanal_str_c(delivery->target_external_id));
+        kanal_str_keep(id, sizeof id, kanal_str_c(delivery->target_external_id));
     result.external_id = kanal_str_c(id[0] ? id : NULL);
     answer(delivery, &result);
 }
@@ -99,11 +92,11 @@ static void answer_not_sent(struct delivery *delivery, const struct tg_reply *re
     struct tg_ask ask = {
         .is_upload = delivery->outgoing.field != NULL,
         .is_group = target->chat_id < 0 || target->username[0],
-        .is_stopping = delivery->channel->stopping != 0,
+        .is_stopping = delivery->channel->calls.stopping != 0,
     };
     tg_result_of_reply(&result, reply, &ask, scratch);
     if (result.scope == KANAL_SCOPE_CHANNEL && result.outcome == KANAL_FAILED)
-        tg_channel_health(delivery->channel, TG_ILL_TOKEN, KANAL_E_DENIED, result.reason);
+        kanal_health_set(&delivery->channel->health, TG_ILL_TOKEN, KANAL_E_DENIED, result.reason);
     answer(delivery, &result);
 }
 
@@ -124,8 +117,8 @@ static int adjust(struct delivery *delivery, const struct tg_reply *reply)
         if (delivery->wish.message_chat == 0)
             delivery->wish.message_id = 0; /* of the old group; the new one numbers its own */
         delivery->wish.target.chat_id = reply->migrate_to;
-        tg_log(delivery->channel, delivery->op, KANAL_LOG_INFO,
-               "a group became a supergroup; its new chat is used for this delivery", reply->description);
+        kanal_log(delivery->channel->host, delivery->op, KANAL_LOG_INFO,
+                  "a group became a supergroup; its new chat is used for this delivery", reply->description);
         return strcmp(delivery->type, "message.send") == 0 || strcmp(delivery->type, "typing.start") == 0;
     case TG_AGAIN_UPLOAD:
         if (delivery->channel->settings.media != TG_MEDIA_AUTO || !delivery->outgoing.has_media)
@@ -146,21 +139,13 @@ static void on_reply(void *user, const struct tg_reply *reply)
 {
     struct delivery *delivery = user;
     if (reply->is_ok || tg_again_of(reply) == TG_AGAIN_UNCHANGED) {
-        tg_channel_health(delivery->channel, TG_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
+        kanal_health_set(&delivery->channel->health, TG_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
         answer_sent(delivery, reply);
     } else if (adjust(delivery, reply)) {
         start_call(delivery);
     } else {
         answer_not_sent(delivery, reply);
     }
-}
-
-static uint32_t timeout_of(const struct delivery *delivery)
-{
-    const kanal_host *host = delivery->channel->host;
-    int64_t limit = delivery->outgoing.field ? UPLOAD_TIMEOUT_MS : TIMEOUT_MS;
-    int64_t left = delivery->deadline_ms > 0 ? delivery->deadline_ms - host->now_ms(host) - 500 : limit;
-    return (uint32_t)(left > limit ? limit : left < 1000 ? 1000 : left);
 }
 
 /* The parameters as fields of a form: text as it is, everything else as JSON. */
@@ -184,7 +169,7 @@ static size_t write_fields(kanal_part *parts, yyjson_val *parameters, char **tex
     return count;
 }
 
-static struct tg_call *call_upload(struct delivery *delivery, struct tg_request *request)
+static struct kanal_call *call_upload(struct delivery *delivery, struct tg_request *request)
 {
     const struct tg_outgoing *outgoing = &delivery->outgoing;
     kanal_part parts[PARTS_MAX] = { 0 };
@@ -197,7 +182,7 @@ static struct tg_call *call_upload(struct delivery *delivery, struct tg_request 
     parts[count].source_url = outgoing->url;
     request->parts = parts;
     request->part_count = count + 1;
-    struct tg_call *call = tg_api_call(delivery->channel, delivery->op, request, on_reply, delivery);
+    struct kanal_call *call = tg_api_call(delivery->channel, delivery->op, request, on_reply, delivery);
     for (size_t i = 0; i < count; i++)
         free(texts[i]);
     yyjson_doc_free(document);
@@ -213,8 +198,11 @@ static void start_call(struct delivery *delivery)
         refuse_delivery(delivery, outgoing->error_code, outgoing->reason, KANAL_SCOPE_MESSAGE);
         return;
     }
-    struct tg_request request = { .method = outgoing->method, .timeout_ms = timeout_of(delivery) };
-    struct tg_call *call = NULL;
+    const uint32_t limit_ms = outgoing->field ? UPLOAD_TIMEOUT_MS : TIMEOUT_MS;
+    struct tg_request request = { .method = outgoing->method,
+                                  .timeout_ms = kanal_call_timeout_ms(delivery->channel->host,
+                                                                      delivery->deadline_ms, limit_ms) };
+    struct kanal_call *call = NULL;
     delivery->calls++;
     if (status == KANAL_OK && outgoing->field) {
         call = call_upload(delivery, &request);
@@ -257,8 +245,9 @@ void tg_deliver(struct kanal_channel *channel, kanal_op op, const kanal_delivery
     delivery->op = op;
     delivery->deadline_ms = wanted->deadline_ms;
     delivery->document = kanal_json_parse(wanted->data);
-    copy_text(delivery->type, sizeof delivery->type, wanted->type);
-    copy_text(delivery->target_external_id, sizeof delivery->target_external_id, wanted->target_external_id);
+    kanal_str_keep(delivery->type, sizeof delivery->type, wanted->type);
+    kanal_str_keep(delivery->target_external_id, sizeof delivery->target_external_id,
+                   wanted->target_external_id);
     delivery->wish.type = kanal_str_c(delivery->type);
     delivery->wish.data = yyjson_doc_get_root(delivery->document);
     delivery->wish.way = channel->settings.media == TG_MEDIA_UPLOAD ? TG_WAY_UPLOAD : TG_WAY_URL;

@@ -58,14 +58,14 @@ static void on_file(void *user, const struct tg_reply *reply)
     struct kanal_buffer url = { 0 };
     free(user);
     if (!reply->is_ok) {
-        tg_log(channel, fetch.op, KANAL_LOG_WARN, "getFile failed", reply->description);
+        kanal_log(channel->host, fetch.op, KANAL_LOG_WARN, "getFile failed", reply->description);
         fail(channel, fetch.op, status_of(reply));
         return;
     }
     kanal_buffer_text(&url, channel->settings.api_url);
     if (tg_file_path(&url, kanal_json_text_at(reply->result, "file_path")) != 0 || url.failed) {
-        tg_log(channel, fetch.op, KANAL_LOG_WARN, "getFile told no path that can be fetched",
-               kanal_str_of(NULL, 0));
+        kanal_log(channel->host, fetch.op, KANAL_LOG_WARN, "getFile told no path that can be fetched",
+                  kanal_str_of(NULL, 0));
         fail(channel, fetch.op, KANAL_E_NOT_FOUND);
         kanal_buffer_release(&url);
         return;
@@ -99,7 +99,7 @@ void tg_media(struct kanal_channel *channel, kanal_op op, kanal_str reference)
     struct tg_request request = { .method = "getFile",
                                   .json = kanal_buffer_view(&body),
                                   .timeout_ms = GET_FILE_TIMEOUT_MS };
-    struct tg_call *call = NULL;
+    struct kanal_call *call = NULL;
     if (fetch && request.json.ptr) {
         fetch->channel = channel;
         fetch->op = op;

@@ -21,15 +21,20 @@ static void drop_updates(struct tg_poll *poll)
     poll->next = 0;
 }
 
+static void ask_again(void *user)
+{
+    ask(user);
+}
+
 static void wait_and_ask(struct kanal_channel *channel, uint32_t delay_ms)
 {
     drop_updates(&channel->poll);
-    tg_timer_set(&channel->poll.timer, channel, delay_ms, ask);
+    kanal_timer_set(&channel->poll.timer, &channel->calls, delay_ms, ask_again, channel);
 }
 
 static void wait_after_failure(struct kanal_channel *channel)
 {
-    uint32_t delay = tg_backoff_ms(channel, channel->poll.failures, BACKOFF_MIN_MS, BACKOFF_MAX_MS);
+    uint32_t delay = kanal_backoff_ms(channel->host, channel->poll.failures, BACKOFF_MIN_MS, BACKOFF_MAX_MS);
     channel->poll.failures++;
     wait_and_ask(channel, delay);
 }
@@ -64,54 +69,52 @@ static int is_for_good(kanal_status status)
 
 static void publish_batch(struct kanal_channel *channel);
 
-static void on_published(void *user, kanal_status status)
+static void take_published(struct kanal_channel *channel, kanal_status status)
 {
-    struct kanal_channel *channel = user;
     struct tg_poll *poll = &channel->poll;
-    poll->publishing = 0;
-    if (channel->stopping != 0) {
-        tg_channel_settle(channel);
-        return;
-    }
     if (status == KANAL_OK) {
         poll->failures = 0;
-        tg_channel_health(channel, TG_ILL_POLL, KANAL_OK, kanal_str_of(NULL, 0));
+        kanal_health_set(&channel->health, TG_ILL_POLL, KANAL_OK, kanal_str_of(NULL, 0));
         if (poll->batch.callback_id.len > 0)
             tg_answer_callback(channel, 0, poll->batch.callback_id);
         advance(channel);
     } else if (is_for_good(status) && !poll->has_fallen_back &&
                tg_update_fallback(&poll->batch, yyjson_arr_get(poll->updates, poll->next)) == KANAL_OK) {
         /* The host will never take these events: at least it is told that there was something. */
-        tg_log(channel, 0, KANAL_LOG_ERROR,
-               "the host refuses the events of an update; it is told as unsupported", poll->batch.kind);
+        kanal_log(channel->host, 0, KANAL_LOG_ERROR,
+                  "the host refuses the events of an update; it is told as unsupported", poll->batch.kind);
         poll->has_fallen_back = 1;
         publish_batch(channel);
     } else if (is_for_good(status)) {
-        tg_log(channel, 0, KANAL_LOG_ERROR, "an update is left out: the host refuses its events",
-               poll->batch.kind);
-        tg_count(channel, "updates_refused");
+        kanal_log(channel->host, 0, KANAL_LOG_ERROR, "an update is left out: the host refuses its events",
+                  poll->batch.kind);
+        kanal_count(channel->host, "updates_refused");
         advance(channel);
     } else { /* Telegram keeps them until they are acknowledged */
         wait_after_failure(channel);
     }
 }
 
+static void on_published(void *user, kanal_status status)
+{
+    struct kanal_channel *channel = user;
+    channel->poll.publishing = 0;
+    if (channel->calls.stopping == 0)
+        take_published(channel, status);
+    kanal_calls_let_go(&channel->calls);
+}
+
 static void publish_batch(struct kanal_channel *channel)
 {
     struct tg_poll *poll = &channel->poll;
-    struct tg_batch *batch = &poll->batch;
-    const kanal_event **events = calloc(batch->count, sizeof(kanal_event *));
-    if (!events) {
-        wait_after_failure(channel);
-        return;
-    }
     char *raw = yyjson_val_write(yyjson_arr_get(poll->updates, poll->next), 0, NULL);
-    for (size_t i = 0; i < batch->count; i++)
-        events[i] = &batch->items[i]->event;
-    batch->items[0]->event.raw = kanal_str_c(raw);
-    poll->publishing = channel->host->publish(channel->host, 0, events, batch->count, on_published, channel);
+    poll->publishing =
+        kanal_batch_publish(&poll->batch.events, channel->host, 0, kanal_str_c(raw), on_published, channel);
     free(raw);
-    free(events);
+    if (poll->publishing != 0)
+        kanal_calls_hold(&channel->calls);
+    else
+        wait_after_failure(channel);
 }
 
 /* The next update, or the next question. */
@@ -128,13 +131,13 @@ static void store_next(struct kanal_channel *channel)
             wait_after_failure(channel);
             return;
         }
-        if (status == KANAL_OK && poll->batch.count > 0) {
+        if (status == KANAL_OK && poll->batch.events.count > 0) {
             publish_batch(channel);
             return;
         }
-        tg_log(channel, 0, KANAL_LOG_WARN, "an update names neither a user nor a chat: no event",
-               poll->batch.kind);
-        tg_count(channel, "updates_ignored");
+        kanal_log(channel->host, 0, KANAL_LOG_WARN, "an update names neither a user nor a chat: no event",
+                  poll->batch.kind);
+        kanal_count(channel->host, "updates_ignored");
         if (status == KANAL_OK)
             acknowledge(poll);
     }
@@ -152,7 +155,7 @@ static void on_webhook_deleted(void *user, const struct tg_reply *reply)
 {
     struct kanal_channel *channel = user;
     channel->poll.call = NULL;
-    if (channel->stopping != 0 || !is_ours(channel))
+    if (channel->calls.stopping != 0 || !is_ours(channel))
         return;
     if (reply->is_ok)
         ask(channel);
@@ -165,8 +168,9 @@ static void delete_webhook(struct kanal_channel *channel)
     struct tg_request request = { .method = "deleteWebhook" };
     if (!is_ours(channel))
         return;
-    tg_log(channel, 0, KANAL_LOG_WARN,
-           "a webhook was set for this bot; it is deleted, since the channel polls", kanal_str_of(NULL, 0));
+    kanal_log(channel->host, 0, KANAL_LOG_WARN,
+              "a webhook was set for this bot; it is deleted, since the channel polls",
+              kanal_str_of(NULL, 0));
     channel->poll.call = tg_api_call(channel, 0, &request, on_webhook_deleted, channel);
     if (!channel->poll.call)
         wait_after_failure(channel);
@@ -180,23 +184,23 @@ static int says_webhook(kanal_str description)
 static void on_refused(struct kanal_channel *channel, const struct tg_reply *reply)
 {
     kanal_status status = tg_status_of_reply(reply);
-    tg_count(channel, "poll_errors");
+    kanal_count(channel->host, "poll_errors");
     if (reply->error_code == 409 && says_webhook(reply->description)) {
         delete_webhook(channel);
         return;
     }
     if (reply->error_code == 409) { /* another replica, or somebody else who has the token */
-        tg_log(channel, 0, KANAL_LOG_INFO, "another poll of this bot is under way; standing by",
-               reply->description);
-        wait_and_ask(channel, tg_backoff_ms(channel, 0, STAND_BY_MS, STAND_BY_MS));
+        kanal_log(channel->host, 0, KANAL_LOG_INFO, "another poll of this bot is under way; standing by",
+                  reply->description);
+        wait_and_ask(channel, kanal_backoff_ms(channel->host, 0, STAND_BY_MS, STAND_BY_MS));
         return;
     }
-    tg_log(channel, 0, status == KANAL_E_DENIED ? KANAL_LOG_ERROR : KANAL_LOG_WARN, "getUpdates failed",
-           reply->description);
+    kanal_log(channel->host, 0, status == KANAL_E_DENIED ? KANAL_LOG_ERROR : KANAL_LOG_WARN,
+              "getUpdates failed", reply->description);
     if (status == KANAL_E_DENIED || channel->poll.failures >= 2) /* one lost connection is nothing */
-        tg_channel_health(channel, TG_ILL_POLL, status, reply->description);
+        kanal_health_set(&channel->health, TG_ILL_POLL, status, reply->description);
     if (status == KANAL_E_DENIED)
-        wait_and_ask(channel, tg_backoff_ms(channel, 0, TOKEN_REFUSED_MS, TOKEN_REFUSED_MS));
+        wait_and_ask(channel, kanal_backoff_ms(channel->host, 0, TOKEN_REFUSED_MS, TOKEN_REFUSED_MS));
     else if (reply->retry_after_s > 0)
         wait_and_ask(channel, (uint32_t)(reply->retry_after_s < 3600 ? reply->retry_after_s : 3600) * 1000);
     else
@@ -208,7 +212,7 @@ static void on_updates(void *user, const struct tg_reply *reply)
     struct kanal_channel *channel = user;
     struct tg_poll *poll = &channel->poll;
     poll->call = NULL;
-    if (channel->stopping != 0 || (!reply->is_ok && !is_ours(channel)))
+    if (channel->calls.stopping != 0 || (!reply->is_ok && !is_ours(channel)))
         return;
     if (!reply->is_ok || !yyjson_is_arr(reply->result)) {
         on_refused(channel, reply);
@@ -226,7 +230,7 @@ static void on_updates(void *user, const struct tg_reply *reply)
     }
     if (yyjson_arr_size(poll->updates) == 0) {
         poll->failures = 0;
-        tg_channel_health(channel, TG_ILL_POLL, KANAL_OK, kanal_str_of(NULL, 0));
+        kanal_health_set(&channel->health, TG_ILL_POLL, KANAL_OK, kanal_str_of(NULL, 0));
     }
     store_next(channel);
 }
@@ -236,7 +240,7 @@ static void ask(struct kanal_channel *channel)
     struct tg_poll *poll = &channel->poll;
     struct kanal_buffer body = { 0 };
     struct kanal_json json;
-    if (channel->stopping != 0 || !is_ours(channel))
+    if (channel->calls.stopping != 0 || !is_ours(channel))
         return; /* when the lease comes back, on_held() goes on */
     poll->asked_offset = poll->offset;
     kanal_json_init(&json, &body);
@@ -274,9 +278,9 @@ static void on_lost(struct kanal_channel *channel, kanal_op lease)
 {
     if (lease != channel->poll.lease)
         return;
-    tg_log(channel, 0, KANAL_LOG_INFO, "the lease is lost: this replica does not poll until it is back",
-           kanal_str_of(NULL, 0));
-    tg_api_cancel(channel->poll.call);
+    kanal_log(channel->host, 0, KANAL_LOG_INFO,
+              "the lease is lost: this replica does not poll until it is back", kanal_str_of(NULL, 0));
+    kanal_calls_cancel(&channel->calls, channel->poll.call);
 }
 
 const kanal_lease_plugin tg_poll_leases = { .struct_size = sizeof tg_poll_leases,
@@ -297,8 +301,8 @@ void tg_poll_start(struct kanal_channel *channel)
 
 void tg_poll_stop(struct kanal_channel *channel)
 {
-    tg_api_cancel(channel->poll.call);
-    tg_timer_cancel(&channel->poll.timer);
+    kanal_calls_cancel(&channel->calls, channel->poll.call);
+    kanal_timer_cancel(&channel->poll.timer);
     if (channel->poll.publishing != 0)
         channel->host->cancel(channel->host, channel->poll.publishing);
 }

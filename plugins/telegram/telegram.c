@@ -8,7 +8,6 @@
 #include "poll.h"
 
 #define VERSION "1.0.0"
-#define DRAIN_MS 5000
 #define SELF_RETRY_MIN_MS 2000
 #define SELF_RETRY_MAX_MS 300000
 
@@ -68,7 +67,7 @@ static const kanal_secret secrets[] = {
 
 /* ---- Who we are ---- */
 
-static void ask_self(struct kanal_channel *);
+static void ask_self(void *user);
 
 static void on_self(void *user, const struct tg_reply *reply)
 {
@@ -79,23 +78,25 @@ static void on_self(void *user, const struct tg_reply *reply)
         channel->self.id = kanal_json_int_at(reply->result, "id", 0);
         if (username.len < sizeof channel->self.username && username.len > 0)
             memcpy(channel->self.username, username.ptr, username.len);
-        tg_channel_health(channel, TG_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
+        kanal_health_set(&channel->health, TG_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
         return;
     }
     if (status == KANAL_E_CANCELLED)
         return;
-    tg_log(channel, 0, status == KANAL_E_DENIED ? KANAL_LOG_ERROR : KANAL_LOG_WARN, "getMe failed",
-           reply->description);
+    kanal_log(channel->host, 0, status == KANAL_E_DENIED ? KANAL_LOG_ERROR : KANAL_LOG_WARN, "getMe failed",
+              reply->description);
     if (status == KANAL_E_DENIED)
-        tg_channel_health(channel, TG_ILL_TOKEN, status, KANAL_LIT("Telegram refuses the token"));
-    tg_timer_set(&channel->self_timer, channel,
-                 tg_backoff_ms(channel, channel->self_failures++, SELF_RETRY_MIN_MS, SELF_RETRY_MAX_MS),
-                 ask_self);
+        kanal_health_set(&channel->health, TG_ILL_TOKEN, status, KANAL_LIT("Telegram refuses the token"));
+    kanal_timer_set(
+        &channel->self_timer, &channel->calls,
+        kanal_backoff_ms(channel->host, channel->self_failures++, SELF_RETRY_MIN_MS, SELF_RETRY_MAX_MS),
+        ask_self, channel);
 }
 
 /* The bot's name tells which messages of a group are for it; and the token is proved early. */
-static void ask_self(struct kanal_channel *channel)
+static void ask_self(void *user)
 {
+    struct kanal_channel *channel = user;
     struct tg_request request = { .method = "getMe" };
     tg_api_call(channel, 0, &request, on_self, channel);
 }
@@ -124,6 +125,8 @@ static kanal_channel *create(const kanal_host *host, const kanal_config *config)
     struct kanal_channel *channel = calloc(1, sizeof *channel);
     if (channel) {
         channel->host = host;
+        kanal_calls_init(&channel->calls, host);
+        kanal_health_init(&channel->health, host);
         channel->id = kanal_str_dup(config->channel_id);
     }
     if (channel && channel->id && tg_settings_read(&channel->settings, config->settings, &error) == 0)
@@ -141,19 +144,12 @@ static void start(kanal_channel *channel, kanal_op op)
     channel->host->finish(channel->host, op, KANAL_OK, kanal_str_of(NULL, 0));
 }
 
-static void cut_off(struct kanal_channel *channel)
-{
-    tg_api_cancel_all(channel);
-}
-
 /* The poll ends at once; deliveries under way get some seconds to hear whether they arrived. */
 static void stop(kanal_channel *channel, kanal_op op)
 {
-    tg_timer_set(&channel->stop_timer, channel, DRAIN_MS, cut_off);
-    channel->stopping = op;
     tg_poll_stop(channel);
-    tg_timer_cancel(&channel->self_timer);
-    tg_channel_settle(channel);
+    kanal_timer_cancel(&channel->self_timer);
+    kanal_calls_stop(&channel->calls, op);
 }
 
 /* ---- Registration ---- */
@@ -195,7 +191,7 @@ static void provision(kanal_channel *channel, kanal_op op, kanal_str public_url,
     struct registration *registration = malloc(sizeof *registration);
     struct kanal_buffer body = { 0 };
     struct tg_request request = { .method = "deleteWebhook" };
-    struct tg_call *call = NULL;
+    struct kanal_call *call = NULL;
     if (wanted && !channel->settings.is_polling) {
         write_webhook(&body, &channel->settings, public_url);
         request.method = "setWebhook";
@@ -232,26 +228,20 @@ static void respond(struct kanal_channel *channel, kanal_op op, int32_t code, co
 
 /* Publishes what the update says. The host holds back the 200 until it is stored, and answers 503 otherwise:
  * then Telegram sends the update again. */
-static void take_update(struct kanal_channel *channel, kanal_op op, struct tg_batch *batch, kanal_str raw)
+static void take_update(struct kanal_channel *channel, kanal_op op, const struct tg_batch *batch,
+                        kanal_str raw)
 {
-    const kanal_event *few[4], **events = few;
-    if (batch->count == 0) {
-        tg_log(channel, op, KANAL_LOG_WARN, "an update names neither a user nor a chat: no event",
-               batch->kind);
-        tg_count(channel, "updates_ignored");
+    if (batch->events.count == 0) {
+        kanal_log(channel->host, op, KANAL_LOG_WARN, "an update names neither a user nor a chat: no event",
+                  batch->kind);
+        kanal_count(channel->host, "updates_ignored");
         respond(channel, op, 200, NULL);
         return;
     }
-    if (batch->count > sizeof few / sizeof *few && !(events = calloc(batch->count, sizeof *events))) {
+    if (kanal_batch_publish(&batch->events, channel->host, op, raw, NULL, NULL) == 0) {
         respond(channel, op, 503, "out of memory");
         return;
     }
-    for (size_t i = 0; i < batch->count; i++)
-        events[i] = &batch->items[i]->event;
-    batch->items[0]->event.raw = raw;
-    channel->host->publish(channel->host, op, events, batch->count, NULL, NULL);
-    if (events != few)
-        free(events);
     if (batch->callback_id.len > 0)
         tg_answer_callback(channel, op, batch->callback_id);
     respond(channel, op, 200, NULL);
@@ -271,10 +261,10 @@ static void on_http(kanal_channel *channel, kanal_op op, const kanal_http_reques
     if (status == KANAL_OK) {
         take_update(channel, op, &batch, request->body);
     } else {
-        tg_log(channel, op, KANAL_LOG_WARN,
-               status == KANAL_E_INVALID ? "the request is no Update" : "out of memory",
-               kanal_str_of(NULL, 0));
-        tg_count(channel, "updates_unreadable");
+        kanal_log(channel->host, op, KANAL_LOG_WARN,
+                  status == KANAL_E_INVALID ? "the request is no Update" : "out of memory",
+                  kanal_str_of(NULL, 0));
+        kanal_count(channel->host, "updates_unreadable");
         respond(channel, op, status == KANAL_E_INVALID ? 400 : 503,
                 status == KANAL_E_INVALID ? "expected an Update of the Bot API as JSON" : "out of memory");
     }

@@ -7,7 +7,6 @@
 #include "message.h"
 
 #define UPDATE_ID_MAX (INT64_MAX / 2) /* the next one is still a number */
-#define ITEMS_MAX 128                 /* a deletion names at most 100 messages */
 
 typedef void kind_fn(struct tg_batch *, yyjson_val *body);
 
@@ -40,36 +39,10 @@ void tg_batch_init(struct tg_batch *batch, const struct tg_self *self, kanal_str
     batch->channel_id = channel_id;
 }
 
-static void clear(struct tg_batch *batch)
-{
-    for (size_t i = 0; i < batch->count; i++) {
-        kanal_buffer_release(&batch->items[i]->data);
-        free(batch->items[i]);
-    }
-    batch->count = 0;
-}
-
 void tg_batch_release(struct tg_batch *batch)
 {
-    clear(batch);
-    free(batch->items);
+    kanal_batch_release(&batch->events);
     memset(batch, 0, sizeof *batch);
-}
-
-static struct tg_item *item_new(struct tg_batch *batch)
-{
-    if (batch->count == batch->capacity) {
-        size_t capacity = batch->capacity ? batch->capacity * 2 : 4;
-        struct tg_item **items = realloc(batch->items, capacity * sizeof *items);
-        if (!items)
-            return NULL;
-        batch->items = items;
-        batch->capacity = capacity;
-    }
-    struct tg_item *item = calloc(1, sizeof *item);
-    if (item)
-        batch->items[batch->count++] = item;
-    return item;
 }
 
 struct draft { /* what an event is made of */
@@ -89,18 +62,15 @@ static int is_of_customer(const char *type)
     return strncmp(type, "message.", 8) == 0 && strcmp(type, "message.sent") != 0;
 }
 
-/* An event with its people written; *json stands inside of data, for the type's own members. NULL: nobody is
+/* An event with its people written; the JSON stands inside of data, for the type's own members. NULL: nobody is
  * named, or out of memory. */
-static struct tg_item *begin(struct tg_batch *batch, struct kanal_json *json, const struct draft *draft)
+static struct kanal_json *begin(struct tg_batch *batch, const struct draft *draft)
 {
-    if (draft->who.id == 0 || batch->count == ITEMS_MAX)
+    if (draft->who.id == 0 || batch->events.count == KANAL_BATCH_MAX)
         return NULL;
-    struct tg_item *item = item_new(batch);
-    if (!item) {
-        batch->failed = 1;
+    struct kanal_batch_item *item = kanal_batch_begin(&batch->events, draft->type);
+    if (!item)
         return NULL;
-    }
-    item->type = draft->type;
     snprintf(item->dedupe, sizeof item->dedupe, "%lld", (long long)batch->update_id);
     size_t n = strlen(item->dedupe);
     if (draft->number != 0)
@@ -111,29 +81,15 @@ static struct tg_item *begin(struct tg_batch *batch, struct kanal_json *json, co
     tg_chat_id(item->chat, &draft->place);
     tg_external_id(item->external_id, &draft->place, draft->message_id);
     item->event.time_ms = draft->date > 0 && draft->date < INT64_C(253402300800) ? draft->date * 1000 : 0;
-    kanal_json_init(json, &item->data);
-    kanal_json_object(json);
-    tg_write_people(json, &draft->who, &draft->place, draft->message);
+    tg_write_people(&item->json, &draft->who, &draft->place, draft->message);
     if (is_of_customer(draft->type))
-        tg_write_author(json, &draft->who, &draft->place, draft->message);
-    return item;
+        tg_write_author(&item->json, &draft->who, &draft->place, draft->message);
+    return &item->json;
 }
 
-static void end(struct tg_batch *batch, struct tg_item *item, struct kanal_json *json)
+static void end(struct tg_batch *batch)
 {
-    kanal_json_object_end(json);
-    kanal_event *event = &item->event;
-    event->struct_size = sizeof *event;
-    event->type = kanal_str_c(item->type);
-    event->dedupe = kanal_str_c(item->dedupe);
-    event->address = kanal_str_c(item->address);
-    event->data = kanal_buffer_view(&item->data);
-    if (item->chat[0])
-        event->chat = kanal_str_c(item->chat);
-    if (item->external_id[0])
-        event->external_id = kanal_str_c(item->external_id);
-    if (item->data.failed)
-        batch->failed = 1;
+    kanal_batch_end(&batch->events, batch->events.items[batch->events.count - 1]);
 }
 
 /* ---- Messages ---- */
@@ -175,34 +131,32 @@ static int read_start(kanal_str text, kanal_str *ret_payload)
 /* The chat was opened: the button "Start", or a link t.me/BOT?start=PAYLOAD. */
 static void say_started(struct tg_batch *batch, struct draft draft, kanal_str payload)
 {
-    struct kanal_json json;
     draft.type = "conversation.started";
     draft.message_id = 0;
     draft.discriminator = "started";
-    struct tg_item *item = begin(batch, &json, &draft);
-    if (!item)
+    struct kanal_json *json = begin(batch, &draft);
+    if (!json)
         return;
     if (payload.len > 0)
-        write_referral(&json, payload);
-    end(batch, item, &json);
+        write_referral(json, payload);
+    end(batch);
 }
 
 static void say_message(struct tg_batch *batch, const struct draft *draft, kanal_str payload)
 {
-    struct kanal_json json;
     int is_received = strcmp(draft->type, "message.received") == 0;
     if (!is_received && (draft->place.id == 0 || draft->message_id <= 0))
         return; /* these are about a message that can be named */
-    struct tg_item *item = begin(batch, &json, draft);
-    if (!item)
+    struct kanal_json *json = begin(batch, draft);
+    if (!json)
         return;
     if (strcmp(draft->type, "message.sent") == 0)
-        tg_write_sent(&json, draft->message);
+        tg_write_sent(json, draft->message);
     else
-        tg_write_message(&json, batch->self, &draft->place, draft->message);
+        tg_write_message(json, batch->self, &draft->place, draft->message);
     if (payload.len > 0)
-        write_referral(&json, payload);
-    end(batch, item, &json);
+        write_referral(json, payload);
+    end(batch);
 }
 
 static void on_message(struct tg_batch *batch, yyjson_val *message)
@@ -256,14 +210,12 @@ static void on_business_deleted(struct tg_batch *batch, yyjson_val *deleted)
     yyjson_arr_foreach (kanal_json_at(deleted, "message_ids"), index, max, id) {
         struct draft draft =
             draft_of(deleted, "message.deleted", kanal_json_text_at(deleted, "business_connection_id"));
-        struct kanal_json json;
         draft.message_id = draft.number = yyjson_is_int(id) ? yyjson_get_sint(id) : 0;
         draft.who = tg_who_of(draft.place.chat, NULL);
         draft.message = NULL;
-        struct tg_item *item =
-            draft.message_id > 0 && draft.place.id != 0 ? begin(batch, &json, &draft) : NULL;
-        if (item)
-            end(batch, item, &json);
+        struct kanal_json *json = draft.message_id > 0 && draft.place.id != 0 ? begin(batch, &draft) : NULL;
+        if (json)
+            end(batch);
     }
 }
 
@@ -284,33 +236,32 @@ static void on_callback(struct tg_batch *batch, yyjson_val *query)
     yyjson_val *message = kanal_json_at(query, "message");
     struct draft draft =
         draft_of(message, "message.received", kanal_json_text_at(message, "business_connection_id"));
-    struct kanal_json json;
     char offered[TG_EXTERNAL_ID_MAX];
     batch->callback_id = kanal_json_text_at(query, "id");
     tg_external_id(offered, &draft.place, draft.message_id);
     draft.who = tg_who_of(kanal_json_at(query, "from"), NULL);
     draft.message = NULL;
     draft.message_id = draft.date = 0; /* of the message that the button belongs to */
-    struct tg_item *item = begin(batch, &json, &draft);
-    if (!item)
+    struct kanal_json *json = begin(batch, &draft);
+    if (!json)
         return;
-    kanal_json_key(&json, "message");
-    kanal_json_object(&json);
-    kanal_json_key(&json, "content");
-    tg_content_callback(&json, query);
+    kanal_json_key(json, "message");
+    kanal_json_object(json);
+    kanal_json_key(json, "content");
+    tg_content_callback(json, query);
     if (offered[0]) {
-        kanal_json_key(&json, "reply_to");
-        kanal_json_object(&json);
-        kanal_json_member_text(&json, "external_id", offered);
-        kanal_member_text_of(&json, "text", message, "text", 4096);
-        kanal_json_object_end(&json);
+        kanal_json_key(json, "reply_to");
+        kanal_json_object(json);
+        kanal_json_member_text(json, "external_id", offered);
+        kanal_member_text_of(json, "text", message, "text", 4096);
+        kanal_json_object_end(json);
     }
-    struct kanal_provider provider = kanal_provider_begin(&json);
-    kanal_member_text(&json, "callback_query_id", batch->callback_id, 256);
-    kanal_member_text_of(&json, "inline_message_id", query, "inline_message_id", 256);
-    kanal_provider_end(&json, &provider);
-    kanal_json_object_end(&json);
-    end(batch, item, &json);
+    struct kanal_provider provider = kanal_provider_begin(json);
+    kanal_member_text(json, "callback_query_id", batch->callback_id, 256);
+    kanal_member_text_of(json, "inline_message_id", query, "inline_message_id", 256);
+    kanal_provider_end(json, &provider);
+    kanal_json_object_end(json);
+    end(batch);
 }
 
 static void write_reactions(struct kanal_json *json, yyjson_val *reactions)
@@ -341,20 +292,18 @@ static void write_reactions(struct kanal_json *json, yyjson_val *reactions)
 static void on_reaction(struct tg_batch *batch, yyjson_val *reaction)
 {
     struct draft draft = draft_of(reaction, "message.reacted", kanal_str_of(NULL, 0));
-    struct kanal_json json;
     draft.who = tg_who_of(kanal_json_at(reaction, "user"), kanal_json_at(reaction, "actor_chat"));
     draft.message = NULL;
-    struct tg_item *item = draft.place.id != 0 && draft.message_id > 0 ? begin(batch, &json, &draft) : NULL;
-    if (!item)
+    struct kanal_json *json = draft.place.id != 0 && draft.message_id > 0 ? begin(batch, &draft) : NULL;
+    if (!json)
         return;
-    write_reactions(&json, kanal_json_at(reaction, "new_reaction"));
-    end(batch, item, &json);
+    write_reactions(json, kanal_json_at(reaction, "new_reaction"));
+    end(batch);
 }
 
 static void say_unsupported(struct tg_batch *batch, yyjson_val *body, kanal_str text, int with_value)
 {
     struct draft draft = draft_of(body, "message.received", kanal_str_of(NULL, 0));
-    struct kanal_json json;
     yyjson_val *user =
         kanal_json_at(body, "from") ? kanal_json_at(body, "from") : kanal_json_at(body, "user");
     draft.who = tg_who_of(user, kanal_json_at(body, "voter_chat"));
@@ -362,36 +311,35 @@ static void say_unsupported(struct tg_batch *batch, yyjson_val *body, kanal_str 
         draft.who = tg_who_of(NULL, kanal_json_at(body, "chat"));
     draft.message = NULL;
     draft.message_id = 0;
-    struct tg_item *item = begin(batch, &json, &draft);
-    if (!item)
+    struct kanal_json *json = begin(batch, &draft);
+    if (!json)
         return;
-    kanal_json_key(&json, "message");
-    kanal_json_object(&json);
-    kanal_json_key(&json, "content");
-    tg_content_unsupported(&json, batch->kind, text, with_value ? body : NULL);
-    kanal_json_object_end(&json);
-    end(batch, item, &json);
+    kanal_json_key(json, "message");
+    kanal_json_object(json);
+    kanal_json_key(json, "content");
+    tg_content_unsupported(json, batch->kind, text, with_value ? body : NULL);
+    kanal_json_object_end(json);
+    end(batch);
 }
 
 static void say_consent(struct tg_batch *batch, yyjson_val *update, int given)
 {
     struct draft draft =
         draft_of(update, given ? "consent.given" : "consent.withdrawn", kanal_str_of(NULL, 0));
-    struct kanal_json json;
     draft.who = tg_who_of(kanal_json_at(update, "from"), NULL);
     draft.message = NULL;
-    struct tg_item *item = begin(batch, &json, &draft);
-    if (!item)
+    struct kanal_json *json = begin(batch, &draft);
+    if (!json)
         return;
-    kanal_json_key(&json, "consent");
-    kanal_json_array(&json);
-    kanal_json_object(&json);
-    kanal_json_member_bool(&json, "given", given);
-    kanal_json_member_str(&json, "channel", batch->channel_id);
-    kanal_json_object_end(&json);
-    kanal_json_array_end(&json);
-    kanal_json_member_text(&json, "reason", given ? "unblocked" : "blocked");
-    end(batch, item, &json);
+    kanal_json_key(json, "consent");
+    kanal_json_array(json);
+    kanal_json_object(json);
+    kanal_json_member_bool(json, "given", given);
+    kanal_json_member_str(json, "channel", batch->channel_id);
+    kanal_json_object_end(json);
+    kanal_json_array_end(json);
+    kanal_json_member_text(json, "reason", given ? "unblocked" : "blocked");
+    end(batch);
 }
 
 /* The bot's own membership changed: in a private chat the customer blocked or unblocked it. */
@@ -449,17 +397,16 @@ kanal_status tg_update_read(struct tg_batch *batch, yyjson_val *update)
     const struct kind *kind = kind_of(batch->kind);
     if (kind)
         kind->read(batch, body);
-    if (batch->count == 0 && body && !batch->failed)
+    if (batch->events.count == 0 && body && !batch->events.failed)
         say_unsupported(batch, body, kanal_str_of(NULL, 0), 1);
-    return batch->failed ? KANAL_E_INTERNAL : KANAL_OK;
+    return batch->events.failed ? KANAL_E_INTERNAL : KANAL_OK;
 }
 
 kanal_status tg_update_fallback(struct tg_batch *batch, yyjson_val *update)
 {
     kanal_str kind = { NULL, 0 };
     yyjson_val *body = body_of(update, &kind);
-    clear(batch);
-    batch->failed = 0;
+    kanal_batch_clear(&batch->events);
     say_unsupported(batch, body, KANAL_LIT("this update could not be told"), 0);
-    return batch->failed ? KANAL_E_INTERNAL : batch->count > 0 ? KANAL_OK : KANAL_E_NOT_FOUND;
+    return batch->events.failed ? KANAL_E_INTERNAL : batch->events.count > 0 ? KANAL_OK : KANAL_E_NOT_FOUND;
 }

@@ -5,7 +5,7 @@
  * so. */
 #ifndef TELEGRAM_UPDATE_H
 #define TELEGRAM_UPDATE_H
-#include "kanal/sdk/json.h"
+#include "kanal/sdk/batch.h"
 
 #define TG_EXTERNAL_ID_MAX 160
 #define TG_CHAT_MAX 112
@@ -17,29 +17,20 @@ struct tg_self {
     char username[64];
 };
 
-struct tg_item { /* one event; the texts that its kanal_event shows live here */
-    kanal_event event;
-    const char *type;
-    struct kanal_buffer data;
-    char dedupe[48], address[40], chat[TG_CHAT_MAX], external_id[TG_EXTERNAL_ID_MAX];
-};
-
 struct tg_batch {
     const struct tg_self *self;
     kanal_str channel_id;
     int64_t update_id;
     kanal_str kind; /* "message", "callback_query"; a view into the update; absent: the update has nothing */
     kanal_str callback_id; /* of a callback query that wants an answer; a view into the update */
-    struct tg_item **items;
-    size_t count, capacity;
-    int failed; /* out of memory */
+    struct kanal_batch events;
 };
 
 /* self and channel_id are borrowed. */
 void tg_batch_init(struct tg_batch *, const struct tg_self *, kanal_str channel_id);
 void tg_batch_release(struct tg_batch *);
 
-/* Fills the batch. 0 (count 0: it names nobody), KANAL_E_INVALID (no update: not an object, no update_id),
+/* Fills the batch. 0 (no event: it names nobody), KANAL_E_INVALID (no update: not an object, no update_id),
  * KANAL_E_INTERNAL. */
 kanal_status tg_update_read(struct tg_batch *, yyjson_val *update);
 /* Instead of what tg_update_read() made: one small event that says that this update could not be told. 0 or

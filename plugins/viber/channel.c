@@ -1,13 +1,7 @@
 #include "channel.h"
 
 #include "kanal/sdk/member.h"
-
-static char *dup_trimmed(kanal_str url)
-{
-    while (url.len > 0 && url.ptr[url.len - 1] == '/')
-        url.len--;
-    return kanal_str_dup(url);
-}
+#include "kanal/sdk/url.h"
 
 /* A text of the settings that may be missing. 0: out of memory. */
 static int take(char **out, yyjson_val *root, const char *name)
@@ -23,13 +17,12 @@ int viber_settings_read(struct viber_settings *settings, kanal_str json, const c
     yyjson_doc *document = kanal_json_parse(json);
     yyjson_val *root = yyjson_doc_get_root(document);
     kanal_str api_url = kanal_json_text_at(root, "api_url");
-    int is_http = kanal_str_starts(api_url, "http://") || kanal_str_starts(api_url, "https://");
-    settings->api_url = dup_trimmed(api_url);
+    kanal_status status = kanal_url_base(api_url, &settings->api_url);
     int is_complete = settings->api_url && take(&settings->sender_name, root, "sender_name") &&
                       take(&settings->sender_avatar, root, "sender_avatar") &&
                       take(&settings->welcome, root, "welcome");
     yyjson_doc_free(document);
-    if (!is_http) {
+    if (status == KANAL_E_INVALID) {
         *ret_error = "api_url is no http or https URL";
         return KANAL_E_INVALID;
     }
@@ -71,31 +64,4 @@ void viber_account_write(const struct viber_account *account, struct kanal_buffe
     kanal_json_member_text(&json, "id", account->id);
     kanal_json_member_text(&json, "name", account->name);
     kanal_json_object_end(&json);
-}
-
-void viber_channel_health(struct kanal_channel *channel, uint32_t ill, kanal_status status, kanal_str reason)
-{
-    uint32_t before = channel->ills;
-    channel->ills = status == KANAL_OK ? before & ~ill : before | ill;
-    if (channel->ills == before || (channel->ills != 0 && status == KANAL_OK))
-        return;
-    channel->host->health(channel->host, status, reason);
-}
-
-void viber_log(struct kanal_channel *channel, kanal_op cause, int32_t level, const char *text,
-               kanal_str detail)
-{
-    struct kanal_buffer line = { 0 };
-    kanal_buffer_text(&line, text);
-    if (detail.len > 0)
-        kanal_buffer_text(&line, ": ");
-    kanal_buffer_str(&line, kanal_str_of(detail.ptr, detail.len < 512 ? detail.len : 512));
-    if (!line.failed)
-        channel->host->log(channel->host, cause, level, kanal_buffer_view(&line));
-    kanal_buffer_release(&line);
-}
-
-void viber_count(struct kanal_channel *channel, const char *metric)
-{
-    channel->host->metric_add(channel->host, kanal_str_c(metric), 1, NULL, 0);
 }

@@ -4,6 +4,7 @@
 #include "kanal/plugin.h"
 #include "kanal/sdk/calls.h"
 #include "kanal/sdk/json.h"
+#include "kanal/sdk/report.h"
 
 #define VIBER_ACCOUNT_BYTES_MAX 128
 #define VIBER_NAME_CHARS_MAX 28 /* of a sender, as Viber says */
@@ -21,7 +22,7 @@ struct viber_account {
     char name[VIBER_NAME_CHARS_MAX * 4 + 1];
 };
 
-/* What may be wrong with the channel; it is well when nothing is. */
+/* What may be wrong with the channel. */
 #define VIBER_ILL_TOKEN 1u   /* Viber refuses the token */
 #define VIBER_ILL_ACCOUNT 2u /* Viber lets the account send nothing */
 
@@ -31,8 +32,8 @@ struct kanal_channel {
     struct viber_settings settings;
     struct viber_account account;
     struct kanal_calls calls;
-    kanal_op starting; /* the op of start(), while the account is not known */
-    uint32_t ills;     /* VIBER_ILL_… */
+    kanal_op starting;          /* the op of start(), while the account is not known */
+    struct kanal_health health; /* VIBER_ILL_… */
 };
 
 /* Settings out of the validated JSON. 0, or KANAL_E_INVALID / KANAL_E_INTERNAL with *ret_error saying what is
@@ -42,12 +43,5 @@ void viber_settings_release(struct viber_settings *);
 /* The account out of get_account_info, or of what was stored. 0, or KANAL_E_INVALID. */
 int viber_account_read(struct viber_account *, yyjson_val *told);
 void viber_account_write(const struct viber_account *, struct kanal_buffer *out);
-
-/* One thing is wrong (status and why), or is not any more (KANAL_OK). The host hears of changes. */
-void viber_channel_health(struct kanal_channel *, uint32_t ill, kanal_status, kanal_str reason);
-/* A line of the log, in pieces: text, then detail (may be absent). */
-void viber_log(struct kanal_channel *, kanal_op cause, int32_t level, const char *text, kanal_str detail);
-/* Counts one. */
-void viber_count(struct kanal_channel *, const char *metric);
 
 #endif

@@ -26,8 +26,8 @@ static void tell_health(struct kanal_channel *channel, const kanal_result *resul
         result->provider_code.len == 0)
         return;
     int is_token = kanal_str_is(result->code, "auth_failed");
-    viber_channel_health(channel, is_token ? VIBER_ILL_TOKEN : VIBER_ILL_ACCOUNT,
-                         is_token ? KANAL_E_DENIED : KANAL_E_REJECTED, result->reason);
+    kanal_health_set(&channel->health, is_token ? VIBER_ILL_TOKEN : VIBER_ILL_ACCOUNT,
+                     is_token ? KANAL_E_DENIED : KANAL_E_REJECTED, result->reason);
 }
 
 static void on_reply(void *user, const struct viber_reply *reply)
@@ -40,19 +40,14 @@ static void on_reply(void *user, const struct viber_reply *reply)
     if (reply->is_ok) { /* the token is over 2^53: as text it stays what it is */
         kanal_result_set(&result, KANAL_SENT, 0, NULL);
         result.external_id = kanal_json_id_at(reply->root, "message_token", scratch);
-        viber_channel_health(channel, VIBER_ILL_TOKEN | VIBER_ILL_ACCOUNT, KANAL_OK, kanal_str_of(NULL, 0));
+        kanal_health_set(&channel->health, VIBER_ILL_TOKEN | VIBER_ILL_ACCOUNT, KANAL_OK,
+                         kanal_str_of(NULL, 0));
     } else {
         viber_result_of_reply(&result, reply, channel->calls.stopping != 0 ? KANAL_EXCHANGE_STOPPING : 0,
                               scratch);
         tell_health(channel, &result);
     }
     channel->host->delivered(channel->host, delivery.op, &result);
-}
-
-static uint32_t timeout_of(const kanal_host *host, int64_t deadline_ms)
-{
-    int64_t left = deadline_ms > 0 ? deadline_ms - host->now_ms(host) - 500 : TIMEOUT_MS;
-    return (uint32_t)(left > TIMEOUT_MS ? TIMEOUT_MS : left < 1000 ? 1000 : left);
 }
 
 /* A chat that is not the receiver's own is a group. 0: nobody. */
@@ -89,7 +84,8 @@ void viber_deliver(struct kanal_channel *channel, kanal_op op, const kanal_deliv
     if (status == KANAL_OK && has_receiver) {
         *delivery = (struct delivery){ channel, op };
         status = viber_api_call(channel, op, "send_message", kanal_buffer_view(&outgoing.json),
-                                timeout_of(channel->host, wanted->deadline_ms), on_reply, delivery);
+                                kanal_call_timeout_ms(channel->host, wanted->deadline_ms, TIMEOUT_MS),
+                                on_reply, delivery);
         if (status == KANAL_OK)
             delivery = NULL;
     } else if (status == KANAL_OK) {

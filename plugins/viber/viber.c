@@ -71,6 +71,7 @@ static kanal_channel *create(const kanal_host *host, const kanal_config *config)
     struct kanal_channel *channel = calloc(1, sizeof *channel);
     if (channel) {
         channel->host = host;
+        kanal_health_init(&channel->health, host);
         channel->id = kanal_str_dup(config->channel_id);
         kanal_calls_init(&channel->calls, host);
     }
@@ -94,8 +95,8 @@ static void on_account_stored(void *user, kanal_status status, kanal_str value, 
     struct kanal_channel *channel = user;
     (void)value, (void)revision;
     if (status != KANAL_OK && status != KANAL_E_CANCELLED)
-        viber_log(channel, 0, KANAL_LOG_WARN, "the account's id could not be stored: a start needs Viber",
-                  kanal_str_of(NULL, 0));
+        kanal_log(channel->host, 0, KANAL_LOG_WARN,
+                  "the account's id could not be stored: a start needs Viber", kanal_str_of(NULL, 0));
     kanal_calls_let_go(&channel->calls);
 }
 
@@ -120,9 +121,9 @@ static void on_account(void *user, const struct viber_reply *reply)
     if (status == KANAL_OK && viber_account_read(&account, reply->root) != 0)
         status = KANAL_E_REJECTED;
     if (status != KANAL_OK) {
-        viber_log(channel, 0, KANAL_LOG_WARN, "get_account_info failed", reply->words);
+        kanal_log(channel->host, 0, KANAL_LOG_WARN, "get_account_info failed", reply->words);
         if (channel->starting == 0 && status == KANAL_E_DENIED)
-            viber_channel_health(channel, VIBER_ILL_TOKEN, status, KANAL_LIT("Viber refuses the token"));
+            kanal_health_set(&channel->health, VIBER_ILL_TOKEN, status, KANAL_LIT("Viber refuses the token"));
         finish_start(channel, status,
                      reply->words.len > 0 ? reply->words : KANAL_LIT("get_account_info told no account"));
         return;
@@ -268,9 +269,10 @@ static void take(struct kanal_channel *channel, kanal_op op, const struct viber_
                  kanal_str raw)
 {
     if (callback->batch.count == 0) {
-        viber_log(channel, op, KANAL_LOG_DEBUG, callback->why ? callback->why : "no event", callback->event);
+        kanal_log(channel->host, op, KANAL_LOG_DEBUG, callback->why ? callback->why : "no event",
+                  callback->event);
         if (!kanal_str_is(callback->event, "webhook"))
-            viber_count(channel, "events_ignored");
+            kanal_count(channel->host, "events_ignored");
         respond_words(channel, op, 200, NULL);
     } else if (kanal_batch_publish(&callback->batch, channel->host, op, raw, NULL, NULL) == 0) {
         respond_words(channel, op, 503, "out of memory");
@@ -296,10 +298,10 @@ static void on_http(kanal_channel *channel, kanal_op op, const kanal_http_reques
         if (status == KANAL_OK) {
             take(channel, op, &callback, request->body);
         } else {
-            viber_log(channel, op, KANAL_LOG_WARN,
+            kanal_log(channel->host, op, KANAL_LOG_WARN,
                       status == KANAL_E_INVALID ? "the request is no callback" : "out of memory",
                       kanal_str_of(NULL, 0));
-            viber_count(channel, "events_unreadable");
+            kanal_count(channel->host, "events_unreadable");
             respond_words(channel, op, status == KANAL_E_INVALID ? 400 : 503,
                           status == KANAL_E_INVALID ? "expected a callback of Viber as JSON"
                                                     : "out of memory");

@@ -4,6 +4,7 @@
 #include "kanal/plugin.h"
 #include "kanal/sdk/calls.h"
 #include "kanal/sdk/json.h"
+#include "kanal/sdk/report.h"
 
 struct vk_settings {
     char *api_url;      /* owned, without a trailing slash */
@@ -13,7 +14,7 @@ struct vk_settings {
     int has_profiles;     /* names are asked for */
 };
 
-/* What may be wrong with the channel; it is well when nothing is. */
+/* What may be wrong with the channel. */
 #define VK_ILL_TOKEN 1u   /* VK refuses the token */
 #define VK_ILL_CAPTCHA 2u /* VK wants a person to solve a captcha */
 
@@ -24,7 +25,7 @@ struct kanal_channel {
     char *id; /* owned: the channel's */
     struct vk_settings settings;
     struct kanal_calls calls;
-    uint32_t ills;               /* VK_ILL_… */
+    struct kanal_health health;  /* VK_ILL_… */
     int64_t known[VK_KNOWN_MAX]; /* user ids, each in the place of its hash */
 };
 
@@ -32,12 +33,5 @@ struct kanal_channel {
  * wrong. */
 int vk_settings_read(struct vk_settings *, kanal_str json, const char **ret_error);
 void vk_settings_release(struct vk_settings *);
-
-/* One thing is wrong (status and why), or is not any more (KANAL_OK). The host hears of changes. */
-void vk_channel_health(struct kanal_channel *, uint32_t ill, kanal_status, kanal_str reason);
-/* A line of the log, in pieces: text, then detail (may be absent). */
-void vk_log(struct kanal_channel *, kanal_op cause, int32_t level, const char *text, kanal_str detail);
-/* Counts one. */
-void vk_count(struct kanal_channel *, const char *metric);
 
 #endif

@@ -32,14 +32,6 @@ static void delivery_free(struct delivery *delivery)
     free(delivery);
 }
 
-static void copy_text(char *out, size_t size, kanal_str text)
-{
-    size_t n = text.len < size ? text.len : 0; /* too long is none of ours */
-    if (n > 0)
-        memcpy(out, text.ptr, n);
-    out[n] = 0;
-}
-
 /* ---- Answers ---- */
 
 static void answer(struct delivery *delivery, const kanal_result *result)
@@ -80,12 +72,12 @@ static void tell_health(struct kanal_channel *channel, const struct vk_reply *re
     if (reply->status != KANAL_OK)
         return;
     if (reply->error_code == 14)
-        vk_channel_health(channel, VK_ILL_CAPTCHA, KANAL_E_BUSY,
-                          KANAL_LIT("VK asks for a captcha: sending pauses; answer it in the community's "
-                                    "page, or send less"));
+        kanal_health_set(&channel->health, VK_ILL_CAPTCHA, KANAL_E_BUSY,
+                         KANAL_LIT("VK asks for a captcha: sending pauses; answer it in the community's "
+                                   "page, or send less"));
     else if (reply->error_code != 0 && result->scope == KANAL_SCOPE_CHANNEL &&
              result->outcome == KANAL_FAILED)
-        vk_channel_health(channel, VK_ILL_TOKEN, KANAL_E_DENIED, result->reason);
+        kanal_health_set(&channel->health, VK_ILL_TOKEN, KANAL_E_DENIED, result->reason);
 }
 
 static void answer_not_sent(struct delivery *delivery, const struct vk_reply *reply, uint32_t exchange)
@@ -122,20 +114,14 @@ static void on_reply(void *user, const struct vk_reply *reply)
     if (strcmp(delivery->type, "message.send") == 0)
         sent_id(id, delivery, reply->response);
     else
-        copy_text(id, sizeof id, kanal_str_c(delivery->target_external_id));
+        kanal_str_keep(id, sizeof id, kanal_str_c(delivery->target_external_id));
     result.external_id = kanal_str_c(id[0] ? id : NULL);
-    vk_channel_health(delivery->channel, VK_ILL_TOKEN | VK_ILL_CAPTCHA, KANAL_OK, kanal_str_of(NULL, 0));
+    kanal_health_set(&delivery->channel->health, VK_ILL_TOKEN | VK_ILL_CAPTCHA, KANAL_OK,
+                     kanal_str_of(NULL, 0));
     answer(delivery, &result);
 }
 
 /* ---- Calls ---- */
-
-static uint32_t timeout_of(const struct delivery *delivery, int64_t limit)
-{
-    const kanal_host *host = delivery->channel->host;
-    int64_t left = delivery->deadline_ms > 0 ? delivery->deadline_ms - host->now_ms(host) - 500 : limit;
-    return (uint32_t)(left > limit ? limit : left < 1000 ? 1000 : left);
-}
 
 static void start_call(struct delivery *delivery)
 {
@@ -144,7 +130,8 @@ static void start_call(struct delivery *delivery)
     if (status == KANAL_OK) {
         struct vk_request request = { .method = outgoing->method,
                                       .form = kanal_buffer_view(&outgoing->form),
-                                      .timeout_ms = timeout_of(delivery, TIMEOUT_MS) };
+                                      .timeout_ms = kanal_call_timeout_ms(
+                                          delivery->channel->host, delivery->deadline_ms, TIMEOUT_MS) };
         status = vk_api_call(delivery->channel, delivery->op, &request, on_reply, delivery);
     }
     if (status != KANAL_OK)
@@ -174,7 +161,8 @@ static void next_file(struct delivery *delivery)
     int64_t peer =
         wish->target.cmid_peer != 0 && wish->target.peer == 0 ? wish->target.cmid_peer : wish->target.peer;
     if (vk_upload(delivery->channel, delivery->op, &wish->files[delivery->uploaded], peer,
-                  timeout_of(delivery, UPLOAD_TIMEOUT_MS), on_uploaded, delivery) != KANAL_OK)
+                  kanal_call_timeout_ms(delivery->channel->host, delivery->deadline_ms, UPLOAD_TIMEOUT_MS),
+                  on_uploaded, delivery) != KANAL_OK)
         refuse_delivery(delivery, "internal", "out of memory", KANAL_SCOPE_MESSAGE);
 }
 
@@ -207,8 +195,9 @@ void vk_deliver(struct kanal_channel *channel, kanal_op op, const kanal_delivery
     delivery->op = op;
     delivery->deadline_ms = wanted->deadline_ms;
     delivery->document = kanal_json_parse(wanted->data);
-    copy_text(delivery->type, sizeof delivery->type, wanted->type);
-    copy_text(delivery->target_external_id, sizeof delivery->target_external_id, wanted->target_external_id);
+    kanal_str_keep(delivery->type, sizeof delivery->type, wanted->type);
+    kanal_str_keep(delivery->target_external_id, sizeof delivery->target_external_id,
+                   wanted->target_external_id);
     wish->type = kanal_str_c(delivery->type);
     wish->data = yyjson_doc_get_root(delivery->document);
     wish->random_id = vk_random_id(wanted->idempotency_key);

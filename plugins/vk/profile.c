@@ -97,7 +97,7 @@ static void on_user(void *user, const struct vk_reply *reply)
         kanal_calls_let_go(&channel->calls);
     }
     if (!reply->is_ok)
-        vk_log(channel, 0, KANAL_LOG_DEBUG, "users.get failed", reply->words);
+        kanal_log(channel->host, 0, KANAL_LOG_DEBUG, "users.get failed", reply->words);
     forget(channel, question->person);
     free(question);
 }

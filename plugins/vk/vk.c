@@ -73,6 +73,7 @@ static kanal_channel *create(const kanal_host *host, const kanal_config *config)
     struct kanal_channel *channel = calloc(1, sizeof *channel);
     if (channel) {
         channel->host = host;
+        kanal_health_init(&channel->health, host);
         channel->id = kanal_str_dup(config->channel_id);
         kanal_calls_init(&channel->calls, host);
     }
@@ -93,12 +94,12 @@ static void on_self(void *user, const struct vk_reply *reply)
     if (reply->status == KANAL_E_CANCELLED)
         return;
     if (!reply->is_ok)
-        vk_log(channel, 0, KANAL_LOG_WARN, "groups.getById failed", reply->words);
+        kanal_log(channel->host, 0, KANAL_LOG_WARN, "groups.getById failed", reply->words);
     if (vk_status_of_reply(reply) == KANAL_E_DENIED)
-        vk_channel_health(channel, VK_ILL_TOKEN, KANAL_E_DENIED, KANAL_LIT("VK refuses the token"));
+        kanal_health_set(&channel->health, VK_ILL_TOKEN, KANAL_E_DENIED, KANAL_LIT("VK refuses the token"));
     else if (reply->is_ok && id != 0 && id != channel->settings.group_id)
-        vk_channel_health(channel, VK_ILL_TOKEN, KANAL_E_DENIED,
-                          KANAL_LIT("the token is of another community than group_id"));
+        kanal_health_set(&channel->health, VK_ILL_TOKEN, KANAL_E_DENIED,
+                         KANAL_LIT("the token is of another community than group_id"));
 }
 
 static void start(kanal_channel *channel, kanal_op op)
@@ -142,8 +143,8 @@ static void respond(struct kanal_channel *channel, kanal_op op, int32_t code, ka
 
 static void refuse(struct kanal_channel *channel, kanal_op op, int32_t code, const char *words)
 {
-    vk_log(channel, op, KANAL_LOG_WARN, words, kanal_str_of(NULL, 0));
-    vk_count(channel, code == 401 || code == 403 ? "events_forged" : "events_unreadable");
+    kanal_log(channel->host, op, KANAL_LOG_WARN, words, kanal_str_of(NULL, 0));
+    kanal_count(channel->host, code == 401 || code == 403 ? "events_forged" : "events_unreadable");
     respond(channel, op, code, kanal_str_c(words));
 }
 
@@ -158,10 +159,10 @@ static void on_code(void *user, const struct vk_reply *reply)
     kanal_str code = kanal_json_text_at(reply->response, "code");
     free(user);
     if (!reply->is_ok)
-        vk_log(question.channel, question.op, KANAL_LOG_ERROR,
-               "groups.getCallbackConfirmationCode failed; put the string that VK shows into the setting "
-               "confirmation",
-               reply->words);
+        kanal_log(question.channel->host, question.op, KANAL_LOG_ERROR,
+                  "groups.getCallbackConfirmationCode failed; put the string that VK shows into the setting "
+                  "confirmation",
+                  reply->words);
     if (reply->is_ok && code.len > 0)
         respond(question.channel, question.op, 200, code);
     else
@@ -192,8 +193,9 @@ static void confirm(struct kanal_channel *channel, kanal_op op)
 
 static void on_press_answered(void *user, const struct vk_reply *reply)
 {
+    const struct kanal_channel *channel = user;
     if (!reply->is_ok)
-        vk_log(user, 0, KANAL_LOG_DEBUG, "a pressed button could not be answered", reply->words);
+        kanal_log(channel->host, 0, KANAL_LOG_DEBUG, "a pressed button could not be answered", reply->words);
 }
 
 /* Stops the spinner of a pressed button; nothing depends on it. */
@@ -217,8 +219,9 @@ static void take_event(struct kanal_channel *channel, kanal_op op, const struct 
                        kanal_str raw)
 {
     if (callback->batch.count == 0) {
-        vk_log(channel, op, KANAL_LOG_DEBUG, callback->why ? callback->why : "no event", callback->type);
-        vk_count(channel, callback->is_echo ? "echoes_ignored" : "events_ignored");
+        kanal_log(channel->host, op, KANAL_LOG_DEBUG, callback->why ? callback->why : "no event",
+                  callback->type);
+        kanal_count(channel->host, callback->is_echo ? "echoes_ignored" : "events_ignored");
         respond(channel, op, 200, KANAL_LIT("ok"));
         return;
     }

@@ -27,7 +27,7 @@ static struct job *job_new(kanal_channel *channel, const struct kanal_reply *rep
     job->channel = channel;
     job->reply = *reply;
     job->form = form;
-    channel->open_jobs++;
+    kanal_calls_hold(&channel->calls);
     return job;
 }
 
@@ -38,8 +38,7 @@ static void job_free(struct job *job)
     kanal_buffer_release(&job->session);
     kanal_buffer_release(&job->token);
     free(job);
-    if (--channel->open_jobs == 0 && channel->stop_op != 0)
-        channel->host->finish(channel->host, channel->stop_op, KANAL_OK, kanal_str_of(NULL, 0));
+    kanal_calls_let_go(&channel->calls);
 }
 
 /* A host call that gave no op will not call back (the channel has stopped). */

@@ -20,6 +20,7 @@ static kanal_channel *create(const kanal_host *host, const kanal_config *config)
     const char *error = "out of memory";
     if (channel != NULL && settings_read(&channel->settings, config->settings, &error) == KANAL_OK) {
         channel->host = host;
+        kanal_calls_init(&channel->calls, host);
         return channel;
     }
     host->log(host, 0, KANAL_LOG_ERROR, kanal_str_c(error));
@@ -39,10 +40,7 @@ static void start(kanal_channel *channel, kanal_op op)
 /* Open jobs end by themselves: the host calls each of them back. */
 static void stop(kanal_channel *channel, kanal_op op)
 {
-    if (channel->open_jobs == 0)
-        channel->host->finish(channel->host, op, KANAL_OK, kanal_str_of(NULL, 0));
-    else
-        channel->stop_op = op;
+    kanal_calls_stop(&channel->calls, op);
 }
 
 /* ---- Requests ---- */
@@ -78,7 +76,7 @@ static void on_http(kanal_channel *channel, kanal_op op, const kanal_http_reques
 {
     struct kanal_reply reply;
     int allowed = kanal_reply_init(&reply, channel->host, op, request, channel->settings.origins);
-    if (channel->stop_op != 0) {
+    if (channel->calls.stopping != 0) {
         answer_unavailable(channel, &reply);
         return;
     }

@@ -13,8 +13,7 @@ struct kanal_channel {
     struct settings settings;
     struct kanal_rate rate;
     struct spent spent;
-    size_t open_jobs; /* requests whose answer waits for the host */
-    kanal_op stop_op; /* 0: runs */
+    struct kanal_calls calls; /* requests whose answer waits for the host */
 };
 
 /* The host could not do its part: 503, come again. */

@@ -42,15 +42,6 @@ static void answer_failed(struct job *job, int32_t scope, const char *code, kana
     answer(job, &result);
 }
 
-/* Told when it changes. */
-static void set_health(kanal_channel *channel, kanal_status status, kanal_str reason)
-{
-    if ((status != KANAL_OK) == channel->is_ill)
-        return;
-    channel->is_ill = status != KANAL_OK;
-    channel->host->health(channel->host, status, reason);
-}
-
 /* The first row that fits tells. 410 is how a receiver says that it wants no more (Standard Webhooks). */
 static const struct row {
     int32_t from, to, outcome, scope;
@@ -98,7 +89,7 @@ static void answer_response(struct job *job, const kanal_http_response *response
     if (row->outcome == KANAL_SENT) {
         append_external_id(&id, job, response);
         result.external_id = kanal_buffer_view(&id);
-        set_health(channel, KANAL_OK, kanal_str_of(NULL, 0));
+        kanal_health_set(&channel->health, ILL_RECEIVER, KANAL_OK, kanal_str_of(NULL, 0));
     } else {
         result.provider_code = kanal_buffer_view(&code);
         result.reason =
@@ -109,8 +100,9 @@ static void answer_response(struct job *job, const kanal_http_response *response
     if (row->outcome != KANAL_RETRY)
         result.retry_after_ms = 0;
     if (row->outcome == KANAL_FAILED && row->scope == KANAL_SCOPE_CHANNEL)
-        set_health(channel, KANAL_E_DENIED,
-                   KANAL_LIT("the other system refuses what is sent: its address or a secret is wrong"));
+        kanal_health_set(
+            &channel->health, ILL_RECEIVER, KANAL_E_DENIED,
+            KANAL_LIT("the other system refuses what is sent: its address or a secret is wrong"));
     answer(job, &result);
     kanal_buffer_release(&id);
     kanal_buffer_release(&code);
@@ -129,13 +121,6 @@ static void on_response(void *user, kanal_status status, const kanal_http_respon
 }
 
 /* ---- The request ---- */
-
-static uint32_t timeout_of(const struct job *job)
-{
-    const kanal_host *host = job->channel->host;
-    int64_t left = job->deadline_ms > 0 ? job->deadline_ms - host->now_ms(host) - 500 : TIMEOUT_MS;
-    return (uint32_t)(left > TIMEOUT_MS ? TIMEOUT_MS : left < 1000 ? 1000 : left);
-}
 
 static void post(struct job *job)
 {
@@ -157,7 +142,8 @@ static void post(struct job *job)
         headers[count++] =
             (kanal_field){ kanal_json_text(key), kanal_json_text(yyjson_obj_iter_get_val(key)) };
     const kanal_http_request request = { .struct_size = sizeof request,
-                                         .timeout_ms = timeout_of(job),
+                                         .timeout_ms = kanal_call_timeout_ms(job->channel->host,
+                                                                             job->deadline_ms, TIMEOUT_MS),
                                          .max_response = ANSWER_BYTES_MAX,
                                          .method = KANAL_LIT("POST"),
                                          .url = settings->url,
@@ -189,7 +175,7 @@ static void on_signed(void *user, kanal_status status, kanal_str mac, uint64_t r
     } else if (status == KANAL_E_NOT_FOUND || status == KANAL_E_INVALID) {
         const char *words =
             status == KANAL_E_INVALID ? "out_secret is no base64 (whsec_…)" : "there is no out_secret";
-        set_health(channel, KANAL_E_DENIED, kanal_str_c(words));
+        kanal_health_set(&channel->health, ILL_RECEIVER, KANAL_E_DENIED, kanal_str_c(words));
         answer_failed(job, KANAL_SCOPE_CHANNEL, "auth_failed", kanal_str_c(words));
     } else {
         kanal_result result;

@@ -20,8 +20,8 @@ static const char *const form_names[FORMS] = { "",     "any", "text", "number", 
 
 static enum form form_of(yyjson_val *as)
 {
-    for (int i = FORM_ANY; i < FORMS; i++) {
-        if (kanal_str_is(kanal_json_text(as), form_names[i]))
+    for (int i = FORM_ANY; yyjson_is_str(as) && i < FORMS; i++) {
+        if (yyjson_equals_str(as, form_names[i]))
             return (enum form)i;
     }
     return FORM_NONE;

@@ -19,6 +19,7 @@ static kanal_channel *create(const kanal_host *host, const kanal_config *config)
         channel ? settings_read(&channel->settings, config->settings, &why) : KANAL_E_INTERNAL;
     if (status == KANAL_OK) {
         channel->host = host;
+        kanal_health_init(&channel->health, host);
         kanal_calls_init(&channel->calls, host);
     } else {
         host->log(host, 0, KANAL_LOG_ERROR,

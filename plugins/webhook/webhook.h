@@ -16,11 +16,14 @@
 #define OUT_PREVIOUS_SECRET "previous_out_secret"
 #define OUT_TOKEN "token"
 
+/* What may be wrong with the channel. */
+#define ILL_RECEIVER 1u /* the other system refuses what we send */
+
 struct kanal_channel {
     const kanal_host *host;
     struct settings settings;
-    struct kanal_calls calls; /* requests under way, and requests in that are not answered */
-    int is_ill;               /* the other system refuses what we send */
+    struct kanal_calls calls;   /* requests under way, and requests in that are not answered */
+    struct kanal_health health; /* ILL_RECEIVER */
 };
 
 /* ---- receive.c ---- */

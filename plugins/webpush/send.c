@@ -153,13 +153,6 @@ static void on_response(void *user, kanal_status status, const kanal_http_respon
 
 /* ---- The request ---- */
 
-static uint32_t timeout_of(const struct job *job)
-{
-    const kanal_host *host = job->channel->host;
-    int64_t left = job->deadline_ms > 0 ? job->deadline_ms - host->now_ms(host) - 500 : TIMEOUT_MS;
-    return (uint32_t)(left > TIMEOUT_MS ? TIMEOUT_MS : left < 1000 ? 1000 : left);
-}
-
 static void on_header(void *user, kanal_status status, const char *authorization)
 {
     struct job *job = user;
@@ -182,7 +175,8 @@ static void on_header(void *user, kanal_status status, const char *authorization
     if (job->options.topic[0] != 0)
         headers[count++] = (kanal_field){ KANAL_LIT("topic"), kanal_str_c(job->options.topic) };
     const kanal_http_request request = { .struct_size = sizeof request,
-                                         .timeout_ms = timeout_of(job),
+                                         .timeout_ms = kanal_call_timeout_ms(job->channel->host,
+                                                                             job->deadline_ms, TIMEOUT_MS),
                                          .max_response = ANSWER_BYTES_MAX,
                                          .method = KANAL_LIT("POST"),
                                          .url = kanal_str_c(job->subscription.endpoint),

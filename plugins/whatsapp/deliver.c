@@ -32,15 +32,6 @@ static void delivery_free(struct delivery *delivery)
     free(delivery);
 }
 
-static kanal_str copy_text(char *out, size_t size, kanal_str text)
-{
-    size_t n = text.len < size ? text.len : 0; /* too long is none of ours */
-    if (n > 0)
-        memcpy(out, text.ptr, n);
-    out[n] = 0;
-    return kanal_str_of(out, n);
-}
-
 /* ---- Answers ---- */
 
 static void answer(struct delivery *delivery, const kanal_result *result)
@@ -71,7 +62,7 @@ static void answer_not_sent(struct delivery *delivery, const struct meta_reply *
     kanal_result result;
     meta_result_of_reply(&result, reply, &wa_rules, exchange, scratch);
     if (result.scope == KANAL_SCOPE_CHANNEL && result.outcome == KANAL_FAILED)
-        meta_channel_health(channel, META_ILL_TOKEN, KANAL_E_DENIED, result.reason);
+        kanal_health_set(&channel->health, META_ILL_TOKEN, KANAL_E_DENIED, result.reason);
     answer(delivery, &result);
 }
 
@@ -88,18 +79,11 @@ static void answer_sent(struct delivery *delivery, const struct meta_reply *repl
         result.code = KANAL_LIT("provider_error");
         result.reason = KANAL_LIT("the answer names no message");
     }
-    meta_channel_health(&delivery->channel->base, META_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
+    kanal_health_set(&delivery->channel->base.health, META_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
     answer(delivery, &result);
 }
 
 /* ---- Steps ---- */
-
-static uint32_t timeout_of(const struct delivery *delivery, int64_t limit)
-{
-    const kanal_host *host = delivery->channel->base.host;
-    int64_t left = delivery->deadline_ms > 0 ? delivery->deadline_ms - host->now_ms(host) - 500 : limit;
-    return (uint32_t)(left > limit ? limit : left < 1000 ? 1000 : left);
-}
 
 static kanal_status call(struct delivery *delivery, const char *edge, struct meta_request *request,
                          meta_reply_fn *done)
@@ -130,8 +114,8 @@ static void on_uploaded(void *user, const struct meta_reply *reply)
     struct delivery *delivery = user;
     char scratch[24];
     if (reply->is_ok)
-        delivery->wish.media_id = copy_text(delivery->media_id, sizeof delivery->media_id,
-                                            kanal_json_id_at(reply->root, "id", scratch));
+        delivery->wish.media_id = kanal_str_keep(delivery->media_id, sizeof delivery->media_id,
+                                                 kanal_json_id_at(reply->root, "id", scratch));
     if (delivery->wish.media_id.len > 0)
         compose_and_send(delivery);
     else
@@ -150,7 +134,9 @@ static kanal_status upload(struct delivery *delivery)
     };
     struct meta_request request = { .parts = parts,
                                     .part_count = 2,
-                                    .timeout_ms = timeout_of(delivery, UPLOAD_TIMEOUT_MS) };
+                                    .timeout_ms =
+                                        kanal_call_timeout_ms(delivery->channel->base.host,
+                                                              delivery->deadline_ms, UPLOAD_TIMEOUT_MS) };
     return call(delivery, "/media", &request, on_uploaded);
 }
 
@@ -164,7 +150,8 @@ static void compose_and_send(struct delivery *delivery)
         return;
     }
     struct meta_request request = { .json = kanal_buffer_view(&outgoing->json),
-                                    .timeout_ms = timeout_of(delivery, TIMEOUT_MS) };
+                                    .timeout_ms = kanal_call_timeout_ms(delivery->channel->base.host,
+                                                                        delivery->deadline_ms, TIMEOUT_MS) };
     if (status == KANAL_OK)
         status = outgoing->needs_upload ? upload(delivery) : call(delivery, "/messages", &request, on_sent);
     if (status != KANAL_OK)
@@ -188,7 +175,7 @@ static void on_window(void *user, const struct wa_window *window)
     struct kanal_buffer reason = { 0 };
     if (is_typing)
         delivery->wish.target =
-            copy_text(delivery->target, sizeof delivery->target, kanal_str_c(window->message_id));
+            kanal_str_keep(delivery->target, sizeof delivery->target, kanal_str_c(window->message_id));
     if (is_typing || !wa_window_is_closed(window, host->now_ms(host))) {
         compose_and_send(delivery);
         return;
@@ -197,7 +184,7 @@ static void on_window(void *user, const struct wa_window *window)
     kanal_time_rfc3339(&reason, window->last_ms);
     kanal_buffer_text(&reason, "; WhatsApp takes only templates 24 hours later");
     kanal_buffer_byte(&reason, 0);
-    meta_count(&delivery->channel->base, "window_closed");
+    kanal_count(delivery->channel->base.host, "window_closed");
     refuse(delivery, "window_closed", reason.failed ? "only templates now" : reason.data,
            KANAL_SCOPE_MESSAGE);
     kanal_buffer_release(&reason);
@@ -208,7 +195,7 @@ static void on_window(void *user, const struct wa_window *window)
 static int find_recipient(struct delivery *delivery, const kanal_delivery *wanted)
 {
     kanal_str told = wanted->chat.len > 0 ? wanted->chat : wanted->address;
-    kanal_str kept = copy_text(delivery->to, sizeof delivery->to, told);
+    kanal_str kept = kanal_str_keep(delivery->to, sizeof delivery->to, told);
     return wanted->chat.len > 0 ? wa_to_of_chat(&delivery->wish.to, kept)
                                 : wa_to_of_address(&delivery->wish.to, kept);
 }
@@ -227,8 +214,8 @@ static void begin(struct delivery *delivery, const kanal_delivery *wanted)
     delivery->deadline_ms = wanted->deadline_ms;
     delivery->document = kanal_json_parse(wanted->data);
     wa_callback_write(&delivery->callback, wanted->part, wanted->part_count, wanted->command_id);
-    wish->type = copy_text(delivery->type, sizeof delivery->type, wanted->type);
-    wish->target = copy_text(delivery->target, sizeof delivery->target, wanted->target_external_id);
+    wish->type = kanal_str_keep(delivery->type, sizeof delivery->type, wanted->type);
+    wish->target = kanal_str_keep(delivery->target, sizeof delivery->target, wanted->target_external_id);
     wish->data = yyjson_doc_get_root(delivery->document);
     wish->callback = kanal_buffer_view(&delivery->callback);
     wish->list_label = kanal_str_c(channel->list_label);

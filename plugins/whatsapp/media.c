@@ -31,14 +31,14 @@ static void on_told(void *user, const struct meta_reply *reply)
     struct kanal_url parsed;
     free(user);
     if (!reply->is_ok) {
-        meta_log(&fetch.channel->base, fetch.op, KANAL_LOG_WARN, "media could not be looked up",
-                 reply->message);
+        kanal_log(fetch.channel->base.host, fetch.op, KANAL_LOG_WARN, "media could not be looked up",
+                  reply->message);
         fail(fetch.channel, fetch.op, status_of(reply));
         return;
     }
     if (kanal_url_parse(url, &parsed) != KANAL_OK) {
-        meta_log(&fetch.channel->base, fetch.op, KANAL_LOG_WARN, "Meta told no URL of media",
-                 kanal_str_of(NULL, 0));
+        kanal_log(fetch.channel->base.host, fetch.op, KANAL_LOG_WARN, "Meta told no URL of media",
+                  kanal_str_of(NULL, 0));
         fail(fetch.channel, fetch.op, KANAL_E_NOT_FOUND);
         return;
     }

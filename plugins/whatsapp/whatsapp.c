@@ -136,8 +136,8 @@ static void provision(kanal_channel *channel, kanal_op op, kanal_str public_url,
     struct kanal_buffer body = { 0 }, path = { 0 };
     struct registration *registration = NULL;
     if (!channel->waba_id) {
-        meta_log(&channel->base, op, KANAL_LOG_INFO,
-                 "without waba_id the webhook is registered by hand, in the App Dashboard, as", public_url);
+        kanal_log(channel->base.host, op, KANAL_LOG_INFO,
+                  "without waba_id the webhook is registered by hand, in the App Dashboard, as", public_url);
         meta_finish(&channel->base, op, KANAL_OK, kanal_str_of(NULL, 0));
         return;
     }

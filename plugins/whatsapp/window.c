@@ -55,8 +55,8 @@ static void on_stored(void *user, kanal_status status, kanal_str value, uint64_t
     (void)value;
     (void)revision;
     if (status != KANAL_OK && status != KANAL_E_CANCELLED)
-        meta_log(&channel->base, 0, KANAL_LOG_DEBUG, "the time of a customer's message could not be stored",
-                 kanal_str_of(NULL, 0));
+        kanal_log(channel->base.host, 0, KANAL_LOG_DEBUG,
+                  "the time of a customer's message could not be stored", kanal_str_of(NULL, 0));
     kanal_calls_let_go(&channel->base.calls);
 }
 

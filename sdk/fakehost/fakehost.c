@@ -249,6 +249,11 @@ kanal_channel *fake_channel(struct fake_host *host)
     return host->channel;
 }
 
+kanal_host *fake_table(struct fake_host *host)
+{
+    return host->given;
+}
+
 const struct fake_answer *fake_start_answer(struct fake_host *host)
 {
     return fake_answer(host, host->start_op);

@@ -349,7 +349,7 @@ static int usage(void)
 {
     fprintf(stderr, "usage: gateway-bench --kanal FILE --plugins DIR --scratch DIR (--node DIR | --no-node "
                     "REASON) [--rounds N] [--json]\n"
-                    "       [--only start|in|out|worker]\n");
+                    "       [--only start|in|out|worker] [--plugins-json FILE]\n");
     return 2;
 }
 
@@ -363,6 +363,7 @@ int main(int argc, char **argv)
                                              { "rounds", required_argument, NULL, 'r' },
                                              { "json", no_argument, NULL, 'j' },
                                              { "only", required_argument, NULL, 'o' },
+                                             { "plugins-json", required_argument, NULL, 'P' },
                                              { 0 } };
     static struct bench b = { .results.rounds = 5 };
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -387,6 +388,9 @@ int main(int argc, char **argv)
             break;
         case 'o':
             b.only = optarg;
+            break;
+        case 'P':
+            b.results.plugins_json = optarg;
             break;
         case 'j':
             b.with_json = 1;

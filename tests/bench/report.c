@@ -189,10 +189,26 @@ static void json_ratio(const char *name, const struct results *b, struct spread 
         printf("\"%s\":null", name);
 }
 
+/* "plugins": the file's object, as it stands. */
+static void json_plugins(const char *path)
+{
+    char chunk[4096];
+    FILE *file = path ? fopen(path, "re") : NULL;
+    if (!file)
+        return;
+    printf("\"plugins\":");
+    for (size_t n; (n = fread(chunk, 1, sizeof chunk, file)) > 0;)
+        fwrite(chunk, 1, n, stdout);
+    printf(",");
+    fclose(file);
+}
+
 void report_json(const struct results *b)
 {
     struct ratios ratios = ratios_of(b), *r = &ratios;
-    printf("{\"inbound\":{\"ratio_raw\":%.3f,", r->raw.median);
+    printf("{");
+    json_plugins(b->plugins_json);
+    printf("\"inbound\":{\"ratio_raw\":%.3f,", r->raw.median);
     json_ratio("ratio_node", b, r->node);
     printf("},\"inbound_single\":{");
     json_ratio("ratio_node", b, r->single);

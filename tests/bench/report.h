@@ -33,6 +33,7 @@ struct results {
     struct worker_results worker;
     double rss_mb, node_rss_mb;
     size_t event_bytes, node_event_bytes; /* 0: there was none */
+    const char *plugins_json;             /* what plugins-bench measured, a file with one object; or NULL */
 };
 
 void samples_add(struct samples *, double value);

@@ -45,6 +45,31 @@ Test(fakehost, authenticity)
     cr_assert_eq(fake_free(host), 0);
 }
 
+static int64_t other_clock(const kanal_host *table)
+{
+    (void)table;
+    return 7;
+}
+
+static void tell_time(kanal_channel *channel, kanal_op op, const kanal_http_request *request)
+{
+    (void)request;
+    respond(channel, op, channel->host->now_ms(channel->host) == 7 ? 207 : 200);
+}
+
+Test(fakehost, a_slot_of_the_tests_own)
+{
+    struct fake_host *host = new_host();
+    kanal_host *table = fake_table(host);
+    const kanal_host saved = *table;
+    hooks.on_http = tell_time;
+    table->now_ms = other_clock;
+    cr_assert_eq(code_of(host, fake_http(host, "POST", "/", NULL, 0, kanal_str_of(NULL, 0))), 207);
+    *table = saved;
+    cr_assert_eq(code_of(host, fake_http(host, "POST", "/", NULL, 0, kanal_str_of(NULL, 0))), 200);
+    cr_assert_eq(fake_free(host), 0);
+}
+
 static void publish_and_respond(kanal_channel *channel, kanal_op op, const kanal_http_request *request)
 {
     (void)request;

@@ -15,6 +15,7 @@
 #include "phone.h"
 #include "rate.h"
 #include "reply.h"
+#include "report.h"
 #include "str.h"
 #include "time.h"
 #include "url.h"

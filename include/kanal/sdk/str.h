@@ -39,6 +39,8 @@ static inline kanal_str kanal_str_from(kanal_str a, size_t offset)
     size_t skipped = offset < a.len ? offset : a.len;
     return kanal_str_of(skipped > 0 ? a.ptr + skipped : a.ptr, a.len - skipped);
 }
+/* Copies the text into out, NUL-ended. The copy; empty if it does not fit or is absent. */
+kanal_str kanal_str_keep(char *out, size_t size, kanal_str text);
 /* A NUL-ended copy, to be freed; NULL when out of memory. */
 char *kanal_str_dup(kanal_str);
 /* Letters A-Z only. */

@@ -25,6 +25,10 @@ kanal_status kanal_url_parse(kanal_str text, struct kanal_url *ret_url);
  * stands, and be a media reference. */
 int kanal_url_is_fetchable(kanal_str url, size_t max_bytes);
 
+/* A provider's base URL out of a setting: a copy without slashes at the end, to be freed. 0; KANAL_E_INVALID (no http or https URL) or
+ * KANAL_E_INTERNAL with *ret_base untouched. */
+kanal_status kanal_url_base(kanal_str url, char **ret_base);
+
 /* Appends an absolute URL as a page knows it, with everything escaped that RFC 3986 does not allow. 0; KANAL_E_INVALID (it is none, or has
  * a password in it) or KANAL_E_TOO_LARGE (over max_bytes) with out as it was. */
 kanal_status kanal_url_clean(struct kanal_buffer *out, kanal_str url, size_t max_bytes);

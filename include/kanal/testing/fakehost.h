@@ -97,6 +97,9 @@ size_t fake_free(struct fake_host *);
 size_t fake_failures(const struct fake_host *);
 
 kanal_channel *fake_channel(struct fake_host *);
+/* The table that the plugin holds, for a test or a bench that puts slots of its own there (impl too, if all of them are its own) and, before
+ * the fake host is used again, back what stood there. */
+kanal_host *fake_table(struct fake_host *);
 const struct fake_answer *fake_start_answer(struct fake_host *); /* of start() */
 /* Runs completions until nothing is due. Time does not move. */
 void fake_run(struct fake_host *);

@@ -80,8 +80,8 @@ void page_provision(kanal_channel *channel, kanal_op op, kanal_str public_url, i
     if (wanted)
         request.path = kanal_str_c(is_instagram ? instagram_fields : fields);
     if (wanted)
-        meta_log(&channel->base, op, KANAL_LOG_INFO, "the app's callback, set in the App Dashboard, must be",
-                 public_url);
+        kanal_log(channel->base.host, op, KANAL_LOG_INFO,
+                  "the app's callback, set in the App Dashboard, must be", public_url);
     if (registration)
         *registration = (struct registration){ &channel->base, op };
     if (!registration ||

@@ -22,15 +22,6 @@ static void delivery_free(struct delivery *delivery)
     free(delivery);
 }
 
-static kanal_str copy_text(char *out, size_t size, kanal_str text)
-{
-    size_t n = text.len < size ? text.len : 0; /* too long is none of ours */
-    if (n > 0)
-        memcpy(out, text.ptr, n);
-    out[n] = 0;
-    return kanal_str_of(out, n);
-}
-
 /* ---- Answers ---- */
 
 static void answer(struct delivery *delivery, const kanal_result *result)
@@ -63,7 +54,7 @@ static void answer_sent(struct delivery *delivery, const struct meta_reply *repl
                                  .outcome = KANAL_UNKNOWN, /* taken, it seems, but nobody knows as what */
                                  .code = KANAL_LIT("provider_error"),
                                  .reason = KANAL_LIT("the answer names no message") };
-    meta_channel_health(&delivery->channel->base, META_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
+    kanal_health_set(&delivery->channel->base.health, META_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
     answer(delivery, &result);
 }
 
@@ -81,7 +72,7 @@ static void on_reply(void *user, const struct meta_reply *reply)
     }
     meta_result_of_reply(&result, reply, &page_rules, exchange, scratch);
     if (result.scope == KANAL_SCOPE_CHANNEL && result.outcome == KANAL_FAILED)
-        meta_channel_health(channel, META_ILL_TOKEN, KANAL_E_DENIED, result.reason);
+        kanal_health_set(&channel->health, META_ILL_TOKEN, KANAL_E_DENIED, result.reason);
     answer(delivery, &result);
 }
 
@@ -108,13 +99,6 @@ static size_t write_fields(kanal_part *parts, const struct page_outgoing *outgoi
     return count + 1;
 }
 
-static uint32_t timeout_of(const struct kanal_channel *channel, int64_t deadline_ms, int64_t limit)
-{
-    const kanal_host *host = channel->base.host;
-    int64_t left = deadline_ms > 0 ? deadline_ms - host->now_ms(host) - 500 : limit;
-    return (uint32_t)(left > limit ? limit : left < 1000 ? 1000 : left);
-}
-
 static kanal_status send(struct delivery *delivery, int64_t deadline_ms)
 {
     struct page_outgoing *outgoing = &delivery->outgoing;
@@ -122,7 +106,8 @@ static kanal_status send(struct delivery *delivery, int64_t deadline_ms)
     struct meta_request request = { .method = "POST",
                                     .path = KANAL_LIT("me/messages"),
                                     .json = kanal_buffer_view(&outgoing->json),
-                                    .timeout_ms = timeout_of(delivery->channel, deadline_ms, TIMEOUT_MS) };
+                                    .timeout_ms =
+                                        kanal_call_timeout_ms(channel->host, deadline_ms, TIMEOUT_MS) };
     if (outgoing->url.len == 0)
         return meta_graph_call(channel, delivery->op, &request, on_reply, delivery);
     kanal_part parts[PARTS_MAX] = { 0 };
@@ -130,7 +115,7 @@ static kanal_status send(struct delivery *delivery, int64_t deadline_ms)
     yyjson_doc *document = kanal_json_parse(request.json);
     request.part_count = write_fields(parts, outgoing, yyjson_doc_get_root(document), texts);
     request.parts = parts;
-    request.timeout_ms = timeout_of(delivery->channel, deadline_ms, UPLOAD_TIMEOUT_MS);
+    request.timeout_ms = kanal_call_timeout_ms(channel->host, deadline_ms, UPLOAD_TIMEOUT_MS);
     kanal_status status = meta_graph_call(channel, delivery->op, &request, on_reply, delivery);
     for (size_t i = 0; i < PARTS_MAX; i++)
         free(texts[i]);
@@ -157,15 +142,15 @@ void page_deliver(struct kanal_channel *channel, kanal_op op, const kanal_delive
     delivery->channel = channel;
     delivery->op = op;
     delivery->document = kanal_json_parse(wanted->data);
-    wish.type = copy_text(delivery->type, sizeof delivery->type, wanted->type);
-    wish.target = copy_text(delivery->target, sizeof delivery->target, wanted->target_external_id);
+    wish.type = kanal_str_keep(delivery->type, sizeof delivery->type, wanted->type);
+    wish.target = kanal_str_keep(delivery->target, sizeof delivery->target, wanted->target_external_id);
     wish.data = yyjson_doc_get_root(delivery->document);
     if (page_person_of(&wish.person, &self, wanted->chat, wanted->address) != 0) {
         refuse(delivery, "recipient_unknown", "the chat or address is not one of this page or account",
                KANAL_SCOPE_RECIPIENT);
         return;
     }
-    wish.person = copy_text(delivery->person, sizeof delivery->person, wish.person);
+    wish.person = kanal_str_keep(delivery->person, sizeof delivery->person, wish.person);
     kanal_status status = page_compose(&delivery->outgoing, &wish);
     if (status == KANAL_E_REJECTED)
         refuse(delivery, delivery->outgoing.refusal.error_code, delivery->outgoing.refusal.reason,

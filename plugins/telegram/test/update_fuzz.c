@@ -7,8 +7,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
 static void check(const struct tg_batch *batch)
 {
-    for (size_t i = 0; i < batch->count; i++) {
-        const kanal_event *event = &batch->items[i]->event;
+    for (size_t i = 0; i < batch->events.count; i++) {
+        const kanal_event *event = &batch->events.items[i]->event;
         yyjson_doc *document = kanal_json_parse(event->data);
         if (!yyjson_is_obj(yyjson_doc_get_root(document)) || event->data.len > 512 * 1024 ||
             event->dedupe.len == 0 || !kanal_str_starts(event->address, "telegram:"))

@@ -29,7 +29,7 @@ static kanal_op on_send(const kanal_host *table, kanal_op cause, const kanal_htt
 static kanal_op on_timer_set(const kanal_host *table, uint32_t delay_ms, kanal_done_fn *done, void *user)
 {
     struct host *host = table->impl;
-    cr_expect_eq(delay_ms, KANAL_CALLS_DRAIN_MS);
+    cr_expect(delay_ms == KANAL_CALLS_DRAIN_MS || delay_ms == 700);
     host->ops[++host->next] = (struct op){ .timer = done, .user = user };
     return host->next;
 }
@@ -131,4 +131,90 @@ Test(calls, nothing_under_way_stops_at_once)
     kanal_calls_stop(&calls, 99);
     cr_expect_eq(host.finished, 99);
     cr_expect_eq(host.next, 0, "no timer was set");
+}
+
+static int64_t noon(const kanal_host *table)
+{
+    (void)table;
+    return 100000;
+}
+
+Test(calls, a_request_ends_before_its_delivery)
+{
+    const kanal_host host = { .now_ms = noon };
+    cr_expect_eq(kanal_call_timeout_ms(&host, 0, 30000), 30000);
+    cr_expect_eq(kanal_call_timeout_ms(&host, 130600, 30000), 30000);
+    cr_expect_eq(kanal_call_timeout_ms(&host, 110500, 30000), 10000);
+    cr_expect_eq(kanal_call_timeout_ms(&host, 101000, 30000), 1000, "too late for more than a try");
+    cr_expect_eq(kanal_call_timeout_ms(&host, 1, 30000), 1000);
+}
+
+static void fired(void *user)
+{
+    ++*(int *)user;
+}
+
+Test(calls, a_timer_keeps_stop_waiting)
+{
+    struct host host;
+    struct kanal_calls calls;
+    struct kanal_timer timer = { 0 };
+    int count_fired = 0;
+    host_init(&host);
+    kanal_calls_init(&calls, &host.table);
+    kanal_timer_cancel(&timer);
+    kanal_timer_set(&timer, &calls, 700, fired, &count_fired);
+    kanal_timer_set(&timer, &calls, 700, fired, &count_fired);
+    cr_expect_eq(host.next, 1, "it is set already");
+    end(&host, 1, KANAL_OK);
+    cr_expect(count_fired == 1 && timer.op == 0);
+    kanal_timer_set(&timer, &calls, 700, fired, &count_fired);
+    kanal_timer_cancel(&timer);
+    cr_expect(host.ops[2].is_cancelled);
+    kanal_calls_stop(&calls, 99);
+    cr_expect_eq(host.finished, 0, "the cancelled timer's callback is owed");
+    end(&host, 2, KANAL_OK); /* it was on its way already */
+    cr_expect_eq(count_fired, 1);
+    end(&host, 3, KANAL_E_CANCELLED);
+    cr_expect_eq(host.finished, 99);
+}
+
+Test(calls, no_timer_is_set_while_stopping)
+{
+    struct host host;
+    struct kanal_calls calls;
+    struct kanal_timer timer = { 0 };
+    int count_fired = 0;
+    host_init(&host);
+    kanal_calls_init(&calls, &host.table);
+    kanal_calls_hold(&calls);
+    kanal_calls_stop(&calls, 99);
+    kanal_timer_set(&timer, &calls, 700, fired, &count_fired);
+    cr_expect(timer.op == 0 && host.next == 1);
+    kanal_calls_let_go(&calls);
+    end(&host, 1, KANAL_E_CANCELLED);
+    cr_expect(host.finished == 99 && count_fired == 0);
+}
+
+static void most(const kanal_host *table, void *out, size_t len)
+{
+    (void)table;
+    memset(out, 0xff, len);
+}
+
+static void least(const kanal_host *table, void *out, size_t len)
+{
+    (void)table;
+    memset(out, 0, len);
+}
+
+Test(calls, pauses_double_and_have_a_limit)
+{
+    static const uint32_t halves[] = { 500, 1000, 2000, 4000, 5000, 5000 };
+    const kanal_host low = { .random = least }, high = { .random = most };
+    for (uint32_t i = 0; i < sizeof halves / sizeof halves[0]; i++) {
+        uint32_t some = kanal_backoff_ms(&high, i, 1000, 10000);
+        cr_expect_eq(kanal_backoff_ms(&low, i, 1000, 10000), halves[i], "%u", i);
+        cr_expect(some >= halves[i] && some <= 2 * halves[i], "%u", i);
+    }
 }

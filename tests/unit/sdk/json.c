@@ -162,6 +162,25 @@ Test(json, parsed_values_as_they_are)
     kanal_buffer_release(&b);
 }
 
+Test(json, values_that_need_no_writer)
+{
+    static const char text[] =
+        "[null,true,false,0,18446744073709551615,-9223372036854775808,1.5,\"a\",{\"b\":null}]";
+    yyjson_doc *doc = kanal_json_parse(kanal_str_c(text));
+    struct kanal_buffer out = { 0 };
+    struct kanal_json j;
+    yyjson_arr_iter values = yyjson_arr_iter_with(yyjson_doc_get_root(doc));
+    yyjson_val *value;
+    kanal_json_init(&j, &out);
+    kanal_json_array(&j);
+    while ((value = yyjson_arr_iter_next(&values)) != NULL)
+        kanal_json_value(&j, value);
+    kanal_json_array_end(&j);
+    cr_assert(kanal_str_is(kanal_buffer_view(&out), text));
+    kanal_buffer_release(&out);
+    yyjson_doc_free(doc);
+}
+
 /* What is not well-formed must not come out: the buffer fails instead. */
 Test(json, misuse_fails)
 {

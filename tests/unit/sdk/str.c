@@ -32,6 +32,16 @@ Test(str, dup)
     cr_assert_null(kanal_str_dup(kanal_str_of("", SIZE_MAX)));
 }
 
+Test(str, keep)
+{
+    char out[4] = "zzz";
+    cr_assert_str_eq(kanal_str_keep(out, sizeof out, kanal_str_c("abc")).ptr, "abc");
+    kanal_str kept = kanal_str_keep(out, sizeof out, kanal_str_c("abcd"));
+    cr_assert(kept.ptr == out && kept.len == 0 && out[0] == 0, "it does not fit");
+    kept = kanal_str_keep(out, sizeof out, kanal_str_of(NULL, 0));
+    cr_assert(kept.ptr == out && kept.len == 0 && out[0] == 0);
+}
+
 Test(str, fields)
 {
     const kanal_field fields[] = { { KANAL_LIT("host"), KANAL_LIT("a") },

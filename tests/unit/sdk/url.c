@@ -203,3 +203,20 @@ Test(url, clean)
     expect_clean("https://u:p@a.example/", 99, NULL);
     expect_clean("javascript:alert(1)", 99, NULL);
 }
+
+Test(url, base)
+{
+    static const char *const right[][2] = { { "https://api.example.com", "https://api.example.com" },
+                                            { "http://127.0.0.1:1/v1//", "http://127.0.0.1:1/v1" },
+                                            { "https://", "https:" } };
+    char *base = NULL;
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
+        cr_assert_eq(kanal_url_base(kanal_str_c(right[i][0]), &base), KANAL_OK);
+        cr_assert_str_eq(base, right[i][1]);
+        free(base);
+    }
+    base = NULL;
+    cr_assert_eq(kanal_url_base(KANAL_LIT("ftp://example.com"), &base), KANAL_E_INVALID);
+    cr_assert_eq(kanal_url_base(kanal_str_of(NULL, 0), &base), KANAL_E_INVALID);
+    cr_assert_null(base);
+}
