@@ -20,6 +20,15 @@ static int is_hidden(kanal_str party)
     return 0;
 }
 
+/* Text without controls: what can be asked for again as it stands. */
+static int is_party(kanal_str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] < ' ' || text.ptr[i] == 0x7f)
+            return 0;
+    return text.len > 0 && text.len <= TW_PARTY_BYTES_MAX && kanal_str_utf8(text);
+}
+
 static int is_number(kanal_str party)
 {
     for (size_t i = 1; i < party.len; i++)
@@ -32,7 +41,7 @@ int tw_address_write(char out[TW_ADDRESS_BYTES], kanal_str party)
 {
     struct kanal_buffer text = { 0 };
     out[0] = 0;
-    if (party.len == 0 || party.len > TW_PARTY_BYTES_MAX || is_hidden(party) || !kanal_str_utf8(party))
+    if (!is_party(party) || is_hidden(party))
         return 0;
     if (!is_number(party) || kanal_phone_address(party, kanal_str_of(NULL, 0), &text) != 1) {
         kanal_buffer_clear(&text);
@@ -61,8 +70,7 @@ int tw_address_read(char out[TW_PARTY_BYTES_MAX + 1], kanal_str address)
         status = 0;
     }
     kanal_str party = kanal_str_from(kanal_buffer_view(&text), status > 0 ? 4 : 0);
-    if (status >= 0 && party.len > 0 && party.len <= TW_PARTY_BYTES_MAX && kanal_str_utf8(party) &&
-        !memchr(party.ptr, 0, party.len)) {
+    if (status >= 0 && is_party(party)) {
         memcpy(out, party.ptr, party.len);
         out[party.len] = 0;
         status = 0;

@@ -2,6 +2,7 @@
 
 #include "kanal/sdk/member.h"
 #include "kanal/sdk/url.h"
+#include "signature.h"
 
 #define TEXT_CHARS_MAX 1600
 #define MEDIA_MAX 10
@@ -50,6 +51,7 @@ void tw_add_callback(struct kanal_buffer *form, const char *name, const struct t
         kanal_buffer_byte(&url, '&');
         kanal_buffer_str(&url, rest);
     }
+    kanal_buffer_text(&url, TW_URL_AGAIN);
     kanal_form_add(form, name, kanal_buffer_view(&url));
     if (url.failed)
         form->failed = 1;

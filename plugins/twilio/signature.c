@@ -15,29 +15,32 @@ int tw_signature_read(unsigned char out[TW_MAC_BYTES], kanal_str header)
     return is_mac ? 0 : -1;
 }
 
+/* With the scheme's port where there is none, else without it. */
+static void append_other_port(struct kanal_buffer *out, kanal_str url, const struct kanal_url *parsed)
+{
+    size_t end = parsed->scheme.len + 3; /* of the authority */
+    while (end < url.len && !strchr("/?#", url.ptr[end]))
+        end++;
+    if (parsed->port.len > 0) {
+        kanal_buffer_append(out, url.ptr, end - parsed->port.len - 1);
+    } else {
+        kanal_buffer_append(out, url.ptr, end);
+        kanal_buffer_text(out, kanal_str_is(parsed->scheme, "https") ? ":443" : ":80");
+    }
+    kanal_buffer_str(out, kanal_str_from(url, end));
+}
+
 kanal_status tw_signature_url(struct kanal_buffer *out, kanal_str url, unsigned form)
 {
     struct kanal_url parsed;
     if (kanal_url_parse(url, &parsed) != 0)
         return KANAL_E_INVALID;
-    if (form == 0) {
+    if (form & 1)
+        append_other_port(out, url, &parsed);
+    else
         kanal_buffer_str(out, url);
-        return KANAL_OK;
-    }
-    const char *path = url.ptr + url.len; /* where the authority ends */
-    for (size_t i = parsed.scheme.len + 3; i < url.len; i++)
-        if (strchr("/?#", url.ptr[i])) {
-            path = url.ptr + i;
-            break;
-        }
-    kanal_str before = kanal_str_of(url.ptr, (size_t)(path - url.ptr));
-    if (parsed.port.len > 0) {
-        kanal_buffer_append(out, before.ptr, before.len - parsed.port.len - 1);
-    } else {
-        kanal_buffer_str(out, before);
-        kanal_buffer_text(out, kanal_str_is(parsed.scheme, "https") ? ":443" : ":80");
-    }
-    kanal_buffer_str(out, kanal_str_from(url, before.len));
+    if (form & 2)
+        kanal_buffer_text(out, TW_URL_AGAIN);
     return KANAL_OK;
 }
 

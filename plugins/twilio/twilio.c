@@ -5,6 +5,7 @@
 #include "kanal/sdk/url.h"
 #include "media.h"
 #include "outcome.h"
+#include "signature.h"
 #include "webhook.h"
 
 #define VERSION "1.0.0"
@@ -157,6 +158,7 @@ static void write_webhooks(struct kanal_buffer *form, kanal_str base, int32_t wa
         if (wanted) {
             kanal_buffer_str(&url, base);
             kanal_buffer_text(&url, urls[i][2]);
+            kanal_buffer_text(&url, TW_URL_AGAIN);
         }
         kanal_form_add(form, urls[i][0], kanal_buffer_view(&url));
         if (wanted)

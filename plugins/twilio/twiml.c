@@ -1,6 +1,7 @@
 #include "twiml.h"
 
 #include "kanal/sdk/url.h"
+#include "signature.h"
 
 void tw_xml(struct kanal_buffer *out, kanal_str text)
 {
@@ -57,6 +58,7 @@ static void attribute_url(struct kanal_buffer *out, const char *name, kanal_str 
         kanal_form_add(&url, "f", from);
         kanal_form_add(&url, "t", to);
     }
+    kanal_buffer_text(&url, TW_URL_AGAIN);
     attribute(out, name, kanal_buffer_view(&url));
     if (url.failed)
         out->failed = 1;

@@ -1,5 +1,5 @@
-/* What Twilio signs is no MAC of the body alone, so the routes are open and the host's verify() is asked: first for the URL as it is
- * configured, then for its other form. A request is kept until then. */
+/* What Twilio signs is no MAC of the body alone, so the routes are open and the host's verify() is asked: first for the URL as it
+ * came, then for its other forms. A request is kept until then. */
 #include "webhook.h"
 
 #include "events.h"

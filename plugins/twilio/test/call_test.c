@@ -7,7 +7,8 @@
 #define VOICE_FORM                                                                                           \
     "CallSid=CA00000000000000000000000000000061&From=%2B14155551212&To=%2B14155550100&CallStatus=ringing&"   \
     "Direction=inbound"
-#define PARTIES "f=%2B14155551212&amp;t=%2B14155550100"
+#define AGAIN_XML "#rc=5&amp;rp=5xx,ct,rt"
+#define PARTIES "f=%2B14155551212&amp;t=%2B14155550100" AGAIN_XML
 
 static void expect_twiml(const char *more, const char *expected)
 {
@@ -32,7 +33,7 @@ Test(twiml, an_incoming_call_is_answered_as_the_settings_say)
                      "&lt;Ко&gt;</Say><Hangup/></Response>");
     expect_twiml(",\"calls\":{\"answer\":\"record\",\"greeting\":\"Hi\",\"message_s\":60}",
                  XML "<Response><Say>Hi</Say><Record playBeep=\"true\" maxLength=\"60\" action=\"" BASE
-                     "/hangup\" recordingStatusCallback=\"" BASE
+                     "/hangup" AGAIN_XML "\" recordingStatusCallback=\"" BASE
                      "/recording?k=voicemail&amp;d=in&amp;" PARTIES "\"/><Hangup/></Response>");
     expect_twiml(",\"calls\":{\"answer\":\"dial\",\"dial\":\"+14155550122\",\"ring_s\":30,\"record\":true}",
                  XML "<Response><Dial answerOnBridge=\"true\" timeout=\"30\" record=\"record-from-answer\" "

@@ -12,6 +12,7 @@
 #define OURS "+14155550100"
 #define CUSTOMER "+14155551212"
 #define ADDRESS "tel:" CUSTOMER
+#define AGAIN "#rc=5&rp=5xx,ct,rt"
 #define SID "SM00000000000000000000000000000051"
 #define OK_SENT                                                                                              \
     "{\"sid\":\"" SID                                                                                        \

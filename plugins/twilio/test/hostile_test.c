@@ -114,8 +114,12 @@ Test(hostile, invalid_utf8_is_replaced)
         post_form(host, "/", KANAL_LIT("MessageSid=SM00000000000000000000000000000012&From=%FF%FE&Body=x"))
             ->response.code,
         200);
+    cr_expect_eq(
+        post_form(host, "/", KANAL_LIT("MessageSid=SM00000000000000000000000000000013&From=a%00b&Body=x"))
+            ->response.code,
+        200);
     cr_expect_eq(fake_event_count(host), 1, "a sender of no characters is nobody");
-    cr_expect_eq(fake_metric(host, "events_ignored"), 1);
+    cr_expect_eq(fake_metric(host, "events_ignored"), 2);
     channel_free(host);
 }
 

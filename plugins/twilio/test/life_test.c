@@ -75,9 +75,9 @@ Test(registration, the_numbers_webhooks_are_set_and_taken_away)
     kanal_op op = fake_provision(host, BASE "/", 1);
     struct call call = call_only(host);
     EXPECT_TEXT(call.path, "IncomingPhoneNumbers/" NUMBER_SID ".json");
-    EXPECT_TEXT(call_text(&call, "SmsUrl"), BASE "/");
-    EXPECT_TEXT(call_text(&call, "VoiceUrl"), BASE "/voice");
-    EXPECT_TEXT(call_text(&call, "StatusCallback"), BASE "/call");
+    EXPECT_TEXT(call_text(&call, "SmsUrl"), BASE "/" AGAIN);
+    EXPECT_TEXT(call_text(&call, "VoiceUrl"), BASE "/voice" AGAIN);
+    EXPECT_TEXT(call_text(&call, "StatusCallback"), BASE "/call" AGAIN);
     EXPECT_TEXT(call_text(&call, "SmsMethod"), "POST");
     call_free(&call);
     fake_request_answer(host, 0, 200, "{\"sid\":\"" NUMBER_SID "\"}");

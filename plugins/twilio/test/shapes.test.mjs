@@ -36,18 +36,19 @@ async function sent(act) {
 }
 
 console.log('# npm twilio: the same requests');
-const status = `${base}/status?c=crm-1&p=1&n=1`, from = '+14155550100', to = '+14155551212', media = 'https://hub.example.com/m/a/b%20c?x=1';
+const again = '#rc=5&rp=5xx,ct,rt';
+const status = `${base}/status?c=crm-1&p=1&n=1${again}`, from = '+14155550100', to = '+14155551212', media = 'https://hub.example.com/m/a/b%20c?x=1';
 const expected = {
   text: await sent((client) => client.messages.create({ to, from, body: 'Да & <b>нет</b> +1=1%', statusCallback: status })),
   media: await sent((client) => client.messages.create({ to, from, mediaUrl: [media, media], statusCallback: status })),
   service: await sent((client) => client.messages.create({ to, from, messagingServiceSid: 'MG0a1b2c3d4e5f60718293a4b5c6d7e8f9', body: 'x', validityPeriod: 600, statusCallback: status })),
   content: await sent((client) => client.messages.create({ to, from, contentSid: 'HX0a1b2c3d4e5f60718293a4b5c6d7e8f9', contentVariables: '{"1":"a&b"}', statusCallback: status })),
-  call: await sent((client) => client.calls.create({ to, from, twiml: '<Response><Say>a</Say></Response>', statusCallback: `${base}/call?c=crm-1&p=1&n=1`,
+  call: await sent((client) => client.calls.create({ to, from, twiml: '<Response><Say>a</Say></Response>', statusCallback: `${base}/call?c=crm-1&p=1&n=1${again}`,
     statusCallbackEvent: ['ringing', 'answered', 'completed'] })),
-  recorded: await sent((client) => client.calls.create({ to, from, twiml: '<Response><Say>a</Say></Response>', statusCallback: `${base}/call?c=crm-1&p=1&n=1`, record: true,
-    recordingStatusCallback: `${base}/recording?c=crm-1&p=1&n=1&k=call&d=out&f=%2B14155550100&t=%2B14155551212`, statusCallbackEvent: ['ringing', 'answered', 'completed'] })),
-  number: await sent((client) => client.incomingPhoneNumbers('PN00000000000000000000000000000001').update({ smsUrl: `${base}/`, smsMethod: 'POST', voiceUrl: `${base}/voice`, voiceMethod: 'POST',
-    statusCallback: `${base}/call`, statusCallbackMethod: 'POST' })),
+  recorded: await sent((client) => client.calls.create({ to, from, twiml: '<Response><Say>a</Say></Response>', statusCallback: `${base}/call?c=crm-1&p=1&n=1${again}`, record: true,
+    recordingStatusCallback: `${base}/recording?c=crm-1&p=1&n=1&k=call&d=out&f=%2B14155550100&t=%2B14155551212${again}`, statusCallbackEvent: ['ringing', 'answered', 'completed'] })),
+  number: await sent((client) => client.incomingPhoneNumbers('PN00000000000000000000000000000001').update({ smsUrl: `${base}/${again}`, smsMethod: 'POST', voiceUrl: `${base}/voice${again}`, voiceMethod: 'POST',
+    statusCallback: `${base}/call${again}`, statusCallbackMethod: 'POST' })),
 };
 const ours = calls.map(({ form }) => [...new URLSearchParams(form)].map((pair) => pair.join('=')).sort().join('\n'));
 for (const [what, pairs] of Object.entries(expected)) if (!ours.includes(pairs.join('\n'))) complain(what, `no test sends what npm twilio sends: ${pairs}`);

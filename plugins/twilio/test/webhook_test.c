@@ -215,6 +215,11 @@ Test(signature, the_schemes_port_may_stand_in_the_url)
     cr_expect_eq(post_with(host, "/", FORM, form, signature)->response.code, 200);
     sign(signature, "https://hub.example.com:444/c/fake/", form);
     cr_expect_eq(post_with(host, "/", FORM, form, signature)->response.code, 401);
+    sign(signature, BASE "/" AGAIN, form);
+    cr_expect_eq(post_with(host, "/", FORM, form, signature)->response.code, 200,
+                 "with what asks for repetitions");
+    sign(signature, "https://hub.example.com:443/c/fake/" AGAIN, form);
+    cr_expect_eq(post_with(host, "/", FORM, form, signature)->response.code, 200);
     sign(signature, "https://other.example.com/c/fake/", form);
     cr_expect_eq(post_with(host, "/", FORM, form, signature)->response.code, 401);
     kanal_buffer_release(&buffer);
