@@ -162,6 +162,23 @@ Test(hostile, forms_that_are_none)
     channel_free(host);
 }
 
+Test(hostile, what_is_too_deep_or_too_large_is_refused)
+{
+    struct fake_host *host = channel_new(NULL);
+    struct kanal_buffer out = { 0 };
+    for (int i = 0; i < 5000; i++)
+        kanal_buffer_text(&out, "[{\"data\":");
+    cr_expect_eq(post_json(host, "/events", kanal_buffer_view(&out))->response.code, 400);
+    kanal_buffer_clear(&out);
+    kanal_buffer_text(&out, "Body=");
+    for (int i = 0; i < 256 * 1024; i++)
+        kanal_buffer_byte(&out, 'x');
+    cr_expect_eq(post_form(host, "/", kanal_buffer_view(&out))->response.code, 413);
+    cr_expect_eq(fake_event_count(host), 0);
+    kanal_buffer_release(&out);
+    channel_free(host);
+}
+
 Test(hostile, long_texts_stay_within_the_contract)
 {
     struct kanal_buffer out = { 0 };
