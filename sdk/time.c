@@ -244,6 +244,35 @@ static int parse_imf_date(kanal_str text, struct moment *ret)
            take(&text, " GMT") && text.len == 0;
 }
 
+/* " +0300" or " GMT" at the end. */
+static int take_zone(kanal_str *text, int64_t *ret_ms)
+{
+    int32_t hours, minutes;
+    *ret_ms = 0;
+    if (take(text, " GMT"))
+        return text->len == 0;
+    int negative = take(text, " -");
+    if ((!negative && !take(text, " +")) || !take_digits(text, 2, &hours) ||
+        !take_digits(text, 2, &minutes) || hours > 23 || minutes > 59)
+        return 0;
+    *ret_ms = (int64_t)(hours * 60 + minutes) * (negative ? -60000 : 60000);
+    return text->len == 0;
+}
+
+kanal_status kanal_time_parse_mail(kanal_str text, int64_t *ret_ms)
+{
+    struct moment m = { 0 };
+    int64_t ms, offset_ms;
+    if (take_weekday(&text, 0) && !take(&text, ", "))
+        return KANAL_E_INVALID;
+    if ((!take_digits(&text, 2, &m.day) && !take_digits(&text, 1, &m.day)) || !take(&text, " ") ||
+        !take_month(&text, &m) || !take(&text, " ") || !take_digits(&text, 4, &m.year) || !take(&text, " ") ||
+        !take_clock(&text, &m) || !take_zone(&text, &offset_ms) || ms_from_moment(&m, &ms) != KANAL_OK)
+        return KANAL_E_INVALID;
+    *ret_ms = ms - offset_ms;
+    return KANAL_OK;
+}
+
 /* "Sunday, 06-Nov-94 08:49:37 GMT": a year that seems more than 50 years ahead is a past one (RFC 9110, 5.6.7). */
 static int parse_rfc850_date(kanal_str text, int64_t now_ms, struct moment *ret)
 {

@@ -26,6 +26,7 @@ const struct cap_name cap_names[] = {
     { KANAL_CAP_REPLY, "reply" },
     { KANAL_CAP_TYPING, "typing" },
     { KANAL_CAP_READ, "read" },
+    { KANAL_CAP_CALL, "call" },
     { KANAL_CAP_DELIVERED_RECEIPT, "delivered_receipt" },
     { KANAL_CAP_READ_RECEIPT, "read_receipt" },
     { KANAL_CAP_IDEMPOTENT, "idempotent" },

@@ -69,6 +69,7 @@ static kanal_caps verb_cap(kanal_str verb)
            : kanal_str_is(verb, "message.react")  ? KANAL_CAP_REACT
            : kanal_str_is(verb, "message.read")   ? KANAL_CAP_READ
            : kanal_str_is(verb, "typing.start")   ? KANAL_CAP_TYPING
+           : kanal_str_is(verb, "call.start")     ? KANAL_CAP_CALL
            : kanal_str_is(verb, "message.send")   ? ~(kanal_caps)0
                                                   : 0;
 }

@@ -142,6 +142,8 @@ struct part_range {
 };
 #define PARTS_MAX 64u
 uint32_t parts_split(yyjson_val *content, kanal_caps caps, struct part_range ret_parts[PARTS_MAX]);
+/* All of the content as one part: a call says it in one go. 0: there is none. */
+uint32_t parts_whole(yyjson_val *content, struct part_range ret_parts[PARTS_MAX]);
 /* The delivery's data: {"content":[…], …the command's own members}. */
 void parts_write(yyjson_val *command, const struct part_range *, struct kanal_buffer *out);
 /* The first content type that the channel cannot show, or absent. */

@@ -352,7 +352,9 @@ static int job_read(struct job *job, const struct js_delivered *delivered)
     if (address.len > 0 && address_normalise(address, &job->address) != 0)
         return -1;
     yyjson_val *content = kanal_json_at(job->command, "content");
-    if (content)
+    if (content && kanal_str_is(verb, "call.start"))
+        job->parts = parts_whole(content, job->ranges);
+    else if (content)
         job->parts = parts_split(content, job->channel->plugin->descriptor.caps, job->ranges);
     job->part = 1;
     replay_read(delivered->in, job->replay);

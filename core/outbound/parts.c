@@ -67,6 +67,12 @@ uint32_t parts_split(yyjson_val *content, kanal_caps caps, struct part_range ret
     return count;
 }
 
+uint32_t parts_whole(yyjson_val *content, struct part_range ret_parts[PARTS_MAX])
+{
+    ret_parts[0] = (struct part_range){ 0, (uint32_t)yyjson_arr_size(content) };
+    return ret_parts[0].end > 0;
+}
+
 void parts_write(yyjson_val *command, const struct part_range *range, struct kanal_buffer *out)
 {
     /* These are the core's business, not the provider's. */

@@ -104,6 +104,7 @@ typedef uint64_t kanal_caps;
 #define KANAL_CAP_REPLY (UINT64_C(1) << 35)           /* reply_to */
 #define KANAL_CAP_TYPING (UINT64_C(1) << 36)          /* typing.start */
 #define KANAL_CAP_READ (UINT64_C(1) << 37) /* message.read: tells the customer that theirs was read */
+#define KANAL_CAP_CALL (UINT64_C(1) << 38) /* call.start: calls the customer, says the texts */
 #define KANAL_CAP_DELIVERED_RECEIPT (UINT64_C(1) << 48) /* the channel reports message.delivered */
 #define KANAL_CAP_READ_RECEIPT (UINT64_C(1) << 49)      /* the channel reports message.read */
 #define KANAL_CAP_IDEMPOTENT                                                                                 \

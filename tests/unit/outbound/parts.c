@@ -32,6 +32,15 @@ Test(parts, a_choice_belongs_to_the_text_before_it)
     cr_assert_eq(parts[1].end, 3);
 }
 
+Test(parts, a_call_says_all_of_it_in_one_go)
+{
+    struct part_range parts[PARTS_MAX];
+    cr_assert_eq(parts_whole(parse("[" TEXT "," TEXT "," TEXT "]"), parts), 1);
+    cr_assert_eq(parts[0].first, 0);
+    cr_assert_eq(parts[0].end, 3);
+    cr_assert_eq(parts_whole(parse("[]"), parts), 0);
+}
+
 Test(parts, one_choice_a_message)
 {
     struct part_range parts[PARTS_MAX];

@@ -119,6 +119,34 @@ Test(time, rfc3339_forms)
     }
 }
 
+Test(time, mail_dates)
+{
+    static const char *const wrong[] = { "",
+                                         "Sat, 21 Nov 2026 20:53:05",
+                                         "Sat 21 Nov 2026 20:53:05 +0000",
+                                         "Sat, 21 Nov 2026 20:53:05 +00:00",
+                                         "Sat, 21 Nov 2026 20:53:05 +2400",
+                                         "Sat, 21 Nov 2026 20:53:05 +0000 ",
+                                         "Sat, 31 Feb 2026 20:53:05 +0000",
+                                         "Sat, 21 nov 2026 20:53:05 +0000",
+                                         "Sat, 21 Nov 26 20:53:05 +0000",
+                                         "Sat, 21 Nov 2026 20:53 +0000" };
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } right[] = { { "Sat, 21 Nov 2026 20:53:05 +0000", INT64_C(1795294385000) },
+                  { "Sat, 21 Nov 2026 23:53:05 +0300", INT64_C(1795294385000) },
+                  { "21 Nov 2026 15:23:05 -0530", INT64_C(1795294385000) },
+                  { "Thu, 1 Jan 1970 00:00:01 GMT", 1000 } };
+    int64_t ms = 0;
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
+        cr_expect_eq(kanal_time_parse_mail(kanal_str_c(right[i].text), &ms), 0, "%s", right[i].text);
+        cr_expect_eq(ms, right[i].ms, "%s is %lld", right[i].text, (long long)ms);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        cr_expect_eq(kanal_time_parse_mail(kanal_str_c(wrong[i]), &ms), KANAL_E_INVALID, "%s", wrong[i]);
+}
+
 Test(time, retry_after)
 {
     static const int64_t now_ms = 784111777000; /* 1994-11-06T08:49:37Z */

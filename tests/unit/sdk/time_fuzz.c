@@ -24,6 +24,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         kanal_time_http(&out, ms);
         check(kanal_time_retry_after(kanal_str_from(kanal_buffer_view(&out), 24), 0, &wait_ms) == KANAL_OK);
     }
+    if (kanal_time_parse_mail(text, &ms) == KANAL_OK && ms >= -62135596800000 && ms <= 253402300799999) {
+        kanal_buffer_clear(&out);
+        kanal_time_http(&out, ms);
+        check(kanal_time_parse_mail(kanal_buffer_view(&out), &again) == KANAL_OK && again == ms);
+    }
     kanal_time_retry_after(text, 1795294385412, &wait_ms);
     if (kanal_time_parse_duration(text, &any) == KANAL_OK)
         check(any >= 0);

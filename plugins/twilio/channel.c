@@ -1,0 +1,118 @@
+#include "channel.h"
+
+#include "kanal/sdk/member.h"
+
+static char *dup_trimmed(kanal_str url)
+{
+    while (url.len > 0 && url.ptr[url.len - 1] == '/')
+        url.len--;
+    return kanal_str_dup(url);
+}
+
+/* A text of the settings that may be missing. 0: out of memory. */
+static int take(char **out, yyjson_val *object, const char *name)
+{
+    kanal_str text = kanal_json_text_at(object, name);
+    *out = text.len > 0 ? kanal_str_dup(text) : NULL;
+    return text.len == 0 || *out;
+}
+
+static void take_sid(char out[TW_SID_BYTES + 1], yyjson_val *root, const char *name)
+{
+    kanal_str sid = kanal_json_text_at(root, name);
+    if (sid.len == TW_SID_BYTES)
+        memcpy(out, sid.ptr, TW_SID_BYTES);
+}
+
+static int choose(yyjson_val *object, const char *name, const char *const *words)
+{
+    for (int i = 0; words[i]; i++)
+        if (kanal_str_is(kanal_json_text_at(object, name), words[i]))
+            return i;
+    return 0;
+}
+
+static int take_texts(struct tw_settings *settings, yyjson_val *root, yyjson_val *calls)
+{
+    return settings->api_url && take(&settings->from, root, "from") &&
+           take(&settings->language, root, "language") && take(&settings->voice, root, "voice") &&
+           take(&settings->greeting, calls, "greeting") && take(&settings->dial, calls, "dial");
+}
+
+static const char *find_fault(const struct tw_settings *settings)
+{
+    if (strncmp(settings->api_url, "http://", 7) != 0 && strncmp(settings->api_url, "https://", 8) != 0)
+        return "api_url is no http or https URL";
+    if (!settings->account[0])
+        return "account_sid is required: AC and 32 hexadecimal digits";
+    if (!settings->from && !settings->service[0])
+        return "from or messaging_service_sid is required: who the messages are from";
+    if (settings->answer == TW_ANSWER_DIAL && !settings->dial)
+        return "calls.dial is required where calls.answer is dial";
+    if (settings->answer == TW_ANSWER_SAY && !settings->greeting)
+        return "calls.greeting is required where calls.answer is say";
+    return NULL;
+}
+
+int tw_settings_read(struct tw_settings *settings, kanal_str json, const char **ret_error)
+{
+    static const char *const ways[] = { "auto", "mms", "link", NULL };
+    static const char *const answers[] = { "reject", "say", "record", "dial", NULL };
+    memset(settings, 0, sizeof *settings);
+    yyjson_doc *document = kanal_json_parse(json);
+    yyjson_val *root = yyjson_doc_get_root(document), *calls = kanal_json_at(root, "calls");
+    settings->api_url = dup_trimmed(kanal_json_text_at(root, "api_url"));
+    take_sid(settings->account, root, "account_sid");
+    take_sid(settings->api_key, root, "api_key_sid");
+    take_sid(settings->service, root, "messaging_service_sid");
+    take_sid(settings->number_sid, root, "number_sid");
+    settings->media = (enum tw_media_way)choose(root, "media", ways);
+    settings->answer = (enum tw_answer)choose(calls, "answer", answers);
+    settings->validity_s = kanal_json_int_at(root, "validity_s", 0);
+    settings->ring_s = kanal_json_int_at(calls, "ring_s", 20);
+    settings->message_s = kanal_json_int_at(calls, "message_s", 120);
+    settings->records = kanal_json_bool_at(calls, "record");
+    int is_complete = take_texts(settings, root, calls);
+    yyjson_doc_free(document);
+    *ret_error = is_complete ? find_fault(settings) : "out of memory";
+    if (!is_complete)
+        return KANAL_E_INTERNAL;
+    return *ret_error ? KANAL_E_INVALID : 0;
+}
+
+void tw_settings_release(struct tw_settings *settings)
+{
+    free(settings->api_url);
+    free(settings->from);
+    free(settings->language);
+    free(settings->voice);
+    free(settings->greeting);
+    free(settings->dial);
+    memset(settings, 0, sizeof *settings);
+}
+
+void tw_channel_health(struct kanal_channel *channel, uint32_t ill, kanal_status status, kanal_str reason)
+{
+    uint32_t before = channel->ills;
+    channel->ills = status == KANAL_OK ? before & ~ill : before | ill;
+    if (channel->ills == before || (channel->ills != 0 && status == KANAL_OK))
+        return;
+    channel->host->health(channel->host, status, reason);
+}
+
+void tw_log(struct kanal_channel *channel, kanal_op cause, int32_t level, const char *text, kanal_str detail)
+{
+    struct kanal_buffer line = { 0 };
+    kanal_buffer_text(&line, text);
+    if (detail.len > 0)
+        kanal_buffer_text(&line, ": ");
+    kanal_buffer_str(&line, kanal_str_of(detail.ptr, detail.len < 512 ? detail.len : 512));
+    if (!line.failed)
+        channel->host->log(channel->host, cause, level, kanal_buffer_view(&line));
+    kanal_buffer_release(&line);
+}
+
+void tw_count(struct kanal_channel *channel, const char *metric)
+{
+    channel->host->metric_add(channel->host, kanal_str_c(metric), 1, NULL, 0);
+}
