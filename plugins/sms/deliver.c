@@ -461,29 +461,40 @@ static void begin(struct sms_delivery *delivery, uint32_t attempt)
         sms_outgoing_pump(channel);
 }
 
+/* What is wrong for good is said whether there is a bind or not. */
+static kanal_status check(struct sms_delivery *delivery, const kanal_delivery *wanted, int32_t *ret_scope)
+{
+    kanal_status status = prepare(delivery, wanted);
+    *ret_scope = KANAL_SCOPE_MESSAGE;
+    if (status != KANAL_OK)
+        return status;
+    if (sms_destination(&delivery->destination, wanted->address,
+                        kanal_str_c(delivery->channel->settings.region)) == KANAL_OK)
+        return KANAL_OK;
+    *ret_scope = KANAL_SCOPE_RECIPIENT;
+    delivery->wish.error_code = "recipient_unknown";
+    delivery->wish.reason = "the address is no telephone number";
+    return KANAL_E_REJECTED;
+}
+
 void sms_deliver(struct kanal_channel *channel, kanal_op op, const kanal_delivery *wanted)
 {
     const kanal_host *host = channel->host;
-    const char *later = why_not_now(channel);
+    int32_t scope;
     if (!kanal_str_is(wanted->type, "message.send")) {
         refuse(host, op, KANAL_FAILED, KANAL_SCOPE_MESSAGE, "unsupported_verb", "an SMS can only be sent");
         return;
     }
-    if (later) {
-        refuse(host, op, KANAL_RETRY, KANAL_SCOPE_CHANNEL, "unavailable", later);
-        return;
-    }
     struct sms_delivery *delivery = delivery_new(channel, op, wanted);
-    kanal_status status = delivery ? prepare(delivery, wanted) : KANAL_E_INTERNAL;
-    if (status == KANAL_E_REJECTED) {
-        refuse(host, op, KANAL_FAILED, KANAL_SCOPE_MESSAGE, delivery->wish.error_code, delivery->wish.reason);
-    } else if (status != KANAL_OK) {
+    kanal_status status = delivery ? check(delivery, wanted, &scope) : KANAL_E_INTERNAL;
+    const char *later = why_not_now(channel);
+    if (status == KANAL_E_REJECTED)
+        refuse(host, op, KANAL_FAILED, scope, delivery->wish.error_code, delivery->wish.reason);
+    else if (status != KANAL_OK)
         refuse(host, op, KANAL_FAILED, KANAL_SCOPE_MESSAGE, "internal", "out of memory");
-    } else if (sms_destination(&delivery->destination, wanted->address,
-                               kanal_str_c(channel->settings.region)) != KANAL_OK) {
-        refuse(host, op, KANAL_FAILED, KANAL_SCOPE_RECIPIENT, "recipient_unknown",
-               "the address is no telephone number");
-    } else {
+    else if (later)
+        refuse(host, op, KANAL_RETRY, KANAL_SCOPE_CHANNEL, "unavailable", later);
+    else {
         begin(delivery, wanted->attempt);
         return;
     }

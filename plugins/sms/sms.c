@@ -5,8 +5,6 @@
 
 /* ---- The facts ---- */
 
-#define OCTET "\"type\":\"integer\",\"minimum\":0,\"maximum\":255"
-
 static const char settings_schema[] =
     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"api_url\",\"system_id\"],"
     "\"properties\":{"
@@ -23,8 +21,14 @@ static const char settings_schema[] =
     "the provider's own.\"},"
     "\"default_region\":{\"type\":\"string\",\"pattern\":\"^[A-Z]{2}$\","
     "\"description\":\"Country of numbers without a country code: RU.\"},"
-    "\"source_ton\":{" OCTET "},\"source_npi\":{" OCTET "},"
-    "\"destination_ton\":{" OCTET "},\"destination_npi\":{" OCTET "},"
+    "\"source_ton\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":255,"
+    "\"description\":\"Type of number of the sender; absent: by the number's form.\"},"
+    "\"source_npi\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":255,"
+    "\"description\":\"Numbering plan of the sender; absent: by the number's form.\"},"
+    "\"destination_ton\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":255,"
+    "\"description\":\"Type of number of recipients; absent: by the number's form.\"},"
+    "\"destination_npi\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":255,"
+    "\"description\":\"Numbering plan of recipients; absent: by the number's form.\"},"
     "\"window\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":200,\"default\":10,"
     "\"description\":\"How many messages may be unanswered by the SMS centre at a time.\"},"
     "\"enquire_link\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":3600,\"default\":30,"
@@ -45,10 +49,9 @@ static const char settings_schema[] =
     "\"description\":\"How ids of answers and of receipts go together.\"},"
     "\"validity\":{\"type\":\"string\",\"maxLength\":32,"
     "\"description\":\"How long the SMS centre tries: PT4H, P2D; absent: the provider's own time. A command "
-    "that "
-    "expires sooner shortens it.\"},"
-    "\"retry_statuses\":{\"type\":\"array\",\"maxItems\":16,\"uniqueItems\":true,"
-    "\"items\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":4294967295},"
+    "that expires sooner shortens it.\"},"
+    "\"retry_statuses\":{\"type\":\"array\",\"maxItems\":16,\"uniqueItems\":true,\"items\":{\"type\":"
+    "\"integer\",\"minimum\":1,\"maximum\":4294967295},"
     "\"description\":\"The provider's own command_status values that mean: later.\"},"
     "\"dedupe_window\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":86400,\"default\":300,"
     "\"description\":\"Seconds within which the same text from the same number may be a repetition.\"},"
