@@ -32,6 +32,8 @@ static int read_url(struct sms_settings *settings, kanal_str url)
     size_t n = 0;
     while (n < rest.len && rest.ptr[n] != (is_bracketed ? ']' : ':'))
         n++;
+    if (is_bracketed && n == rest.len)
+        return -1;
     kanal_str host = is_bracketed ? kanal_str_of(rest.ptr + 1, n > 0 ? n - 1 : 0) : kanal_str_of(rest.ptr, n);
     kanal_str tail = kanal_str_from(rest, is_bracketed ? n + 1 : n);
     int64_t port = settings->use_tls ? PORT_TLS : PORT_PLAIN;
@@ -195,7 +197,8 @@ static void on_timer(void *user, kanal_status status)
     struct kanal_channel *channel = timer->channel;
     void (*fired)(struct kanal_channel *) = timer->fired;
     timer->op = 0;
-    if (status == KANAL_OK && fired)
+    /* The host's own end of the time to stop in is one too. */
+    if (fired && (status == KANAL_OK || timer == &channel->drain))
         fired(channel);
     sms_let_go(channel);
 }

@@ -7,7 +7,7 @@
 
 #define CONNECT_TIMEOUT_MS 15000u
 #define CREDIT_BYTES 65536u
-#define UNDER_WAY_MAX 64u /* messages of the SMS centre that are being stored; more are not read */
+#define UNDER_WAY_MAX 256u /* messages of the SMS centre that are being stored; more are not read */
 #define TICK_MS 1000u
 #define UNBIND_TIMEOUT_MS 2000u
 #define SETTLED_MS 30000 /* a bind that lasted so long was a good one */
@@ -306,7 +306,9 @@ static void read_on(struct kanal_channel *channel)
     struct sms_header header;
     size_t at = 0;
     int found = 0;
-    while (link->stream == stream && link->state != SMS_LINK_CLOSING) {
+    link->is_reading = 1;
+    while (link->stream == stream && link->state != SMS_LINK_CLOSING &&
+           channel->incoming.under_way < UNDER_WAY_MAX) {
         kanal_str rest = kanal_str_from(kanal_buffer_view(&link->in), at);
         found = sms_header_read(&header, rest);
         if (found != 1)
@@ -315,6 +317,7 @@ static void read_on(struct kanal_channel *channel)
              kanal_str_of(rest.ptr + SMS_PDU_HEADER_BYTES, header.length - SMS_PDU_HEADER_BYTES));
         at += header.length;
     }
+    link->is_reading = 0;
     if (found < 0) {
         sms_count(channel, "streams_garbled");
         say(channel, SMS_GENERIC_NACK | SMS_RESPONSE, SMS_INVALID_COMMAND_LENGTH, 0);
@@ -337,15 +340,18 @@ static void on_data(struct kanal_channel *channel, kanal_op stream, kanal_str by
         sms_link_close(channel, KANAL_E_INTERNAL, "out of memory");
         return;
     }
-    read_on(channel);
     link->owed += (uint32_t)bytes.len;
     sms_link_resume(channel);
 }
 
+/* Called again by what it reads; then the loop that reads goes on by itself. */
 void sms_link_resume(struct kanal_channel *channel)
 {
     struct sms_link *link = &channel->link;
-    if (link->stream == 0 || link->owed == 0 || channel->incoming.under_way >= UNDER_WAY_MAX)
+    if (link->stream == 0 || link->owed == 0 || link->is_reading)
+        return;
+    read_on(channel);
+    if (link->stream == 0 || channel->incoming.under_way >= UNDER_WAY_MAX)
         return;
     link->streams->credit(channel->host, link->stream, link->owed);
     link->owed = 0;

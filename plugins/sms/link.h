@@ -38,7 +38,7 @@ struct sms_link {
     uint32_t session; /* which bind this is: another number after each */
     uint32_t failures;
     uint32_t owed; /* bytes of credit that are held back while too much is under way */
-    int is_enquiring, is_refused;
+    int is_enquiring, is_refused, is_reading;
     int64_t bound_ms, heard_ms; /* bound_ms: 0: this stream never was */
     kanal_status closed;        /* why it was closed by us, for the channel's health … */
     char words[160];            /* … and in words */

@@ -175,8 +175,9 @@ static void tell(struct kanal_channel *channel, struct sms_group *group)
     struct kanal_batch batch = { 0 };
     struct kanal_buffer bytes = { 0 };
     sms_group_join(group, &bytes);
-    snprintf(key, sizeof key, "mo-long:%016llx:%lld", (unsigned long long)group->id,
-             (long long)group->first_ms);
+    snprintf(key, sizeof key, "mo-long:%016llx:%lld:%016llx", (unsigned long long)group->id,
+             (long long)group->first_ms,
+             (unsigned long long)sms_hash(SMS_HASH_START, kanal_buffer_view(&bytes)));
     const struct sms_arrival arrival = { .source_ton = group->source_ton,
                                          .source = kanal_str_c(group->source),
                                          .destination_ton = group->destination_ton,
