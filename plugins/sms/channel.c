@@ -77,7 +77,7 @@ static uint32_t number(yyjson_val *root, const char *key, int64_t min, int64_t m
 static void read_numbers(struct sms_settings *settings, yyjson_val *root)
 {
     settings->window = number(root, "window", 1, 200, 10);
-    settings->max_segments = number(root, "max_segments", 1, SMS_SEGMENTS_MAX, 20);
+    settings->max_segments = number(root, "max_segments", 1, SMS_SEGMENTS_MAX, 21);
     settings->enquire_ms = number(root, "enquire_link", 0, 3600, 30) * 1000;
     settings->response_ms = number(root, "response_timeout", 1, 300, 30) * 1000;
     settings->dedupe_ms = number(root, "dedupe_window", 1, 86400, 300) * 1000;

@@ -90,9 +90,18 @@ struct sms_group *sms_groups_add(struct sms_groups *groups, uint64_t id, const s
     return group;
 }
 
+/* Half of what it is as JSON, at most: names and numbers, and a digest a piece. */
+static size_t weight_of(const struct sms_groups *groups)
+{
+    size_t weight = groups->bytes;
+    for (const struct sms_group *group = groups->first; group; group = group->next)
+        weight += 200 + group->total * (size_t)10;
+    return weight;
+}
+
 struct sms_group *sms_groups_excess(const struct sms_groups *groups)
 {
-    if (groups->count < SMS_GROUPS_MAX && groups->bytes < SMS_GROUPS_BYTES_MAX)
+    if (groups->count < SMS_GROUPS_MAX && weight_of(groups) < SMS_GROUPS_BYTES_MAX)
         return NULL;
     for (struct sms_group *group = groups->first; group; group = group->next) {
         if (group->is_done)

@@ -10,7 +10,7 @@
 #include "text.h"
 
 #define SMS_GROUPS_MAX 48u
-#define SMS_GROUPS_BYTES_MAX 100000u /* of text; as JSON twice that: a value of the state holds 256 KiB */
+#define SMS_GROUPS_BYTES_MAX 100000u /* as JSON twice that: a value of the state holds 256 KiB */
 
 struct sms_piece {
     int is_there;
@@ -32,7 +32,7 @@ struct sms_group {
 struct sms_groups { /* a zeroed one is empty */
     struct sms_group *first;
     uint32_t count;
-    size_t bytes;
+    size_t bytes; /* of text */
 };
 
 void sms_groups_release(struct sms_groups *);

@@ -36,22 +36,31 @@ static void write_key(char key[SMS_KEY_BYTES], const struct sms_message *message
     kanal_buffer_release(&source);
 }
 
+/* The place of the content, or the one that was quiet for longest of those that it may have. */
+static struct sms_recent *find_place(struct sms_recent places[SMS_RECENT_PLACES], uint64_t content)
+{
+    struct sms_recent *set = &places[content / 7 % (SMS_RECENT_PLACES / SMS_RECENT_WAYS) * SMS_RECENT_WAYS];
+    struct sms_recent *oldest = set;
+    for (size_t i = 0; i < SMS_RECENT_WAYS; i++) {
+        if (set[i].content == content)
+            return &set[i];
+        if (set[i].seen_ms < oldest->seen_ms)
+            oldest = &set[i];
+    }
+    return oldest;
+}
+
 struct sms_recent *sms_recent_find(struct sms_recent places[SMS_RECENT_PLACES],
                                    const struct sms_message *message, uint32_t session, int64_t now_ms,
                                    uint32_t window_ms, char key[SMS_KEY_BYTES])
 {
     uint64_t content = content_of(message);
-    struct sms_recent *recent = &places[0];
-    for (size_t i = 0; i < SMS_RECENT_PLACES; i++) {
-        if (places[i].content == content) {
-            recent = &places[i];
-            break;
-        }
-        if (places[i].seen_ms < recent->seen_ms)
-            recent = &places[i]; /* the one that was quiet for longest gives way */
-    }
-    if (recent->content != content || now_ms - recent->seen_ms >= window_ms)
-        *recent = (struct sms_recent){ .content = content, .window = now_ms / window_ms };
+    struct sms_recent *recent = find_place(places, content);
+    int is_fresh = recent->content != 0 && now_ms - recent->seen_ms < window_ms;
+    if (recent->content != content || !is_fresh)
+        *recent = (struct sms_recent){ .content = content,
+                                       .window = now_ms / window_ms,
+                                       .number = is_fresh ? (uint32_t)now_ms | 1u << 31 : 0 };
     else if (recent->session == session &&
              (recent->state == STORED ||
               (recent->state == PENDING && now_ms - recent->seen_ms < SMS_REPEAT_AFTER_MS)))

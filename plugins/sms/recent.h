@@ -3,12 +3,16 @@
  * SMPP gives messages from telephones no id. What says "the same again" is the content within a time window, but a customer who answers "yes" to two
  * questions sends the same content twice. An SMS centre repeats a message when it did not hear our answer: because it was a refusal, or because
  * the bind broke. So a message with content that was acknowledged on this very bind, or is on its way to be, is another message and gets the next
- * number; any other one is the same. The key is made of source, destination, content, window and number, so that it is the same after a restart too. */
+ * number; any other one is the same. The key is made of source, destination, content, window and number, so that it is the same after a restart too.
+ *
+ * Places are found by the content's hash, 8 for each. Where a fresh one has to give way, what it knew is lost, and the newcomer gets a number that
+ * nobody had: rather twice than not at all. */
 #ifndef SMS_RECENT_H
 #define SMS_RECENT_H
 #include "pdu.h"
 
-#define SMS_RECENT_PLACES 512u
+#define SMS_RECENT_WAYS 8u
+#define SMS_RECENT_PLACES (256u * SMS_RECENT_WAYS)
 #define SMS_KEY_BYTES 160u
 #define SMS_REPEAT_AFTER_MS 10000 /* who has no answer for so long asks again */
 

@@ -41,7 +41,7 @@ static const char settings_schema[] =
     "\"description\":\"Send what is ISO 8859-1 but not GSM 7 bit as data_coding 3 instead of UCS-2.\"},"
     "\"long_messages\":{\"enum\":[\"udh8\",\"udh16\",\"sar\",\"payload\"],\"default\":\"udh8\","
     "\"description\":\"How the segments of a long message are joined.\"},"
-    "\"max_segments\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":255,\"default\":20,"
+    "\"max_segments\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":255,\"default\":21,"
     "\"description\":\"A text that takes more is refused: each is paid for.\"},"
     "\"receipts\":{\"type\":\"boolean\",\"default\":true,"
     "\"description\":\"Ask for delivery receipts.\"},"

@@ -1,4 +1,6 @@
 /* What the SMS centre sends: messages, receipts, segments; the answer comes when it is stored. */
+#include <stdio.h>
+
 #include "test/capture.h"
 
 static void expect_answer(struct fake_host *host, uint32_t command, uint32_t status, uint32_t sequence)
@@ -253,6 +255,47 @@ Test(segments, what_stays_incomplete_is_told)
     EXPECT_TEXT(event_value(host, 0, "message/provider/missing_segments"), "2");
     fake_advance(host, 300000);
     cr_expect_eq(fake_event_count(host), 1);
+    channel_free(host);
+}
+
+/* Long ones, whose pieces are many: what is stored fits into a value of the state, whatever comes. */
+Test(segments, the_longest_messages_fit)
+{
+    struct fake_host *host = channel_bound(NULL);
+    char text[146] = { 5, 0, 3, 0, (char)255, 0 };
+    struct sms_message message = message_of("");
+    memset(text + 6, 'x', sizeof text - 6);
+    message.text = kanal_str_of(text, sizeof text);
+    message.esm_class = SMS_CLASS_UDH;
+    uint32_t sequence = 1;
+    for (int reference = 0; reference < 12; reference++) {
+        for (int number = 1; number <= 255; number++, sequence++) {
+            text[3] = (char)reference;
+            text[5] = (char)number;
+            say_message(host, sequence, &message);
+            expect_answer(host, SMS_DELIVER_SM, SMS_OK, sequence);
+        }
+    }
+    cr_expect_eq(fake_event_count(host), 12);
+    for (size_t i = 0; i < fake_event_count(host); i++)
+        cr_expect_eq(strlen(event_value(host, i, "message/content/0/text")), 255 * 140);
+    channel_free(host);
+}
+
+Test(incoming, more_contents_than_places_are_told_rather_twice)
+{
+    struct fake_host *host = channel_bound(NULL);
+    for (uint32_t i = 0; i < 6000; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "%u", i % 3000); /* each twice, with 3,000 between */
+        const struct sms_message message = message_of(text);
+        say_message(host, i + 1, &message);
+        if (i == 2999)
+            fake_advance(host, 1000);
+    }
+    cr_assert_eq(fake_event_count(host), 6000);
+    for (size_t i = 0; i < 3000; i++)
+        expect_key(host, i, i + 3000, 0);
     channel_free(host);
 }
 
