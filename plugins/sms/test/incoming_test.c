@@ -244,6 +244,20 @@ Test(segments, without_the_state_they_come_again)
     channel_free(host);
 }
 
+Test(segments, another_replica_was_faster)
+{
+    struct fake_host *host = channel_bound(NULL);
+    say_segment(host, 1, 7, 3, 1, "one ");
+    expect_answer(host, SMS_DELIVER_SM, SMS_OK, 1);
+    fake_fail_call(host, fake_call_count(host), KANAL_E_REJECTED);
+    say_segment(host, 2, 7, 3, 2, "two ");
+    cr_assert_str_eq(fake_failed_call(host), "state_put");
+    expect_answer(host, SMS_DELIVER_SM, SMS_OK, 2); /* read anew, and written */
+    say_segment(host, 3, 7, 3, 3, "three");
+    expect_text(host, 0, "one two three");
+    channel_free(host);
+}
+
 Test(segments, what_stays_incomplete_is_told)
 {
     struct fake_host *host = channel_bound(SETTINGS(",\"reassembly_timeout\":60"));
@@ -293,7 +307,7 @@ Test(incoming, more_contents_than_places_are_told_rather_twice)
         if (i == 2999)
             fake_advance(host, 1000);
     }
-    cr_assert_eq(fake_event_count(host), 6000);
+    cr_assert_eq(fake_event_count(host), 6000, "%zu events", fake_event_count(host));
     for (size_t i = 0; i < 3000; i++)
         expect_key(host, i, i + 3000, 0);
     channel_free(host);
