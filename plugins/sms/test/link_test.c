@@ -189,6 +189,24 @@ Test(lease, only_the_holder_binds)
     channel_free(host);
 }
 
+Test(lease, who_starts_without_it_waits)
+{
+    static const char *const secrets[][2] = { { "password", PASSWORD } };
+    const struct fake_options options = { .settings = SETTINGS(",\"single_bind\":true"),
+                                          .secrets = secrets,
+                                          .secret_count = 1,
+                                          .flags = FAKE_CREATE_ONLY };
+    struct fake_host *host = fake_new_with(kanal_plugin_v1(), &options);
+    cr_assert_not_null(host);
+    fake_lease_hold(host, 0);
+    fake_start(host);
+    fake_advance(host, 60000);
+    cr_expect_eq(fake_stream_count(host), 0);
+    fake_lease_hold(host, 1);
+    cr_expect_eq(fake_stream_count(host), 1);
+    channel_free(host);
+}
+
 /* ---- The end ---- */
 
 Test(stop, with_everything_under_way)
