@@ -4,14 +4,14 @@
 
 #include "channel.h"
 #include "compose.h"
+#include "kanal/sdk/batch.h"
 #include "kanal/sdk/outcome.h"
 #include "outcome.h"
 #include "progress.h"
 
 #define WAITING_MAX 4096u /* deliveries in this plugin's hands */
 #define MARGIN_MS 1500    /* before the deadline: what has not left goes back */
-#define TIMEOUT_MIN_MS 1000
-#define CLASS_0 0x10 /* 3GPP TS 23.038, 4: with a message class, 0: shown at once */
+#define CLASS_0 0x10      /* 3GPP TS 23.038, 4: with a message class, 0: shown at once */
 
 enum state { WAITING, IN_FLIGHT, TAKEN, LOST, REFUSED };
 
@@ -264,7 +264,7 @@ static uint32_t timeout_of(const struct sms_delivery *delivery)
     int64_t limit = delivery->channel->settings.response_ms;
     int64_t left =
         delivery->deadline_ms > 0 ? delivery->deadline_ms - host->now_ms(host) - MARGIN_MS / 2 : limit;
-    return (uint32_t)(left > limit ? limit : left < TIMEOUT_MIN_MS ? TIMEOUT_MIN_MS : left);
+    return (uint32_t)(left > limit ? limit : left < 1000 ? 1000 : left);
 }
 
 /* 0, or -1: the delivery has a verdict. */
@@ -439,17 +439,14 @@ static void refuse(const kanal_host *host, kanal_op op, int32_t outcome, int32_t
 static struct sms_delivery *delivery_new(struct kanal_channel *channel, kanal_op op,
                                          const kanal_delivery *wanted)
 {
-    struct sms_delivery *delivery = calloc(1, sizeof *delivery);
+    struct sms_delivery *delivery = malloc(sizeof *delivery);
     if (!delivery)
         return NULL;
-    delivery->channel = channel;
-    delivery->op = op;
-    delivery->deadline_ms = wanted->deadline_ms;
-    delivery->reference = sms_progress_reference(wanted->idempotency_key);
-    snprintf(delivery->key, sizeof delivery->key, "%.*s",
-             (int)(sizeof delivery->key - 1 < wanted->idempotency_key.len ? sizeof delivery->key - 1
-                                                                          : wanted->idempotency_key.len),
-             wanted->idempotency_key.len > 0 ? wanted->idempotency_key.ptr : "");
+    *delivery = (struct sms_delivery){ .channel = channel,
+                                       .op = op,
+                                       .deadline_ms = wanted->deadline_ms,
+                                       .reference = sms_progress_reference(wanted->idempotency_key) };
+    kanal_batch_text(delivery->key, sizeof delivery->key, wanted->idempotency_key);
     return delivery;
 }
 
