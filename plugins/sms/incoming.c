@@ -88,11 +88,12 @@ static void take_receipt(struct kanal_channel *channel, const struct sms_message
 static void take_message(struct kanal_channel *channel, const struct sms_message *message,
                          const struct sms_part *part, const struct sms_question *question, kanal_str raw)
 {
-    char key[SMS_KEY_BYTES];
+    char key[SMS_KEY_BYTES], id[SMS_ID_BYTES_MAX + 1];
     struct kanal_batch batch = { 0 };
     struct sms_recent *recent = NULL;
-    if (message->receipted.len > 0) /* some give one after all */
-        snprintf(key, sizeof key, "mo-id:%.*s", (int)message->receipted.len, message->receipted.ptr);
+    sms_id_write(id, SMS_IDS_SAME, SMS_ID_OF_SUBMIT, message->receipted);
+    if (id[0]) /* some give one after all */
+        snprintf(key, sizeof key, "mo-id:%s", id);
     else
         recent = sms_recent_find(channel->incoming.recent, message, question->session,
                                  channel->host->now_ms(channel->host), channel->settings.dedupe_ms, key);
@@ -105,7 +106,7 @@ static void take_message(struct kanal_channel *channel, const struct sms_message
                                          .service_type = message->service_type,
                                          .has_port = part->has_port,
                                          .port = part->port,
-                                         .external_id = message->receipted,
+                                         .external_id = kanal_str_c(id[0] ? id : NULL),
                                          .segments = 1,
                                          .dedupe = key };
     sms_event_message(&batch, &channel->settings, &arrival);

@@ -34,8 +34,8 @@ void sms_id_write(char out[SMS_ID_BYTES_MAX + 1], enum sms_ids ids, enum sms_id_
     if (id.len > SMS_ID_BYTES_MAX)
         id.len = 0;
     if (ids == SMS_IDS_SAME || read_number(id, is_hex ? 16 : 10, &number) != 0) {
-        for (; n < id.len; n++)
-            out[n] = id.ptr[n];
+        for (; n < id.len; n++) /* the same on both sides; ids are text in events */
+            out[n] = (char)(id.ptr[n] >= ' ' && id.ptr[n] <= '~' ? id.ptr[n] : '?');
         out[n] = 0;
         return;
     }

@@ -14,7 +14,8 @@ enum sms_ids {
 
 enum sms_id_source { SMS_ID_OF_SUBMIT, SMS_ID_OF_TEXT };
 
-/* An id in the one form that both sides are turned into: decimal digits, but for SMS_IDS_SAME; as it is where it is no such number. */
+/* An id in the one form that both sides are turned into: decimal digits, but for SMS_IDS_SAME; as it is where it is no such number,
+ * but for bytes that are no printable ASCII: '?'. */
 void sms_id_write(char out[SMS_ID_BYTES_MAX + 1], enum sms_ids, enum sms_id_source, kanal_str id);
 
 /* message_state, 5.2.28. */
