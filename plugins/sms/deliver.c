@@ -11,6 +11,7 @@
 
 #define WAITING_MAX 4096u /* deliveries in this plugin's hands */
 #define MARGIN_MS 1500    /* before the deadline: what has not left goes back */
+#define THROTTLED_MS 1000 /* until the core's own pause holds */
 #define CLASS_0 0x10      /* 3GPP TS 23.038, 4: with a message class, 0: shown at once */
 
 enum state { WAITING, IN_FLIGHT, TAKEN, LOST, REFUSED };
@@ -150,13 +151,6 @@ static int keep_progress(struct sms_delivery *delivery)
     return is_kept;
 }
 
-static void set_lost(struct sms_delivery *delivery)
-{
-    int is_stopping = delivery->channel->stopping != 0;
-    kanal_result_set(&delivery->verdict, KANAL_UNKNOWN, 0, is_stopping ? "interrupted" : "timeout");
-    delivery->verdict.reason = KANAL_LIT("a submit_sm was sent, and no answer came");
-}
-
 static void say_how_far(struct sms_delivery *delivery)
 {
     kanal_result *verdict = &delivery->verdict;
@@ -177,7 +171,9 @@ static int conclude(struct sms_delivery *delivery)
         kanal_result_set(&delivery->verdict, KANAL_SENT, 0, NULL);
         delivery->verdict.external_id = kanal_str_c(delivery->external_id[0] ? delivery->external_id : NULL);
     } else if (delivery->lost > 0) {
-        set_lost(delivery);
+        kanal_result_set(&delivery->verdict, KANAL_UNKNOWN, 0,
+                         delivery->channel->stopping != 0 ? "interrupted" : "timeout");
+        delivery->verdict.reason = KANAL_LIT("a submit_sm was sent, and no answer came");
     } else if (!delivery->has_verdict) {
         return 0;
     }
@@ -202,13 +198,16 @@ static void judge(struct sms_delivery *delivery, int32_t outcome, int32_t scope,
 
 static void take_refusal(struct sms_delivery *delivery, uint32_t status)
 {
-    const struct sms_settings *settings = &delivery->channel->settings;
+    struct kanal_channel *channel = delivery->channel;
+    const struct sms_settings *settings = &channel->settings;
     if (!delivery->has_verdict)
         sms_result_of_status(&delivery->verdict, status, settings->retried, settings->retried_count,
                              delivery->code);
     delivery->has_verdict = 1;
+    if (delivery->verdict.outcome == KANAL_RETRY && delivery->verdict.scope == KANAL_SCOPE_CHANNEL)
+        channel->outgoing.resume_ms = channel->host->now_ms(channel->host) + THROTTLED_MS;
     if (status == SMS_NOT_BOUND)
-        sms_link_close(delivery->channel, KANAL_E_REJECTED, "the SMS centre says that we are not bound");
+        sms_link_close(channel, KANAL_E_REJECTED, "the SMS centre says that we are not bound");
 }
 
 static void on_answer(void *user, kanal_status status, const struct sms_header *header, kanal_str body)
@@ -314,6 +313,8 @@ static struct segment *next_segment(struct sms_delivery *delivery)
 void sms_outgoing_pump(struct kanal_channel *channel)
 {
     struct sms_delivery *next;
+    if (channel->host->now_ms(channel->host) < channel->outgoing.resume_ms)
+        return; /* the link's tick comes back to it */
     for (struct sms_delivery *delivery = channel->outgoing.first; delivery && sms_link_room(channel) > 0;
          delivery = next) {
         struct segment *segment;
@@ -364,10 +365,8 @@ static void on_loaded(void *user, kanal_status status, kanal_str value, uint64_t
         sms_progress_read(&progress, kanal_str_c(delivery->key), delivery->text.count, value) == KANAL_OK) {
         delivery->is_kept = 1;
         for (uint32_t i = 0; i < progress.count; i++) {
-            if (progress.taken[i]) {
-                delivery->segments[i].state = TAKEN;
-                delivery->taken++;
-            }
+            delivery->segments[i].state = progress.taken[i] ? TAKEN : WAITING;
+            delivery->taken += progress.taken[i];
         }
         snprintf(delivery->external_id, sizeof delivery->external_id, "%s", progress.external_id);
     }

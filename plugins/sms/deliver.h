@@ -13,6 +13,7 @@ struct sms_delivery;
 struct sms_outgoing {
     struct sms_delivery *first, *last; /* in the order they came */
     uint32_t count;
+    int64_t resume_ms; /* the SMS centre is throttling: nothing before this */
 };
 
 /* The slot deliver(). */

@@ -251,6 +251,7 @@ static void tick(struct kanal_channel *channel)
         channel->host->now_ms(channel->host) - link->heard_ms > UNBIND_TIMEOUT_MS)
         sms_link_close(channel, KANAL_E_NETWORK, "the SMS centre has unbound");
     sms_outgoing_expire(channel);
+    sms_outgoing_pump(channel);
     sms_timer_set(&link->tick, channel, TICK_MS, tick);
 }
 

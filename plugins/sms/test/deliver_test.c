@@ -84,6 +84,7 @@ static void expect_status(struct fake_host *host, uint32_t status, int32_t outco
     struct pdu pdu = take_command(host, SMS_SUBMIT_SM);
     answer(host, &pdu, status, NULL);
     expect_result(host, op, outcome, scope, code);
+    fake_advance(host, 1000);
 }
 
 Test(deliver, errors)
@@ -153,6 +154,21 @@ Test(deliver, the_window_holds)
         pdus[i + 3] = take_command(host, SMS_SUBMIT_SM);
         expect_nothing(host);
     }
+    channel_free(host);
+}
+
+Test(deliver, what_waits_while_the_sms_centre_throttles)
+{
+    struct fake_host *host = channel_bound(SETTINGS(",\"window\":1"));
+    kanal_op first = deliver(host, TEXT("first"));
+    deliver_attempt(host, "k-2", 1, TEXT("second"));
+    struct pdu pdu = take_command(host, SMS_SUBMIT_SM);
+    answer(host, &pdu, SMS_THROTTLED, NULL);
+    expect_result(host, first, KANAL_RETRY, KANAL_SCOPE_CHANNEL, "rate_limited");
+    fake_advance(host, 900);
+    expect_nothing(host);
+    fake_advance(host, 1200);
+    cr_expect(kanal_str_is(take_command(host, SMS_SUBMIT_SM).message.text, "second"));
     channel_free(host);
 }
 
@@ -247,6 +263,7 @@ static unsigned throttle_second(struct fake_host *host)
     answer(host, &second, SMS_THROTTLED, NULL);
     answer(host, &third, SMS_OK, "id-3");
     expect_result(host, op, KANAL_RETRY, KANAL_SCOPE_CHANNEL, "rate_limited");
+    fake_advance(host, 1000);
     return reference_of(&first);
 }
 
