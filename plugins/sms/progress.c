@@ -50,8 +50,9 @@ kanal_status sms_progress_read(struct sms_progress *progress, kanal_str key, uin
     if (kanal_str_equal(kanal_json_text_at(root, "key"), key) && yyjson_arr_size(list) == count &&
         count <= SMS_SEGMENTS_MAX && id.len <= SMS_ID_BYTES_MAX) {
         progress->count = count;
-        yyjson_arr_foreach (list, index, max, value)
+        yyjson_arr_foreach (list, index, max, value) {
             progress->taken[index] = yyjson_get_uint(value) == 1;
+        }
         if (id.len > 0)
             memcpy(progress->external_id, id.ptr, id.len);
         status = KANAL_OK;

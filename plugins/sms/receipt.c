@@ -90,7 +90,7 @@ static enum sms_state state_of(kanal_str word)
                   { "buffer", SMS_STATE_ENROUTE } };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         size_t n = 0;
-        while (words[i].start[n] && n < word.len && lower(word.ptr[n]) == words[i].start[n])
+        while (n < word.len && words[i].start[n] && lower(word.ptr[n]) == words[i].start[n])
             n++;
         if (!words[i].start[n])
             return words[i].state;
