@@ -72,7 +72,9 @@ Test(parts, the_delivery_has_the_parts_and_none_of_the_cores_business)
               "00Z\",\"content\":[" TEXT "," IMAGE "],\"provider\":{\"a\":1}}");
     parts_write(command, &range, &out);
     kanal_buffer_byte(&out, 0);
-    cr_assert_str_eq(out.data, "{\"content\":[" IMAGE "],\"silent\":true,\"provider\":{\"a\":1}}");
+    cr_assert_str_eq(out.data,
+                     "{\"content\":[" IMAGE
+                     "],\"silent\":true,\"expires\":\"2026-01-01T00:00:00Z\",\"provider\":{\"a\":1}}");
     kanal_buffer_release(&out);
 }
 

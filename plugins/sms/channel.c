@@ -1,0 +1,253 @@
+#include "channel.h"
+
+#include <stdio.h>
+
+#include "kanal/sdk/time.h"
+
+#define DRAIN_MS 5000u
+#define PORT_PLAIN 2775 /* as IANA has it */
+#define PORT_TLS 3550
+
+/* ---- Settings ---- */
+
+static int copy(char *out, size_t size, kanal_str text)
+{
+    size_t n = text.len < size ? text.len : 0;
+    if (n > 0)
+        memcpy(out, text.ptr, n);
+    out[n] = 0;
+    return n == text.len ? 0 : -1;
+}
+
+/* "smpp://smsc.example.com:2775", "smpps://[2001:db8::1]". */
+static int read_url(struct sms_settings *settings, kanal_str url)
+{
+    settings->use_tls = kanal_str_starts(url, "smpps://");
+    if (!settings->use_tls && !kanal_str_starts(url, "smpp://"))
+        return -1;
+    kanal_str rest = kanal_str_from(url, settings->use_tls ? 8 : 7);
+    if (rest.len > 0 && rest.ptr[rest.len - 1] == '/')
+        rest.len--;
+    int is_bracketed = rest.len > 0 && rest.ptr[0] == '[';
+    size_t n = 0;
+    while (n < rest.len && rest.ptr[n] != (is_bracketed ? ']' : ':'))
+        n++;
+    if (is_bracketed && n == rest.len)
+        return -1;
+    kanal_str host = is_bracketed ? kanal_str_of(rest.ptr + 1, n > 0 ? n - 1 : 0) : kanal_str_of(rest.ptr, n);
+    kanal_str tail = kanal_str_from(rest, is_bracketed ? n + 1 : n);
+    int64_t port = settings->use_tls ? PORT_TLS : PORT_PLAIN;
+    if (tail.len > 0 && (tail.ptr[0] != ':' || kanal_str_int(kanal_str_from(tail, 1), &port) != 0))
+        return -1;
+    settings->port = (uint32_t)port;
+    return host.len > 0 && port >= 1 && port <= 65535 ? copy(settings->host, sizeof settings->host, host)
+                                                      : -1;
+}
+
+static int choose(kanal_str text, const char *const *names, int otherwise)
+{
+    for (int i = 0; names[i]; i++) {
+        if (kanal_str_is(text, names[i]))
+            return i;
+    }
+    return otherwise;
+}
+
+static void read_choices(struct sms_settings *settings, yyjson_val *root)
+{
+    static const char *const alphabets[] = { "gsm7", "latin1", NULL };
+    static const char *const joins[] = { "udh8", "udh16", "sar", "payload", NULL };
+    static const char *const ids[] = { "same", "hex", "submit_hex", "receipt_hex", NULL };
+    settings->alphabet =
+        (enum sms_default_alphabet)choose(kanal_json_text_at(root, "default_alphabet"), alphabets, 0);
+    settings->join = (enum sms_join)choose(kanal_json_text_at(root, "long_messages"), joins, 0);
+    settings->ids = (enum sms_ids)choose(kanal_json_text_at(root, "message_ids"), ids, 0);
+    settings->latin1 = kanal_json_bool_at(root, "latin1");
+    settings->single_bind = kanal_json_bool_at(root, "single_bind");
+    yyjson_val *receipts = kanal_json_at(root, "receipts");
+    settings->receipts = !yyjson_is_bool(receipts) || yyjson_get_bool(receipts);
+}
+
+static uint32_t number(yyjson_val *root, const char *key, int64_t min, int64_t max, int64_t otherwise)
+{
+    int64_t value = kanal_json_int_at(root, key, otherwise);
+    return (uint32_t)(value < min ? min : value > max ? max : value);
+}
+
+static void read_numbers(struct sms_settings *settings, yyjson_val *root)
+{
+    settings->window = number(root, "window", 1, 200, 10);
+    settings->max_segments = number(root, "max_segments", 1, SMS_SEGMENTS_MAX, 21);
+    settings->enquire_ms = number(root, "enquire_link", 0, 3600, 30) * 1000;
+    settings->response_ms = number(root, "response_timeout", 1, 300, 30) * 1000;
+    settings->dedupe_ms = number(root, "dedupe_window", 1, 86400, 300) * 1000;
+    settings->reassembly_ms = number(root, "reassembly_timeout", 10, 86400, 600) * 1000;
+    settings->source_ton = (int)kanal_json_int_at(root, "source_ton", -1);
+    settings->source_npi = (int)kanal_json_int_at(root, "source_npi", -1);
+    settings->destination_ton = (int)kanal_json_int_at(root, "destination_ton", -1);
+    settings->destination_npi = (int)kanal_json_int_at(root, "destination_npi", -1);
+    yyjson_val *value, *list = kanal_json_at(root, "retry_statuses");
+    size_t index, max;
+    yyjson_arr_foreach (list, index, max, value) {
+        if (yyjson_is_uint(value) && settings->retried_count < SMS_RETRIED_MAX)
+            settings->retried[settings->retried_count++] = (uint32_t)yyjson_get_uint(value);
+    }
+}
+
+static const char *read_texts(struct sms_settings *settings, yyjson_val *root)
+{
+    kanal_str sender = kanal_json_text_at(root, "sender"), validity = kanal_json_text_at(root, "validity");
+    if (read_url(settings, kanal_json_text_at(root, "api_url")) != 0)
+        return "api_url is no smpp://HOST:PORT or smpps://HOST:PORT";
+    if (copy(settings->system_id, sizeof settings->system_id, kanal_json_text_at(root, "system_id")) != 0 ||
+        !settings->system_id[0])
+        return "system_id is missing, or over 16 bytes";
+    if (copy(settings->system_type, sizeof settings->system_type, kanal_json_text_at(root, "system_type")) !=
+        0)
+        return "system_type is over 13 bytes";
+    if (copy(settings->address_range, sizeof settings->address_range,
+             kanal_json_text_at(root, "address_range")) != 0)
+        return "address_range is over 41 bytes";
+    if (copy(settings->region, sizeof settings->region, kanal_json_text_at(root, "default_region")) != 0)
+        return "default_region is no code of a country";
+    if (sender.len > 0 && sms_sender(&settings->sender, sender) != KANAL_OK)
+        return "sender is neither a number nor a name of at most 11 ASCII characters";
+    if (validity.len > 0 && kanal_time_parse_duration(validity, &settings->validity_ms) != KANAL_OK)
+        return "validity is no duration (PT1H, P2D)";
+    return NULL;
+}
+
+int sms_settings_read(struct sms_settings *settings, kanal_str json, const char **ret_error)
+{
+    memset(settings, 0, sizeof *settings);
+    yyjson_doc *document = kanal_json_parse(json);
+    yyjson_val *root = yyjson_doc_get_root(document);
+    const char *error = read_texts(settings, root);
+    read_choices(settings, root);
+    read_numbers(settings, root);
+    yyjson_doc_free(document);
+    if (!error)
+        return 0;
+    *ret_error = error;
+    return KANAL_E_INVALID;
+}
+
+/* ---- Life ---- */
+
+void sms_hold(struct kanal_channel *channel)
+{
+    channel->open++;
+}
+
+void sms_let_go(struct kanal_channel *channel)
+{
+    channel->open--;
+    sms_settle(channel);
+}
+
+void sms_settle(struct kanal_channel *channel)
+{
+    kanal_op op = channel->stopping;
+    if (op == 0)
+        return;
+    if (channel->outgoing.count == 0 && channel->incoming.under_way == 0)
+        sms_link_unbind(channel);
+    if (channel->link.stream != 0)
+        return;
+    if (channel->drain.op != 0) {
+        sms_timer_cancel(&channel->drain);
+        return;
+    }
+    if (channel->open > 0)
+        return;
+    channel->stopping = 0;
+    channel->host->finish(channel->host, op, KANAL_OK, kanal_str_of(NULL, 0));
+}
+
+static void cut_off(struct kanal_channel *channel)
+{
+    sms_link_close(channel, KANAL_E_CANCELLED, "the time to stop in is over");
+}
+
+/* What has left gets some seconds to be answered; then the bind is given back properly. */
+void sms_stop(struct kanal_channel *channel, kanal_op op)
+{
+    sms_timer_set(&channel->drain, channel, DRAIN_MS, cut_off);
+    channel->stopping = op;
+    sms_hold(channel);
+    sms_link_stop(channel);
+    sms_outgoing_give_back(channel, "the channel is being stopped");
+    sms_reassembly_stop(channel);
+    sms_let_go(channel);
+}
+
+void sms_health(struct kanal_channel *channel, kanal_status status, kanal_str reason)
+{
+    if (channel->health == status || channel->stopping != 0)
+        return;
+    channel->health = status;
+    channel->host->health(channel->host, status, reason);
+}
+
+/* ---- Timers ---- */
+
+static void on_timer(void *user, kanal_status status)
+{
+    struct sms_timer *timer = user;
+    struct kanal_channel *channel = timer->channel;
+    void (*fired)(struct kanal_channel *) = timer->fired;
+    timer->op = 0;
+    /* The host's own end of the time to stop in is one too. */
+    if (fired && (status == KANAL_OK || timer == &channel->drain))
+        fired(channel);
+    sms_let_go(channel);
+}
+
+void sms_timer_set(struct sms_timer *timer, struct kanal_channel *channel, uint32_t delay_ms,
+                   void (*fired)(struct kanal_channel *))
+{
+    if (channel->stopping != 0 || timer->op != 0)
+        return;
+    timer->channel = channel;
+    timer->fired = fired;
+    timer->op = channel->host->timer(channel->host, delay_ms, on_timer, timer);
+    if (timer->op != 0)
+        sms_hold(channel);
+}
+
+void sms_timer_cancel(struct sms_timer *timer)
+{
+    if (timer->op != 0 && timer->fired)
+        timer->channel->host->cancel(timer->channel->host, timer->op);
+    timer->fired = NULL;
+}
+
+uint32_t sms_backoff_ms(struct kanal_channel *channel, uint32_t failures, uint32_t min_ms, uint32_t max_ms)
+{
+    uint32_t delay = min_ms, random = 0;
+    for (uint32_t i = 0; i < failures && delay < max_ms; i++)
+        delay *= 2;
+    if (delay > max_ms)
+        delay = max_ms;
+    channel->host->random(channel->host, &random, sizeof random);
+    return delay / 2 + random % (delay / 2 + 1);
+}
+
+/* ---- Words ---- */
+
+void sms_log(struct kanal_channel *channel, kanal_op cause, int32_t level, const char *text, kanal_str detail)
+{
+    struct kanal_buffer line = { 0 };
+    kanal_buffer_text(&line, text);
+    if (detail.len > 0)
+        kanal_buffer_text(&line, ": ");
+    kanal_buffer_str(&line, kanal_str_of(detail.ptr, detail.len < 512 ? detail.len : 512));
+    if (!line.failed)
+        channel->host->log(channel->host, cause, level, kanal_buffer_view(&line));
+    kanal_buffer_release(&line);
+}
+
+void sms_count(struct kanal_channel *channel, const char *metric)
+{
+    channel->host->metric_add(channel->host, kanal_str_c(metric), 1, NULL, 0);
+}
