@@ -82,6 +82,10 @@ static int open_level(struct reader *r, const struct reader_level *around)
                                ? g_mime_object_get_content_type_parameter(r->part.object, "boundary")
                                : NULL;
     size_t n = boundary ? strlen(boundary) : 0;
+    if (n == 0 && strcmp(r->part.type, "multipart") == 0) { /* nobody can tell its parts: it is shown as it is */
+        memcpy(r->part.type, "text", 5);
+        memcpy(r->part.subtype, "plain", 6);
+    }
     if (n == 0 || n > READER_BOUNDARY_MAX || r->depth == READER_DEPTH_MAX)
         return 0;
     struct reader_level *level = &r->levels[r->depth++];
