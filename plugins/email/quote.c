@@ -37,7 +37,7 @@ static int is_quoted(kanal_str line)
 
 static int has(kanal_str line, const char *word)
 {
-    return line.len > 0 && memmem(line.ptr, line.len, word, strlen(word)) != NULL;
+    return line.ptr != NULL && line.len > 0 && memmem(line.ptr, line.len, word, strlen(word)) != NULL;
 }
 
 /* "-----Original Message-----" in its languages; everything behind it is old. */
