@@ -189,6 +189,7 @@ static void line_of_address(struct kanal_buffer *out, const char *name, kanal_st
 {
     char *copy = shown.len > 0 ? g_strndup(shown.ptr, shown.len) : NULL;
     InternetAddress *one = internet_address_mailbox_new(copy, address);
+    internet_address_set_charset(one, "UTF-8");
     char *text = internet_address_to_string(one, NULL, TRUE);
     kanal_buffer_text(out, name);
     kanal_buffer_text(out, ": ");

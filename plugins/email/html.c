@@ -204,6 +204,8 @@ static size_t read_tag(kanal_str rest, struct tag *tag)
         tag->is_end = 1;
         i++;
     }
+    if (i < rest.len && (lower(rest.ptr[i]) < 'a' || lower(rest.ptr[i]) > 'z'))
+        return 0;
     while (i < rest.len && ((lower(rest.ptr[i]) >= 'a' && lower(rest.ptr[i]) <= 'z') ||
                             (rest.ptr[i] >= '0' && rest.ptr[i] <= '9') || rest.ptr[i] == ':')) {
         if (n < NAME_MAX_BYTES - 1)

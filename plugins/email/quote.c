@@ -81,38 +81,57 @@ static int is_header_block(kanal_str text, size_t at)
     return 0;
 }
 
-/* "On Sat, 21 Nov 2026, Shop <shop@example.com> wrote:" may be told by its end and by what a date or an address has. */
-static int is_introduction(kanal_str text)
+/* "On Sat, 21 Nov 2026, Shop <shop@example.com> wrote:" ends with a colon. 2: it has an address or a date; 1: only the verb. */
+static int introduces(kanal_str text)
 {
+    static const char *const verbs[] = { "wrote", "писал", "пишет", "schrieb", "écrit", "escribió", "ha scritto" };
     int digits = 0;
     text = trim(text);
     if (text.len == 0 || text.len > INTRODUCTION_BYTES_MAX || text.ptr[text.len - 1] != ':')
         return 0;
     for (size_t i = 0; i < text.len; i++)
         digits += text.ptr[i] >= '0' && text.ptr[i] <= '9';
-    return memchr(text.ptr, '@', text.len) != NULL || digits >= 4 || has(text, "wrote") ||
-           has(text, "писал") || has(text, "пишет") || has(text, "schrieb") || has(text, "écrit") ||
-           has(text, "escribió");
+    if (digits >= 4 || memchr(text.ptr, '@', text.len) != NULL)
+        return 2;
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (has(text, verbs[i]))
+            return 1;
+    return 0;
 }
 
-/* Where the introduction of the quotation at `at` begins; `at` itself if there is none. */
+static int begins_introduction(kanal_str line)
+{
+    static const char *const words[] = { "On ", "Am ", "Le ", "El ", "Il ", "Em ", "В " };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (kanal_str_starts(line, words[i]))
+            return 1;
+    return 0;
+}
+
+/* Where the introduction of the quotation at `at` begins; `at` itself if there is none. It may be broken into lines. */
 static size_t with_introduction(kanal_str text, size_t at)
 {
-    size_t from = at, end = at;
+    size_t found = at, end = at;
+    int best = 0;
     while (end > 0 && (text.ptr[end - 1] == '\n' || text.ptr[end - 1] == ' '))
         end--;
-    from = end;
+    size_t from = end;
     for (uint32_t i = 0; i < INTRODUCTION_LINES_MAX && from > 0; i++) {
         while (from > 0 && text.ptr[from - 1] != '\n')
             from--;
-        if (is_blank(line_at(text, from)))
+        kanal_str line = line_at(text, from);
+        if (is_blank(line))
             break;
-        if (is_introduction(kanal_str_of(text.ptr + from, end - from)))
-            return from;
-        if (from > 0)
-            from--;
+        int strength = introduces(kanal_str_of(text.ptr + from, end - from));
+        if (strength > best || (strength == 2 && begins_introduction(line))) {
+            best = strength;
+            found = from;
+        }
+        if (strength == 0 || begins_introduction(line))
+            break;
+        from -= from > 0;
     }
-    return at;
+    return found;
 }
 
 static struct quote_split split_at(kanal_str text, size_t from, size_t to)
