@@ -84,7 +84,8 @@ static int is_header_block(kanal_str text, size_t at)
 /* "On Sat, 21 Nov 2026, Shop <shop@example.com> wrote:" ends with a colon. 2: it has an address or a date; 1: only the verb. */
 static int introduces(kanal_str text)
 {
-    static const char *const verbs[] = { "wrote", "писал", "пишет", "schrieb", "écrit", "escribió", "ha scritto" };
+    static const char *const verbs[] = { "wrote", "писал",    "пишет",     "schrieb",
+                                         "écrit", "escribió", "ha scritto" };
     int digits = 0;
     text = trim(text);
     if (text.len == 0 || text.len > INTRODUCTION_BYTES_MAX || text.ptr[text.len - 1] != ':')

@@ -1,5 +1,6 @@
 #include "reader.h"
 
+#include "head.h"
 #include "kanal/sdk/str.h"
 
 void reader_release(struct reader *r)
@@ -31,12 +32,16 @@ static GMimeParserOptions *options_new(const char *charset)
     return options;
 }
 
-static GMimeParser *parser_of(kanal_str head)
+static GMimeParser *parser_of(kanal_str head, int32_t *ret_is_cut)
 {
     GMimeStream *stream = g_mime_stream_mem_new();
-    g_mime_stream_write(stream, head.ptr ? head.ptr : "", head.len);
-    g_mime_stream_write(stream, "\r\n", 2); /* a block that breaks off ends too */
+    struct kanal_buffer block = { 0 };
+    *ret_is_cut |= head_trim(&block, head);
+    kanal_buffer_text(&block, "\r\n"); /* a block that breaks off ends too */
+    if (!block.failed)
+        g_mime_stream_write(stream, block.data, block.len);
     g_mime_stream_reset(stream);
+    kanal_buffer_release(&block);
     GMimeParser *parser = g_mime_parser_new_with_stream(stream);
     g_object_unref(stream);
     return parser;
@@ -45,7 +50,8 @@ static GMimeParser *parser_of(kanal_str head)
 GMimeMessage *reader_message(kanal_str head, const char *charset)
 {
     GMimeParserOptions *options = options_new(charset);
-    GMimeParser *parser = parser_of(head);
+    int32_t is_cut = 0;
+    GMimeParser *parser = parser_of(head, &is_cut);
     GMimeMessage *message = g_mime_parser_construct_message(parser, options);
     g_object_unref(parser);
     g_mime_parser_options_free(options);
@@ -82,7 +88,8 @@ static int open_level(struct reader *r, const struct reader_level *around)
                                ? g_mime_object_get_content_type_parameter(r->part.object, "boundary")
                                : NULL;
     size_t n = boundary ? strlen(boundary) : 0;
-    if (n == 0 && strcmp(r->part.type, "multipart") == 0) { /* nobody can tell its parts: it is shown as it is */
+    if (n == 0 &&
+        strcmp(r->part.type, "multipart") == 0) { /* nobody can tell its parts: it is shown as it is */
         memcpy(r->part.type, "text", 5);
         memcpy(r->part.subtype, "plain", 6);
     }
@@ -110,7 +117,7 @@ static void end_head(struct reader *r)
 {
     const struct reader_level *around = r->depth > 0 ? &r->levels[r->depth - 1] : NULL;
     GMimeParserOptions *options = options_new(NULL);
-    GMimeParser *parser = parser_of(kanal_buffer_view(&r->head));
+    GMimeParser *parser = parser_of(kanal_buffer_view(&r->head), &r->is_cut);
     if (r->part.object)
         g_object_unref(r->part.object);
     r->part.object = g_mime_parser_construct_part(parser, options);

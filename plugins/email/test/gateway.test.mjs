@@ -18,7 +18,7 @@ const expected = (name) => JSON.parse(readFileSync(path.join(fixtures, 'expected
 let nats, kanal, server, client, certificate;
 
 const channel = (more = {}, id = 'mail') => ({ id, plugin: 'email',
-  egress: [server.imap, server.imaps, server.submission].map((port) => `localhost:${port}`),
+  egress: [...[server.imap, server.imaps, server.submission].map((port) => `localhost:${port}`), '127.0.0.1'], // the last: the gateway's own media
   settings: { address: 'shop@localhost', name: 'Магазин', user: 'ivan', imap_url: `imaps://localhost:${server.imaps}`, smtp_url: `smtp://localhost:${server.submission}`,
     start: 'all', charset: 'windows-1251', poll_interval: 10, ...more },
   secrets: { password: PASSWORD } });
@@ -214,6 +214,7 @@ test('refusals: 4xx is tried again, 5xx is not, what breaks off after the body i
     assert.deepEqual([failed.error.code, failed.error.scope, failed.error.provider_code], ['recipient_unknown', 'recipient', '550 5.1.1']);
     plan.push({ destroy: true });
     await send('refused-3', { content: text('who knows') });
+    await new Promise((r)=>setTimeout(r,6000)); console.error(JSON.stringify((await stored(client,'KANAL_EVENTS')).filter((e)=>e.data.data.message?.id==='refused-3').map((e)=>[e.data.type,e.data.data.error])), heard.length);
     assert.equal((await state('refused-3', 'message.unknown')).error.code, 'timeout');
   } finally {
     await new Promise((resolve) => smtp.close(resolve));

@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const char *const peer_settings = "{\"address\":\"shop@example.com\",\"name\":\"Магазин\",\"imap_url\":\"imaps://imap.example.com\","
-                                  "\"smtp_url\":\"smtp://smtp.example.com:587\",\"start\":\"all\",\"authserv_id\":\"mx.example.com\","
-                                  "\"charset\":\"windows-1251\"}";
-static const char *const secrets[][2] = { { "password", "correct horse" }, { "smtp_password", "battery staple" } };
+const char *const peer_settings =
+    "{\"address\":\"shop@example.com\",\"name\":\"Магазин\",\"imap_url\":\"imaps://imap.example.com\","
+    "\"smtp_url\":\"smtp://smtp.example.com:587\",\"start\":\"all\",\"authserv_id\":\"mx.example.com\","
+    "\"charset\":\"windows-1251\"}";
+static const char *const secrets[][2] = { { "password", "correct horse" },
+                                          { "smtp_password", "battery staple" } };
 
 struct fake_host *peer_host(const char *settings)
 {
@@ -119,11 +121,13 @@ static void give(struct peer *p, size_t index, const char *set)
 {
     const struct peer_mail *mail = &p->mails[index];
     const char *limit = strstr(set, "<0.");
-    size_t most = limit ? (size_t)strtoull(limit + 3, NULL, 10) : mail->len, len = mail->len < most ? mail->len : most;
+    size_t most = limit ? (size_t)strtoull(limit + 3, NULL, 10) : mail->len,
+           len = mail->len < most ? mail->len : most;
     char head[200];
     struct kanal_buffer out = { 0 };
-    snprintf(head, sizeof head, "* %zu FETCH (UID %llu RFC822.SIZE %zu INTERNALDATE \"21-Nov-2026 17:53:07 +0000\" BODY[]<0> ", index + 1,
-             (unsigned long long)mail->uid, mail->len);
+    snprintf(head, sizeof head,
+             "* %zu FETCH (UID %llu RFC822.SIZE %zu INTERNALDATE \"21-Nov-2026 17:53:07 +0000\" BODY[]<0> ",
+             index + 1, (unsigned long long)mail->uid, mail->len);
     kanal_buffer_text(&out, head);
     if (p->speaks_quoted) {
         kanal_buffer_byte(&out, '"');

@@ -7,7 +7,8 @@
 
 #define TEXT "{\"content\":[{\"type\":\"text\",\"text\":\"Привет, Анна!\"}]}"
 
-static kanal_op send_to(struct fake_host *host, const char *address, const char *chat, const char *target, const char *data)
+static kanal_op send_to(struct fake_host *host, const char *address, const char *chat, const char *target,
+                        const char *data)
 {
     const kanal_delivery delivery = { .struct_size = sizeof delivery,
                                       .address = kanal_str_c(address),
@@ -29,7 +30,9 @@ static int has(kanal_str text, const char *wanted)
     return memmem(text.ptr, text.len, wanted, strlen(wanted)) != NULL;
 }
 
-#define EXPECT_IN(mail, wanted) cr_expect(has((mail)->body, wanted), "%s is not in\n%.*s", wanted, (int)(mail)->body.len, (mail)->body.ptr)
+#define EXPECT_IN(mail, wanted)                                                                              \
+    cr_expect(has((mail)->body, wanted), "%s is not in\n%.*s", wanted, (int)(mail)->body.len,                \
+              (mail)->body.ptr)
 
 static void expect_code(struct fake_host *host, kanal_op op, int32_t outcome, int32_t scope, const char *code)
 {
@@ -75,16 +78,23 @@ Test(send, a_text)
 Test(send, html_and_files)
 {
     struct fake_host *host = peer_host(NULL);
-    send_to(host, "mailto:anna@example.org", NULL, NULL,
-            "{\"subject\":\"Счёт\\r\\nBcc: evil@example.org\",\"content\":[{\"type\":\"text\",\"markup\":\"html\",\"text\":\"Order <b>512</b><br>ready\"},"
-            "{\"type\":\"file\",\"url\":\"https://hub.example.com/m/1\",\"name\":\"счёт \\\"5\\\".pdf\",\"mime\":\"application/pdf\",\"caption\":\"The invoice\"},"
-            "{\"type\":\"image\",\"url\":\"https://hub.example.com/m/2\",\"mime\":\"image/png\\r\\nX: y\"}]}");
+    send_to(
+        host, "mailto:anna@example.org", NULL, NULL,
+        "{\"subject\":\"Счёт\\r\\nBcc: "
+        "evil@example.org\",\"content\":[{\"type\":\"text\",\"markup\":\"html\",\"text\":\"Order "
+        "<b>512</b><br>ready\"},"
+        "{\"type\":\"file\",\"url\":\"https://hub.example.com/m/1\",\"name\":\"счёт "
+        "\\\"5\\\".pdf\",\"mime\":\"application/pdf\",\"caption\":\"The invoice\"},"
+        "{\"type\":\"image\",\"url\":\"https://hub.example.com/m/2\",\"mime\":\"image/png\\r\\nX: y\"}]}");
     const struct fake_mail *mail = only_mail(host);
-    EXPECT_IN(mail, "Content-Type: multipart/mixed; boundary=\"=_m_key-1\"\r\n\r\n--=_m_key-1\r\nContent-Type: multipart/alternative; boundary=\"=_a_key-1\"");
+    EXPECT_IN(mail,
+              "Content-Type: multipart/mixed; boundary=\"=_m_key-1\"\r\n\r\n--=_m_key-1\r\nContent-Type: "
+              "multipart/alternative; boundary=\"=_a_key-1\"");
     EXPECT_IN(mail, "Order 512\r\nready\r\n\r\nThe invoice\r\n--=_a_key-1\r\nContent-Type: text/html");
     EXPECT_IN(mail, "Order <b>512</b><br>ready<br>\r\n<br>\r\nThe invoice\r\n--=_a_key-1--\r\n");
     EXPECT_IN(mail, "Content-Type: application/pdf\r\nContent-Disposition: attachment;");
-    EXPECT_IN(mail, "Content-Transfer-Encoding: base64\r\n\r\n<source:https://hub.example.com/m/1>--=_m_key-1\r\n");
+    EXPECT_IN(mail,
+              "Content-Transfer-Encoding: base64\r\n\r\n<source:https://hub.example.com/m/1>--=_m_key-1\r\n");
     EXPECT_IN(mail, "<source:https://hub.example.com/m/2>--=_m_key-1--\r\n");
     cr_expect_not(has(mail->body, "\r\nBcc:"), "a subject is one line");
     cr_expect_not(has(mail->body, "\r\nX: y"));
@@ -96,8 +106,10 @@ Test(send, in_a_thread)
 {
     struct peer *p = calloc(1, sizeof *p);
     p->host = peer_host(NULL);
-    peer_add_text(p, 3, "From: Anna <anna@example.org>\r\nReply-To: work@example.org\r\nSubject: =?utf-8?b?0JfQsNC60LDQtw==?=\r\nMessage-ID: <q2@example.org>\r\n"
-                        "References: <q1@example.org>\r\nDate: Sat, 21 Nov 2026 20:53:05 +0300\r\n\r\nhi\r\n");
+    peer_add_text(p, 3,
+                  "From: Anna <anna@example.org>\r\nReply-To: work@example.org\r\nSubject: "
+                  "=?utf-8?b?0JfQsNC60LDQtw==?=\r\nMessage-ID: <q2@example.org>\r\n"
+                  "References: <q1@example.org>\r\nDate: Sat, 21 Nov 2026 20:53:05 +0300\r\n\r\nhi\r\n");
     peer_open(p);
     EXPECT_TEXT(fake_event_at(p->host, 0)->event.chat.ptr, "q1@example.org");
     /* to the chat alone: its last mail is answered, at the address that was asked for */
@@ -113,7 +125,8 @@ Test(send, in_a_thread)
     EXPECT_TEXT(mail->recipients[0].ptr, "boris@example.org");
     EXPECT_IN(mail, "In-Reply-To: <q0@example.org>\r\nReferences: <q1@example.org>\r\n <q0@example.org>\r\n");
     fake_mail_answer(p->host, 0, KANAL_OK, 250, "ok");
-    expect_code(p->host, send_to(p->host, NULL, "nobody@knows", NULL, TEXT), KANAL_FAILED, KANAL_SCOPE_RECIPIENT, "recipient_unknown");
+    expect_code(p->host, send_to(p->host, NULL, "nobody@knows", NULL, TEXT), KANAL_FAILED,
+                KANAL_SCOPE_RECIPIENT, "recipient_unknown");
     end(p->host);
     peer_release(p);
     free(p);
@@ -122,13 +135,17 @@ Test(send, in_a_thread)
 /* RFC 3834: what a program sends says so, and never answers a program. */
 Test(send, loop_guard)
 {
-    static const char by_bot[] = "{\"agent\":{\"kind\":\"bot\"},\"content\":[{\"type\":\"text\",\"text\":\"We are closed.\"}]}";
+    static const char by_bot[] =
+        "{\"agent\":{\"kind\":\"bot\"},\"content\":[{\"type\":\"text\",\"text\":\"We are closed.\"}]}";
     struct peer *p = calloc(1, sizeof *p);
     p->host = peer_host(NULL);
-    peer_add_text(p, 3, "From: anna@example.org\r\nMessage-ID: <away@example.org>\r\nAuto-Submitted: auto-replied\r\nDate: Sat, 21 Nov 2026 20:53:05 +0300\r\n\r\nAway.\r\n");
+    peer_add_text(p, 3,
+                  "From: anna@example.org\r\nMessage-ID: <away@example.org>\r\nAuto-Submitted: "
+                  "auto-replied\r\nDate: Sat, 21 Nov 2026 20:53:05 +0300\r\n\r\nAway.\r\n");
     peer_open(p);
     EXPECT_TEXT(event_value(p->host, 0, "message/auto"), "true");
-    expect_code(p->host, send_to(p->host, "mailto:anna@example.org", "away@example.org", NULL, by_bot), KANAL_FAILED, KANAL_SCOPE_MESSAGE, "provider_rejected");
+    expect_code(p->host, send_to(p->host, "mailto:anna@example.org", "away@example.org", NULL, by_bot),
+                KANAL_FAILED, KANAL_SCOPE_MESSAGE, "provider_rejected");
     cr_expect_eq(fake_mail_count(p->host), 0);
     send_to(p->host, "mailto:anna@example.org", "away@example.org", NULL, TEXT); /* a person may */
     cr_expect_not(has(only_mail(p->host)->body, "Auto-Submitted"));
@@ -158,17 +175,23 @@ Test(send, what_the_server_says)
         { KANAL_E_REJECTED, 450, "4.7.1 greylisted", KANAL_RETRY, KANAL_SCOPE_RECIPIENT, "rate_limited" },
         { KANAL_E_REJECTED, 451, "4.3.0 local error", KANAL_RETRY, KANAL_SCOPE_RECIPIENT, "provider_error" },
         { KANAL_E_REJECTED, 452, "4.2.2 full", KANAL_RETRY, KANAL_SCOPE_RECIPIENT, "provider_rejected" },
-        { KANAL_E_REJECTED, 421, "4.7.0 too many connections", KANAL_RETRY, KANAL_SCOPE_CHANNEL, "rate_limited" },
-        { KANAL_E_REJECTED, 454, "4.7.0 temporary authentication failure", KANAL_RETRY, KANAL_SCOPE_CHANNEL, "unavailable" },
+        { KANAL_E_REJECTED, 421, "4.7.0 too many connections", KANAL_RETRY, KANAL_SCOPE_CHANNEL,
+          "rate_limited" },
+        { KANAL_E_REJECTED, 454, "4.7.0 temporary authentication failure", KANAL_RETRY, KANAL_SCOPE_CHANNEL,
+          "unavailable" },
         { KANAL_E_REJECTED, 535, "5.7.8 credentials", KANAL_FAILED, KANAL_SCOPE_CHANNEL, "auth_failed" },
-        { KANAL_E_REJECTED, 530, "5.7.0 authentication required", KANAL_FAILED, KANAL_SCOPE_CHANNEL, "auth_failed" },
-        { KANAL_E_REJECTED, 550, "5.1.1 no such user", KANAL_FAILED, KANAL_SCOPE_RECIPIENT, "recipient_unknown" },
+        { KANAL_E_REJECTED, 530, "5.7.0 authentication required", KANAL_FAILED, KANAL_SCOPE_CHANNEL,
+          "auth_failed" },
+        { KANAL_E_REJECTED, 550, "5.1.1 no such user", KANAL_FAILED, KANAL_SCOPE_RECIPIENT,
+          "recipient_unknown" },
         { KANAL_E_REJECTED, 550, "no such user", KANAL_FAILED, KANAL_SCOPE_RECIPIENT, "recipient_unknown" },
         { KANAL_E_REJECTED, 550, "5.2.1 disabled", KANAL_FAILED, KANAL_SCOPE_RECIPIENT, "recipient_blocked" },
-        { KANAL_E_REJECTED, 552, "5.2.2 over quota", KANAL_FAILED, KANAL_SCOPE_RECIPIENT, "provider_rejected" },
+        { KANAL_E_REJECTED, 552, "5.2.2 over quota", KANAL_FAILED, KANAL_SCOPE_RECIPIENT,
+          "provider_rejected" },
         { KANAL_E_REJECTED, 552, "5.3.4 too big", KANAL_FAILED, KANAL_SCOPE_MESSAGE, "payload_too_large" },
         { KANAL_E_REJECTED, 554, "5.7.1 spam", KANAL_FAILED, KANAL_SCOPE_MESSAGE, "provider_rejected" },
-        { KANAL_E_REJECTED, 550, "5.4.4 no such domain", KANAL_FAILED, KANAL_SCOPE_RECIPIENT, "recipient_unknown" },
+        { KANAL_E_REJECTED, 550, "5.4.4 no such domain", KANAL_FAILED, KANAL_SCOPE_RECIPIENT,
+          "recipient_unknown" },
         { KANAL_E_REJECTED, 500, "what", KANAL_FAILED, KANAL_SCOPE_MESSAGE, "provider_rejected" },
         { KANAL_E_REJECTED, 0, "", KANAL_RETRY, KANAL_SCOPE_CHANNEL, "network" },
         { KANAL_E_NETWORK, 0, "", KANAL_RETRY, KANAL_SCOPE_CHANNEL, "network" },
@@ -207,7 +230,8 @@ Test(send, what_cannot_be_sent)
         { "mailto:a@b", "[", "unsupported_content" },
         { "mailto:a@b", "{\"content\":[{\"type\":\"text\"}]}", "invalid_content" },
         { "mailto:a@b", "{\"content\":[{\"type\":\"image\"}]}", "media_unavailable" },
-        { "mailto:a@b", "{\"content\":[{\"type\":\"location\",\"lat\":1,\"lon\":2}]}", "unsupported_content" },
+        { "mailto:a@b", "{\"content\":[{\"type\":\"location\",\"lat\":1,\"lon\":2}]}",
+          "unsupported_content" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct fake_host *host = peer_host(NULL);
@@ -230,7 +254,10 @@ Test(send, log_ins)
                  { "\"same\",\"auth\":\"token\"", "shop@example.com", "password", KANAL_LOGIN_BEARER } };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char settings[300];
-        snprintf(settings, sizeof settings, "{\"address\":\"shop@example.com\",\"smtp_url\":\"smtp://relay.example.com\",\"smtp_login\":%s}", rows[i].login);
+        snprintf(
+            settings, sizeof settings,
+            "{\"address\":\"shop@example.com\",\"smtp_url\":\"smtp://relay.example.com\",\"smtp_login\":%s}",
+            rows[i].login);
         struct fake_host *host = peer_host(settings);
         send_to(host, "mailto:anna@example.org", NULL, NULL, TEXT);
         const struct fake_mail *mail = only_mail(host);
@@ -266,17 +293,23 @@ Test(text, html)
 {
     expect_html("a<br>b<br><br>c", "a\nb\n\nc");
     expect_html("<p>one</p>\n\n<p>two <i>words</i>  here</p>", "one\n\ntwo words here");
-    expect_html("<script>x<b></script>after<style>p{}</style><!-- <p>no --><![if mso]>yes<![endif]>", "afteryes");
+    expect_html("<script>x<b></script>after<style>p{}</style><!-- <p>no --><![if mso]>yes<![endif]>",
+                "afteryes");
     expect_html("<blockquote>old<blockquote>older</blockquote></blockquote>new", "> old\n> > older\nnew");
-    expect_html("<a href='https://x.example/a?b=1&amp;c=2'>link</a> <a href=\"https://y.example\">y.example</a> <a href='javascript:x'>z</a>",
+    expect_html("<a href='https://x.example/a?b=1&amp;c=2'>link</a> <a "
+                "href=\"https://y.example\">y.example</a> <a href='javascript:x'>z</a>",
                 "link (https://x.example/a?b=1&c=2) y.example z");
-    expect_html("&lt;b&gt; &amp;amp; &#1055;&#x41F; &unknown; & &#xD800; &#99999999;", "<b> &amp; ПП &unknown; & \xef\xbf\xbd \xef\xbf\xbd");
-    expect_html("<div style=\"color:red; display : none\">hidden<div>deep</div></div>shown<span style='mso-hide:all'>x</span>", "shown");
+    expect_html("&lt;b&gt; &amp;amp; &#1055;&#x41F; &unknown; & &#xD800; &#99999999;",
+                "<b> &amp; ПП &unknown; & \xef\xbf\xbd \xef\xbf\xbd");
+    expect_html("<div style=\"color:red; display : none\">hidden<div>deep</div></div>shown<span "
+                "style='mso-hide:all'>x</span>",
+                "shown");
     expect_html("<pre>a\n  b</pre>", "a\n  b");
     expect_html("<ul><li>1</li><li>2</li></ul>", "- 1\n- 2");
     expect_html("<unclosed attribute=\"x>text", "text");
     expect_html("1 < 2 and <3", "1 < 2 and <3");
-    expect_html("<scr<script>ipt>alert(1)</script>x", "ipt>alert(1)x"); /* as a browser does: one odd element, and words */
+    expect_html("<scr<script>ipt>alert(1)</script>x",
+                "ipt>alert(1)x"); /* as a browser does: one odd element, and words */
     expect_html("", "");
 }
 
@@ -289,12 +322,17 @@ static void expect_split(const char *text, const char *fresh, const char *quoted
 
 Test(text, quotes)
 {
-    expect_split("new\n\nOn Monday, Shop <a@b.example> wrote:\n> old\n", "new", "On Monday, Shop <a@b.example> wrote:\n> old");
-    expect_split("new\n\nOn Monday at a long time,\nShop <a@b.example>\nwrote:\n\n> old\n> old", "new", "On Monday at a long time,\nShop <a@b.example>\nwrote:\n\n> old\n> old");
+    expect_split("new\n\nOn Monday, Shop <a@b.example> wrote:\n> old\n", "new",
+                 "On Monday, Shop <a@b.example> wrote:\n> old");
+    expect_split("new\n\nOn Monday at a long time,\nShop <a@b.example>\nwrote:\n\n> old\n> old", "new",
+                 "On Monday at a long time,\nShop <a@b.example>\nwrote:\n\n> old\n> old");
     expect_split("Список:\n> не цитата, но так выглядит", "Список:", "> не цитата, но так выглядит");
-    expect_split("new\n-----Original Message-----\nFrom: x\nanything", "new", "-----Original Message-----\nFrom: x\nanything");
-    expect_split("да\n\n-------- Исходное сообщение --------\nОт: x", "да", "-------- Исходное сообщение --------\nОт: x");
-    expect_split("ok\n\nОт: Shop <a@b>\nОтправлено: сегодня\nКому: Анна\n\nстарое", "ok", "От: Shop <a@b>\nОтправлено: сегодня\nКому: Анна\n\nстарое");
+    expect_split("new\n-----Original Message-----\nFrom: x\nanything", "new",
+                 "-----Original Message-----\nFrom: x\nanything");
+    expect_split("да\n\n-------- Исходное сообщение --------\nОт: x", "да",
+                 "-------- Исходное сообщение --------\nОт: x");
+    expect_split("ok\n\nОт: Shop <a@b>\nОтправлено: сегодня\nКому: Анна\n\nстарое", "ok",
+                 "От: Shop <a@b>\nОтправлено: сегодня\nКому: Анна\n\nстарое");
     expect_split("> a\nyes\n> b\nno", "> a\nyes\n> b\nno", "");
     expect_split("> only a quotation\n> and no more", "> only a quotation\n> and no more", "");
     expect_split("From: here to there\nis far", "From: here to there\nis far", "");
