@@ -8,8 +8,10 @@
 #include "kanal/testing/fakehost.h"
 #include "quote.h"
 
-static const char settings[] = "{\"address\":\"shop@example.com\",\"imap_url\":\"imaps://imap.example.com\",\"smtp_url\":\"smtp://smtp.example.com\",\"start\":\"all\","
-                               "\"authserv_id\":\"mx.example.com\",\"charset\":\"windows-1251\",\"folders\":[\"INBOX\"]}";
+static const char settings[] =
+    "{\"address\":\"shop@example.com\",\"imap_url\":\"imaps://imap.example.com\",\"smtp_url\":\"smtp://"
+    "smtp.example.com\",\"start\":\"all\","
+    "\"authserv_id\":\"mx.example.com\",\"charset\":\"windows-1251\",\"folders\":[\"INBOX\"]}";
 static const char *const secrets[][2] = { { "password", "correct horse" } };
 
 static void check(int holds)
@@ -81,7 +83,8 @@ static void fuzz_texts(char kind, kanal_str text)
         kanal_buffer_clear(&out);
         if (cursor_read(&cursor, text) == KANAL_OK) {
             cursor_write(&cursor, &out);
-            check(cursor_read(&again, kanal_buffer_view(&out)) == KANAL_OK && again.uid == cursor.uid && again.key_count == cursor.key_count);
+            check(cursor_read(&again, kanal_buffer_view(&out)) == KANAL_OK && again.uid == cursor.uid &&
+                  again.key_count == cursor.key_count);
         }
     }
     kanal_buffer_release(&out);
@@ -90,7 +93,10 @@ static void fuzz_texts(char kind, kanal_str text)
 static void fuzz_delivery(kanal_str data)
 {
     struct fake_host *host = fake_new(kanal_plugin_v1(), settings, secrets, 1);
-    const kanal_delivery delivery = { .struct_size = sizeof delivery, .address = KANAL_LIT("mailto:anna@example.org"), .chat = KANAL_LIT("a@b"), .data = data };
+    const kanal_delivery delivery = { .struct_size = sizeof delivery,
+                                      .address = KANAL_LIT("mailto:anna@example.org"),
+                                      .chat = KANAL_LIT("a@b"),
+                                      .data = data };
     kanal_op op = fake_deliver(host, &delivery);
     if (fake_mail_count(host) > 0)
         fake_mail_answer(host, 0, KANAL_OK, 250, "ok");
