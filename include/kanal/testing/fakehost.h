@@ -243,7 +243,8 @@ void fake_stream_close(struct fake_host *, kanal_op stream, kanal_status);
 /* What was written since the last time; valid until the next call for this stream. */
 kanal_str fake_stream_take(struct fake_host *, kanal_op stream);
 
-/* Mail that waits for an answer, oldest first, with its pieces joined: sources as "<source:REFERENCE>". */
+/* Mail that waits for an answer, oldest first, with its pieces joined: sources as "<source:REFERENCE>". A rule of fake_provider_script() with the
+ * method "MAIL" answers by itself: its code from 400 on refuses, its body is the server's words. */
 struct fake_mail {
     kanal_op op, cause;
     kanal_str url, user, secret, token, from, body; /* copies */

@@ -124,7 +124,7 @@ export function configText(nats, channels, more = {}) {
     admin: { listen: '127.0.0.1:0' },
     data_dir: more.data_dir ?? scratchDir(),
     identity: { salt: more.salt ?? 'a salt for tests only' },
-    plugins: { path: more.plugins ?? pluginDirs(), ...isolated(['echo', 'telegram', 'webchat', 'webform', 'probe', 'exts', 'mailer'], more.worker) },
+    plugins: { path: more.plugins ?? pluginDirs(), ...isolated(['echo', 'email', 'telegram', 'webchat', 'webform', 'probe', 'exts', 'mailer'], more.worker) },
     channels,
     ...more.top,
   }, null, 1);
