@@ -7,6 +7,7 @@
 #include "buffer.h"
 #include "calls.h"
 #include "campaign.h"
+#include "gsm7.h"
 #include "imap.h"
 #include "json.h"
 #include "member.h"
