@@ -69,11 +69,12 @@ uint32_t parts_split(yyjson_val *content, kanal_caps caps, struct part_range ret
 
 void parts_write(yyjson_val *command, const struct part_range *range, struct kanal_buffer *out)
 {
-    /* These are the core's business, not the provider's. */
-    static const char *const skipped[] = { "id",      "type",     "to",         "content",      "class",
-                                           "purpose", "expires",  "at",         "reference",    "variants",
-                                           "route",   "adapt",    "on_unknown", "conversation", "traceparent",
-                                           "message", "reply_to", NULL };
+    /* These are the core's business, not the provider's. `expires` goes along: an SMS centre keeps a message, and wants
+     * to know for how long. */
+    static const char *const skipped[] = { "id",       "type",       "to",           "content",     "class",
+                                           "purpose",  "at",         "reference",    "variants",    "route",
+                                           "adapt",    "on_unknown", "conversation", "traceparent", "message",
+                                           "reply_to", NULL };
     struct kanal_json json;
     size_t index, max;
     yyjson_val *key, *value;
