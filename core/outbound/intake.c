@@ -354,13 +354,14 @@ static void check_fits(struct intake *in)
              KANAL_LIT("the channel cannot do this; `kanal plugins` shows what each can"));
         return;
     }
-    yyjson_val *content = kanal_json_at(in->command, "content");
-    kanal_str type = parts_unsupported(content, plugin->caps);
-    if (content && type.len > 0) {
-        kanal_buffer_text(&in->detail, "the channel cannot show a part of type ");
-        kanal_buffer_str(&in->detail, type);
-        fail(in, "unsupported_content", KANAL_SCOPE_MESSAGE, (kanal_str){ 0 });
+    struct adapt_target target = outbound_target(in->channel);
+    struct parts parts;
+    parts_make(&parts, in->command, in->verb, &target);
+    if (parts.error) {
+        parts_explain(&parts, &in->detail);
+        fail(in, parts.error, KANAL_SCOPE_MESSAGE, (kanal_str){ 0 });
     }
+    parts_release(&parts);
 }
 
 /* As the contract says; an id of another form cannot be named in an event. */

@@ -4,6 +4,7 @@
 #include "broker/jetstream.h"
 #include "kanal/sdk/json.h"
 #include "outbound/outbound.h"
+#include "outbound/parts.h"
 
 #define SHARDS 8u
 
@@ -82,16 +83,15 @@ struct dead_letter {
 void report_dead(struct outbound *, const struct dead_letter *, published_fn *done, void *user);
 const char *scope_name(int scope);
 
-/* parts.c: which content parts make one provider message. [first, end) of the content array for each. */
-struct part_range {
-    uint32_t first, end;
-};
-#define PARTS_MAX 64u
-uint32_t parts_split(yyjson_val *content, kanal_caps caps, struct part_range ret_parts[PARTS_MAX]);
-/* The delivery's data: {"content":[…], …the command's own members}. */
-void parts_write(yyjson_val *command, const struct part_range *, struct kanal_buffer *out);
-/* The first content type that the channel cannot show, or absent. */
-kanal_str parts_unsupported(yyjson_val *content, kanal_caps caps);
+/* What a channel can show; borrows from it. */
+static inline struct adapt_target outbound_target(const struct channel *channel)
+{
+    const kanal_plugin *plugin = &channel->plugin->descriptor;
+    return (struct adapt_target){ .caps = plugin->caps,
+                                  .limits = plugin->limits,
+                                  .channel = channel->id,
+                                  .plugin = channel->source.plugin };
+}
 
 /* intake.c */
 void intake_start(struct outbound *);

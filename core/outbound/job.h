@@ -22,7 +22,7 @@ struct job {
     char verb[65];
     struct kanal_buffer address, data;
     kanal_str command_id;
-    struct part_range ranges[PARTS_MAX];
+    struct parts content;
     uint32_t parts, part; /* part: from 1 */
     uint32_t attempt;
     int64_t expires_ms; /* wall clock; 0: never */

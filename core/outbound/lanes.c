@@ -105,7 +105,7 @@ static void fill_delivery(struct job *job)
     if (!target)
         target = kanal_json_at(job->command, "reply_to");
     kanal_buffer_clear(&job->data);
-    parts_write(job->command, job->parts > 0 ? &job->ranges[job->part - 1] : NULL, &job->data);
+    parts_write(&job->content, job->part, job->command, &job->data);
     struct id id;
     struct kanal_buffer text = { 0 };
     kanal_buffer_str(&text, job->command_id);
@@ -148,6 +148,11 @@ static void deliver(struct job *job)
     if (target && job->delivery.target_external_id.len == 0) {
         outcome_failed(job, "message.failed", "message_not_found", KANAL_SCOPE_MESSAGE,
                        KANAL_LIT("name the message by its external_id"));
+        return;
+    }
+    if (job->content.error) { /* the plugin has changed since intake let it pass */
+        outcome_failed(job, "message.failed", job->content.error, KANAL_SCOPE_MESSAGE,
+                       KANAL_LIT("the channel cannot show it any more"));
         return;
     }
     job->op = channel_deliver(job->channel, &job->delivery, on_answered, job);
@@ -278,9 +283,9 @@ static int job_read(struct job *job, const struct js_delivered *delivered)
     kanal_str address = kanal_json_text_at(to, "address");
     if (address.len > 0 && address_normalise(address, &job->address) != 0)
         return -1;
-    yyjson_val *content = kanal_json_at(job->command, "content");
-    if (content)
-        job->parts = parts_split(content, job->channel->plugin->descriptor.caps, job->ranges);
+    struct adapt_target target = outbound_target(job->channel);
+    parts_make(&job->content, job->command, verb, &target);
+    job->parts = job->content.count;
     job->part = 1;
     kanal_time_parse_rfc3339(kanal_json_text_at(job->command, "expires"), &job->expires_ms);
     kanal_str key = job->address.len > 0 ? kanal_buffer_view(&job->address) : kanal_json_text_at(to, "chat");
