@@ -9,6 +9,7 @@
 #include "kanal/sdk/time.h"
 
 #define REPLY_MAX 256u
+#define BODY_MAX (256u * 1024)
 #define VERBS 3u
 #define SUBJECTS_MAX 96u
 #define DROP_TOLD_MS 60000
@@ -24,8 +25,10 @@ struct api_request {
 };
 
 struct endpoint {
+    struct endpoint *next;
     struct api *api;
     const struct api_endpoint *what;
+    void *user; /* of its handler */
     struct broker_subscription *subscription;
     char subject[SUBJECTS_MAX];
     uint64_t requests, errors, took_ns;
@@ -43,10 +46,8 @@ struct api {
     struct broker *broker;
     struct log *log;
     const char *prefix, *version, *instance_id;
-    void *user;
     int64_t started_ms;
-    struct endpoint *endpoints;
-    size_t endpoint_count;
+    struct endpoint *endpoints, **last_endpoint;
     struct listener listeners[VERBS * 3];
     struct api_request *requests; /* not answered yet */
     struct metric_family *counted;
@@ -136,6 +137,26 @@ void api_refuse(struct api_request *request, int status, const char *code, kanal
     kanal_buffer_release(&body);
 }
 
+yyjson_doc *api_read_body(struct api_request *request, kanal_str body)
+{
+    yyjson_doc *document =
+        body.len <= BODY_MAX ? kanal_json_parse(body.len > 0 ? body : KANAL_LIT("{}")) : NULL;
+    if (yyjson_is_obj(yyjson_doc_get_root(document)))
+        return document;
+    yyjson_doc_free(document);
+    api_refuse(request, 400, "invalid_request",
+               KANAL_LIT("the request must be a JSON object of at most 256 KiB"), (kanal_str){ 0 });
+    return NULL;
+}
+
+void api_unavailable(struct api_request *request, kanal_status status)
+{
+    api_refuse(request, 503, "unavailable",
+               status == KANAL_E_BUSY ? KANAL_LIT("the gateway or the broker is too busy for this now")
+                                      : KANAL_LIT("the broker cannot be asked now; it is safe to try again"),
+               (kanal_str){ 0 });
+}
+
 /* ---- Requests ---- */
 
 static int may_answer(struct api *api, const struct broker_in *in)
@@ -171,7 +192,7 @@ static void on_request(void *user, const struct broker_in *in)
         request->next->prev = request;
     api->requests = request;
     endpoint->requests++;
-    endpoint->what->handle(api->user, request, in->payload);
+    endpoint->what->handle(endpoint->user, request, in->payload);
 }
 
 /* ---- $SRV ---- */
@@ -214,8 +235,8 @@ static void write_info(const struct api *api, struct kanal_json *json)
     kanal_json_member_text(json, "description", "Kanal, the omnichannel gateway");
     kanal_json_key(json, "subjects"); /* older clients read these */
     kanal_json_array(json);
-    for (size_t i = 0; i < api->endpoint_count; i++)
-        kanal_json_str(json, kanal_str_c(api->endpoints[i].subject));
+    for (const struct endpoint *endpoint = api->endpoints; endpoint; endpoint = endpoint->next)
+        kanal_json_str(json, kanal_str_c(endpoint->subject));
     kanal_json_array_end(json);
 }
 
@@ -242,8 +263,8 @@ static void on_service(void *user, const struct broker_in *in)
     if (listener->verb != PING) {
         kanal_json_key(&json, "endpoints");
         kanal_json_array(&json);
-        for (size_t i = 0; i < api->endpoint_count; i++)
-            write_endpoint(&api->endpoints[i], &json, listener->verb);
+        for (const struct endpoint *endpoint = api->endpoints; endpoint; endpoint = endpoint->next)
+            write_endpoint(endpoint, &json, listener->verb);
         kanal_json_array_end(&json);
     }
     kanal_json_object_end(&json);
@@ -273,13 +294,18 @@ static int subscribe_service(struct api *api)
     return 0;
 }
 
-static int subscribe_endpoints(struct api *api, const struct api_endpoint *endpoints)
+int api_add(struct api *api, const struct api_endpoint *endpoints, size_t count, void *user)
 {
-    for (size_t i = 0; i < api->endpoint_count; i++) {
-        struct endpoint *endpoint = &api->endpoints[i];
+    for (size_t i = 0; i < count; i++) {
+        struct endpoint *endpoint = calloc(1, sizeof *endpoint);
+        if (!endpoint)
+            return KANAL_E_INTERNAL;
         endpoint->api = api;
         endpoint->what = &endpoints[i];
+        endpoint->user = user;
         snprintf(endpoint->subject, sizeof endpoint->subject, "%s.api.%s", api->prefix, endpoints[i].name);
+        *api->last_endpoint = endpoint;
+        api->last_endpoint = &endpoint->next;
         int status = broker_subscribe(api->broker, endpoint->subject, "q", on_request, endpoint,
                                       &endpoint->subscription);
         if (status != 0)
@@ -301,17 +327,15 @@ int api_new(struct api **ret_api, const struct api_options *options)
     api->prefix = options->prefix;
     api->version = options->version;
     api->instance_id = options->instance_id;
-    api->user = options->user;
     api->started_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-    api->endpoint_count = options->endpoint_count;
-    api->endpoints = calloc(options->endpoint_count + 1, sizeof *api->endpoints);
+    api->last_endpoint = &api->endpoints;
     api->counted = metrics_family(options->metrics, METRIC_COUNTER, "kanal_api_requests_total",
                                   "Requests to the API, by how they were answered.", by_endpoint);
     api->dropped =
         metric_series(metrics_family(options->metrics, METRIC_COUNTER, "kanal_api_dropped_total",
                                      "Requests whose reply subject is no inbox: not answered.", NULL),
                       NULL);
-    if (!api->endpoints || subscribe_endpoints(api, options->endpoints) != 0 || subscribe_service(api) != 0) {
+    if (subscribe_service(api) != 0) {
         api_free(api);
         return KANAL_E_INTERNAL;
     }
@@ -323,9 +347,13 @@ void api_free(struct api *api)
 {
     if (!api)
         return;
-    for (size_t i = 0; api->endpoints && i < api->endpoint_count; i++)
-        if (api->endpoints[i].subscription)
-            broker_unsubscribe(api->endpoints[i].subscription);
+    while (api->endpoints) {
+        struct endpoint *endpoint = api->endpoints;
+        api->endpoints = endpoint->next;
+        if (endpoint->subscription)
+            broker_unsubscribe(endpoint->subscription);
+        free(endpoint);
+    }
     for (size_t i = 0; i < VERBS * 3; i++)
         if (api->listeners[i].subscription)
             broker_unsubscribe(api->listeners[i].subscription);
@@ -334,6 +362,5 @@ void api_free(struct api *api)
         free(api->requests);
         api->requests = next;
     }
-    free(api->endpoints);
     free(api);
 }

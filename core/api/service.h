@@ -8,6 +8,8 @@
  * dropped and counted (a reply of "$JS.API.STREAM.DELETE.…" would delete the stream). */
 #ifndef KANAL_API_SERVICE_H
 #define KANAL_API_SERVICE_H
+#include <yyjson.h>
+
 #include "broker/broker.h"
 #include "kanal/sdk/buffer.h"
 #include "ops/log.h"
@@ -33,13 +35,12 @@ struct api_options {
     const char *prefix;
     const char *version;     /* semver */
     const char *instance_id; /* unique among the replicas */
-    const struct api_endpoint *endpoints;
-    size_t endpoint_count;
-    void *user; /* of the handlers */
 };
 
-/* 0, or KANAL_E_INTERNAL: no memory. */
+/* Without endpoints yet. 0, or KANAL_E_INTERNAL: no memory. */
 int api_new(struct api **ret_api, const struct api_options *);
+/* From now on these are answered, too; user: of their handlers. The endpoints are static. 0, or KANAL_E_INTERNAL. */
+int api_add(struct api *, const struct api_endpoint *endpoints, size_t count, void *user);
 /* What is not answered then is never answered. */
 void api_free(struct api *);
 
@@ -48,6 +49,10 @@ void api_answer(struct api_request *, kanal_str body);
 /* status: like HTTP's (400 wrong request, 404, 409 conflict, 503 later); code: the contract's error_code; violations: a JSON array of
  * {"pointer", "message"}, or absent. */
 void api_refuse(struct api_request *, int status, const char *code, kanal_str message, kanal_str violations);
+/* The broker's failure, as a refusal. */
+void api_unavailable(struct api_request *, kanal_status);
+/* A request's body as an object, to be freed; an empty one is {}. NULL: refused. */
+yyjson_doc *api_read_body(struct api_request *, kanal_str body);
 /* 1: answers may go there. */
 int api_reply_allowed(kanal_str subject);
 

@@ -9,6 +9,7 @@
 
 #define DUPLICATE_WINDOW_MS (3 * 60000)
 #define SENT_LEDGER_MS (7 * 24 * INT64_C(3600000))
+#define OFFERS_MS (7 * 24 * INT64_C(3600000))
 #define LEASE_MS 10000
 
 /* What a stream is for; the rest follows from it. */
@@ -29,8 +30,8 @@ static const struct stream_fact {
 static const struct bucket_fact {
     const char *what;
     int64_t ttl_ms;
-} bucket_facts[] = { { "state", 0 },         { "channels", 0 }, { "sent", SENT_LEDGER_MS },
-                     { "leases", LEASE_MS }, { "links", 0 },    { "profiles", 0 } };
+} bucket_facts[] = { { "state", 0 }, { "channels", 0 }, { "sent", SENT_LEDGER_MS }, { "leases", LEASE_MS },
+                     { "links", 0 }, { "profiles", 0 }, { "offers", OFFERS_MS } };
 
 #define STREAMS (sizeof stream_facts / sizeof *stream_facts)
 #define BUCKETS (sizeof bucket_facts / sizeof *bucket_facts)

@@ -25,6 +25,7 @@ int gateway_control_new(struct gateway *g)
     if (control_new(&g->control, &options) != 0)
         return gateway_fail(g, CLI_FAILED, "the channels", "out of memory");
     g->api_channels = (struct api_channels){ g->host, g->control };
+    g->api_plan = (struct api_plan){ g->host, &g->contract };
     return CLI_OK;
 }
 
@@ -37,11 +38,10 @@ static void start_api(void *user)
                                    .metrics = g->metrics,
                                    .prefix = g->setup.config->broker.prefix,
                                    .version = KANAL_VERSION,
-                                   .instance_id = g->instance_id,
-                                   .endpoints = api_channel_endpoints,
-                                   .endpoint_count = api_channel_endpoint_count,
-                                   .user = &g->api_channels };
-    if (api_new(&g->api, &options) != 0)
+                                   .instance_id = g->instance_id };
+    if (api_new(&g->api, &options) != 0 ||
+        api_add(g->api, api_channel_endpoints, api_channel_endpoint_count, &g->api_channels) != 0 ||
+        api_add(g->api, api_plan_endpoints, api_plan_endpoint_count, &g->api_plan) != 0)
         gateway_fail(g, 0, "the API", "out of memory: it will not answer");
 }
 

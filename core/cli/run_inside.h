@@ -2,6 +2,7 @@
 #ifndef KANAL_CLI_RUN_INSIDE_H
 #define KANAL_CLI_RUN_INSIDE_H
 #include "api/channels.h"
+#include "api/plan.h"
 #include "cli/setup.h"
 #include "control/control.h"
 #include "host/host.h"
@@ -29,6 +30,7 @@ struct gateway {
     struct control *control;
     struct api *api;
     struct api_channels api_channels;
+    struct api_plan api_plan;
     uv_work_t rest_work; /* describes the plugins that no channel needed at the start */
     struct plugin *rest;
     enum { REST_UNKNOWN, REST_UNDER_WAY, REST_KNOWN } rest_state;

@@ -3,6 +3,7 @@
 #define KANAL_OUTBOUND_INTERNAL_H
 #include "broker/jetstream.h"
 #include "kanal/sdk/json.h"
+#include "outbound/offers.h"
 #include "outbound/outbound.h"
 #include "outbound/parts.h"
 
@@ -18,6 +19,7 @@ struct outbound {
     const struct json_schema *contract;
     char prefix[33];
     char commands_stream[64], lanes_stream[64];
+    struct offers *offers;
     struct js_pull *intake;
     struct shard {
         struct outbound *outbound;

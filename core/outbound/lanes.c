@@ -131,6 +131,16 @@ static void fill_delivery(struct job *job)
     };
 }
 
+/* Before it leaves: the customer may answer at once. */
+static void remember_offer(const struct job *job)
+{
+    struct offer_to to = { .channel = job->channel->id,
+                           .address = kanal_buffer_view(&job->address),
+                           .chat = job->delivery.chat };
+    if (job->content.is_adapted && job->attempt == 1)
+        offers_remember(job->shard->outbound->offers, &to, job->command_id, &job->content.adapted, job->part);
+}
+
 static void on_answered(struct op *op, const void *answer)
 {
     struct job *job = op->owner;
@@ -162,6 +172,7 @@ static void deliver(struct job *job)
         job->is_not_up = 1;
         return;
     }
+    remember_offer(job);
     job->channel->outlet->delivering++;
     job->state = JOB_DELIVERING;
     job->due_ms = outbound_loop_ms(job->shard->outbound) + ATTEMPT_MS;

@@ -26,7 +26,10 @@ static void on_tick(uv_timer_t *timer)
 int outbound_new(struct outbound **ret_outbound, const struct outbound_options *options)
 {
     struct outbound *o = calloc(1, sizeof *o);
-    if (!o || !(o->clock = malloc(sizeof *o->clock))) {
+    if (!o || !(o->clock = malloc(sizeof *o->clock)) ||
+        !(o->offers = offers_new(options->host, options->prefix))) {
+        if (o)
+            free(o->clock);
         free(o);
         return KANAL_E_INTERNAL;
     }
@@ -57,6 +60,7 @@ void outbound_start(struct outbound *o, const struct json_schema *contract)
     o->started = 1;
     o->contract = contract;
     uv_timer_start(o->clock, on_tick, TICK_MS, TICK_MS);
+    offers_start(o->offers);
     lanes_start(o);
     intake_start(o);
 }
@@ -88,6 +92,7 @@ void outbound_free(struct outbound *o)
     o->host->moved = NULL;
     lanes_free(o);
     intake_free_all(o);
+    offers_free(o->offers);
     js_pull_stop(o->intake);
     for (size_t i = 0; i < SHARDS; i++)
         js_pull_stop(o->shards[i].pull);

@@ -100,15 +100,16 @@ void parts_write(const struct parts *parts, uint32_t part, yyjson_val *command, 
     kanal_json_init(&json, out);
     kanal_json_object(&json);
     write_content(parts, part, &json);
-    yyjson_obj_foreach (command, index, max, key, value) {
-        kanal_str name = kanal_json_text(key);
-        const char *const *skip = skipped;
-        while (*skip && !kanal_str_is(name, *skip))
-            skip++;
-        if (*skip)
-            continue;
-        kanal_json_key_str(&json, name);
-        kanal_json_value(&json, value);
-    }
+    if (yyjson_is_obj(command))
+        yyjson_obj_foreach (command, index, max, key, value) {
+            kanal_str name = kanal_json_text(key);
+            const char *const *skip = skipped;
+            while (*skip && !kanal_str_is(name, *skip))
+                skip++;
+            if (*skip)
+                continue;
+            kanal_json_key_str(&json, name);
+            kanal_json_value(&json, value);
+        }
     kanal_json_object_end(&json);
 }

@@ -20,7 +20,8 @@ void parts_make(struct parts *, yyjson_val *command, kanal_str verb, const struc
 void parts_release(struct parts *);
 /* With error set: every place that cannot be shown as asked, in words. */
 void parts_explain(const struct parts *, struct kanal_buffer *out);
-/* The data of the delivery of a part, from 1: {"content":[…], …the command's own members}. */
+/* The data of the delivery of a part, from 1: {"content":[…], …the command's own members}. command: NULL for the
+ * content alone. */
 void parts_write(const struct parts *, uint32_t part, yyjson_val *command, struct kanal_buffer *out);
 
 #endif

@@ -67,6 +67,8 @@ void rich_close(struct rich *rich, uint32_t number)
     struct rich_span *span = &rich->spans[number];
     const char *text = rich->text.data;
     span->end = (uint32_t)rich->text.len;
+    if (span->end == span->first)
+        return;
     if (span->kind >= RICH_CODE) {
         span->backticks = longest_run(kanal_str_of(text + span->first, span->end - span->first));
         return;
@@ -100,7 +102,7 @@ static kanal_str href_of(const struct rich *rich, const struct rich_span *span)
 
 static void flatten_link(const struct rich *rich, const struct rich_span *span, struct rich *out)
 {
-    kanal_str words = kanal_str_of(rich->text.data + span->first, span->end - span->first);
+    kanal_str words = kanal_str_from(kanal_str_of(rich->text.data, span->end), span->first);
     kanal_str href = href_of(rich, span);
     if (href.len == 0 || kanal_str_equal(words, href))
         return;

@@ -7,10 +7,13 @@ void words_and_choice(struct builder *b, struct rich *words, enum markup from, y
                       const struct choice *choice)
 {
     const char *style = choice ? choice_style(b, choice) : NULL;
+    uint32_t before = b->out->part_count;
     if (choice && !style)
         choice_list(b, choice, words);
     words_show(b, words, from, source);
-    if (style && !b->out->error)
+    if (style && b->out->part_count == before)
+        builder_begin(b); /* there was nothing to be read */
+    if (style)
         choice_write(b, choice, style);
 }
 
@@ -86,6 +89,20 @@ static kanal_str shown_type(const struct builder *b, const struct media *media)
     return (kanal_str){ 0 };
 }
 
+/* As another type it has only what all media have. */
+static int goes_along(kanal_str name, int is_other)
+{
+    static const char *const written[] = { "type", "url", "caption", "caption_markup", NULL };
+    static const char *const common[] = { "mime", "size", "name", "alt", NULL };
+    for (const char *const *other = written; *other; other++)
+        if (kanal_str_is(name, *other))
+            return 0;
+    for (const char *const *same = common; *same; same++)
+        if (kanal_str_is(name, *same))
+            return 1;
+    return !is_other;
+}
+
 static void write_media(struct builder *b, const struct media *media, kanal_str type)
 {
     size_t index, max;
@@ -97,12 +114,9 @@ static void write_media(struct builder *b, const struct media *media, kanal_str 
     if (!media->source)
         return;
     yyjson_obj_foreach (media->source, index, max, key, value) {
-        kanal_str name = kanal_json_text(key);
-        int is_written = kanal_str_is(name, "type") || kanal_str_is(name, "url") ||
-                         kanal_str_is(name, "caption") || kanal_str_is(name, "caption_markup");
-        if (is_written || (is_other && (kanal_str_is(name, "provider") || kanal_str_is(name, "external_id"))))
+        if (!goes_along(kanal_json_text(key), is_other))
             continue;
-        kanal_json_key_str(&b->json, name);
+        kanal_json_key_str(&b->json, kanal_json_text(key));
         kanal_json_value(&b->json, value);
     }
 }
@@ -214,7 +228,8 @@ static void add_line(struct rich *words, kanal_str line)
 /* "55.7558", without zeros at the end. */
 static void write_degrees(char out[32], yyjson_val *value)
 {
-    int length = snprintf(out, 32, "%.6f", yyjson_get_num(value));
+    double degrees = yyjson_get_num(value);
+    int length = snprintf(out, 32, "%.6f", degrees >= -180 && degrees <= 180 ? degrees : 0);
     while (length > 0 && out[length - 1] == '0')
         out[--length] = 0;
     if (length > 0 && out[length - 1] == '.')

@@ -208,6 +208,14 @@ static const struct row rows[] = {
       "",
       "" },
 
+    { "buttons under white space",
+      BUTTONS,
+      { .text_chars = 2 },
+      "[" TEXT("   ") "," CHOICE("buttons", YES_NO) "]",
+      "[" CHOICE("buttons", YES_NO) "]",
+      "",
+      "" },
+
     /* Media */
     { "an image as a link",
       PLAIN,
@@ -276,7 +284,7 @@ static const struct row rows[] = {
       IMAGE,
       { 0 },
       "[{'type':'sticker','url':'https://x/s.webp','emoji':'🙂'}]",
-      "[{'type':'image','url':'https://x/s.webp','emoji':'🙂'}]",
+      "[{'type':'image','url':'https://x/s.webp'}]",
       "0 converted",
       "" },
     { "an animated sticker as a link",
