@@ -26,6 +26,7 @@ struct offers {
     struct offer *oldest, *newest;
     uint32_t of_channel[CHANNEL_SLOTS]; /* how many there are, by a hash of the channel's id */
     uv_timer_t *again;
+    struct metric *open;
     int is_freed;
     size_t puts;
 };
@@ -81,6 +82,7 @@ static void drop(struct offers *o, struct offer *offer)
     *link = offer->next_in_slot;
     unlink_age(o, offer);
     o->count--;
+    o->open->value = (double)o->count;
     o->bytes -= offer->value.len + sizeof *offer + KEY_MAX;
     o->unstored -= offer->is_unstored != 0;
     --*channel_count(o, key);
@@ -116,6 +118,7 @@ static struct offer *insert(struct offers *o, kanal_str key)
     *link = offer;
     link_newest(o, offer);
     o->count++;
+    o->open->value = (double)o->count;
     o->bytes += sizeof *offer + KEY_MAX;
     ++*channel_count(o, key);
     return offer;
@@ -450,6 +453,9 @@ struct offers *offers_new(struct host *host, const char *prefix)
         return NULL;
     }
     snprintf(o->bucket, sizeof o->bucket, "%s_offers", prefix);
+    o->open = metric_series(metrics_family(host->metrics, METRIC_GAUGE, "kanal_offers_open",
+                                           "Offers and tokens in memory, for answers in words.", NULL),
+                            NULL);
     uv_timer_init(host->loop, o->again);
     o->again->data = o;
     host->envelope.answer = answer;

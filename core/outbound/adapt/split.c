@@ -93,14 +93,30 @@ static size_t choose(const struct places *places, size_t from)
                                     : places->cluster;
 }
 
+/* What closing the open spans takes; it stays the same from character to character. */
+struct closing {
+    int is_known, line_begun;
+    uint32_t next, depth;
+    size_t chars, bytes;
+};
+
 /* Would it be within, if it ended here? */
-static int is_within(const struct rich_writer *w, const struct split_limits *limits)
+static int is_within(const struct rich_writer *w, const struct split_limits *limits, struct closing *closing)
 {
-    struct rich_writer closed = *w;
     if (!split_fits(limits, w->chars, w->bytes))
         return 0;
-    rich_end_piece(&closed);
-    return split_fits(limits, closed.chars, closed.bytes);
+    if (!closing->is_known || closing->next != w->next || closing->depth != w->written_depth ||
+        closing->line_begun != w->line_begun) {
+        struct rich_writer closed = *w;
+        rich_end_piece(&closed);
+        *closing = (struct closing){ .is_known = 1,
+                                     .line_begun = w->line_begun,
+                                     .next = w->next,
+                                     .depth = w->written_depth,
+                                     .chars = closed.chars - w->chars,
+                                     .bytes = closed.bytes - w->bytes };
+    }
+    return split_fits(limits, w->chars + closing->chars, w->bytes + closing->bytes);
 }
 
 /* A cluster of more code points than a message may have: as many as fit. */
@@ -108,11 +124,12 @@ static size_t cut_cluster(const struct rich_writer *start, const struct split_li
 {
     kanal_str text = kanal_buffer_view(&start->rich->text);
     struct rich_writer w = *start;
+    struct closing closing = { 0 };
     size_t fits = 0;
     while (fits < length) {
         size_t more = grapheme_code_point(kanal_str_from(text, start->pos + fits), NULL);
         rich_write(&w, more);
-        if (!is_within(&w, limits))
+        if (!is_within(&w, limits, &closing))
             break;
         fits += more;
     }
@@ -125,6 +142,7 @@ static size_t find_end(const struct rich_writer *start, const struct split_limit
     kanal_str text = kanal_buffer_view(&start->rich->text);
     struct rich_writer w = *start;
     struct places places = { 0 };
+    struct closing closing = { 0 };
     size_t last = start->pos; /* behind the last thing that is no space */
     while (w.pos < text.len) {
         size_t length = grapheme_next(kanal_str_from(text, w.pos));
@@ -132,7 +150,7 @@ static size_t find_end(const struct rich_writer *start, const struct split_limit
         rich_write(&w, length);
         if (blank)
             continue;
-        if (!is_within(&w, limits))
+        if (!is_within(&w, limits, &closing))
             break;
         last = w.pos;
         note(&places, text, start->pos, w.pos);

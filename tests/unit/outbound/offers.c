@@ -39,6 +39,7 @@ static void begin(void)
     memset(&host, 0, sizeof host);
     uv_loop_init(&loop);
     host.loop = &loop;
+    cr_assert_eq(metrics_new(&host.metrics), 0);
     cr_assert_eq(ids_new(&host.envelope.ids, KANAL_LIT("a salt for tests only")), 0);
     host.envelope.prefix = KANAL_LIT("kanal");
     offers = offers_new(&host, "kanal");
@@ -51,6 +52,7 @@ static void end(void)
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
     ids_free(host.envelope.ids);
+    metrics_free(host.metrics);
 }
 
 TestSuite(answers, .init = begin, .fini = end);
