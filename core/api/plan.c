@@ -6,7 +6,7 @@
 #include "outbound/internal.h"
 
 #define BODY_MAX (512u * 1024) /* as a command */
-#define CHANNELS_MAX 256u      /* as the contract allows */
+#define CHANNELS_MAX 32u       /* the loop waits meanwhile; others of the same plugin would look the same */
 #define VIOLATIONS_MAX 64u
 
 static api_handler_fn plan;
