@@ -40,7 +40,7 @@ return OTHER;
 size_t grapheme_code_point(kanal_str text, uint32_t *ret_code)
 {
     const unsigned char *p = (const unsigned char *)text.ptr;
-    uint32_t ignored, *code = ret_code ? ret_code : &ignored;
+    uint32_t ignored = 0, *code = ret_code ? ret_code : &ignored;
     if (text.len == 0)
         return 0;
     size_t length = p[0] < 0x80   ? 1

@@ -122,7 +122,7 @@ static int quote_goes_on(const struct rich *rich, const uint32_t *open, uint32_t
 
 void rich_flatten(const struct rich *rich, struct rich *out)
 {
-    uint32_t open[RICH_DEPTH], depth = 0, next = 0, quotes = 0;
+    uint32_t open[RICH_DEPTH] = { 0 }, depth = 0, next = 0, quotes = 0;
     for (size_t pos = 0; pos <= rich->text.len; pos++) {
         for (; depth > 0 && rich->spans[open[depth - 1]].end <= pos; depth--) {
             const struct rich_span *span = &rich->spans[open[depth - 1]];
