@@ -8,6 +8,7 @@
 #include "broker/kv.h"
 
 #define SENT_LEDGER_MS (7 * 24 * INT64_C(3600000))
+#define OFFERS_MS (7 * 24 * INT64_C(3600000))
 #define LEASE_MS 10000
 #define LOG_BYTES_MAX (256 * INT64_C(1048576)) /* a provider that is down for days fills no disk */
 
@@ -33,8 +34,8 @@ static const struct stream_fact {
 static const struct bucket_fact {
     const char *what;
     int64_t ttl_ms;
-} bucket_facts[] = { { "state", 0 },         { "channels", 0 }, { "sent", SENT_LEDGER_MS },
-                     { "leases", LEASE_MS }, { "links", 0 },    { "profiles", 0 } };
+} bucket_facts[] = { { "state", 0 }, { "channels", 0 }, { "sent", SENT_LEDGER_MS }, { "leases", LEASE_MS },
+                     { "links", 0 }, { "profiles", 0 }, { "offers", OFFERS_MS } };
 
 #define STREAMS (sizeof stream_facts / sizeof *stream_facts)
 #define BUCKETS (sizeof bucket_facts / sizeof *bucket_facts)

@@ -268,6 +268,27 @@ static int check(struct writer *w)
     return find_customer(w);
 }
 
+/* What the customer's message is an answer to: the document with that, or the one that was given. */
+static yyjson_doc *answered(const struct writer *w, yyjson_doc *document)
+{
+    const struct envelope_context *context = w->context;
+    struct kanal_buffer text = { 0 };
+    if (!context->answer || w->source->is_core || !kanal_str_is(w->event->type, "message.received"))
+        return document;
+    struct envelope_incoming incoming = { .id = kanal_str_of(w->out->id.text, ID_LEN),
+                                          .channel = w->source->channel,
+                                          .address = kanal_buffer_view(&w->out->address),
+                                          .chat = w->event->chat };
+    yyjson_doc *other = context->answer(context->answer_user, &incoming, yyjson_doc_get_root(document), &text)
+                            ? kanal_json_parse(kanal_buffer_view(&text))
+                            : NULL;
+    kanal_buffer_release(&text);
+    if (!other)
+        return document;
+    yyjson_doc_free(document);
+    return other;
+}
+
 int envelope_write(struct envelope *envelope, const struct envelope_context *context,
                    const struct envelope_source *source, const kanal_event *event, int64_t now_ms)
 {
@@ -289,6 +310,8 @@ int envelope_write(struct envelope *envelope, const struct envelope_context *con
         yyjson_doc_free(document);
         return refuse(envelope, KANAL_E_INVALID, "data is not one JSON object");
     }
+    document = answered(&w, document);
+    said = yyjson_doc_get_root(document);
     write_envelope(&w, said);
     write_subject(&w);
     yyjson_doc_free(document);

@@ -7,14 +7,22 @@
 #define KANAL_EVENT_ENVELOPE_H
 #include "event/ids.h"
 #include "event/types.h"
-#include "kanal/sdk/buffer.h"
+#include "kanal/sdk/json.h"
 
 #define ENVELOPE_DATA_MAX (512u * 1024)
+
+/* A message of a customer, as far as it is known: the event's id, whose it is. */
+struct envelope_incoming {
+    kanal_str id, channel, address, chat; /* address: the normal form */
+};
 
 struct envelope_context { /* all borrowed */
     struct ids *ids;
     kanal_str prefix;   /* "kanal" */
     kanal_str base_url; /* for media URLs: "https://hub.example.com" */
+    /* Does a plugin's message.received mean more than it says (outbound/offers.h)? 1: `out` has the data to be published instead. NULL: never. */
+    int (*answer)(void *user, const struct envelope_incoming *, yyjson_val *data, struct kanal_buffer *out);
+    void *answer_user;
 };
 
 struct envelope_source {

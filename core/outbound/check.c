@@ -130,13 +130,14 @@ static void check_fits(struct command *c)
              KANAL_LIT("the channel cannot do this; `kanal plugins` shows what each can"));
         return;
     }
-    yyjson_val *content = kanal_json_at(c->root, "content");
-    kanal_str type = parts_unsupported(content, plugin->caps);
-    if (content && type.len > 0) {
-        kanal_buffer_text(&c->detail, "the channel cannot show a part of type ");
-        kanal_buffer_str(&c->detail, type);
-        fail(c, "unsupported_content", KANAL_SCOPE_MESSAGE, (kanal_str){ 0 });
+    struct adapt_target target = outbound_target(c->channel);
+    struct parts parts;
+    parts_make(&parts, c->root, c->verb, &target);
+    if (parts.error) {
+        parts_explain(&parts, &c->detail);
+        fail(c, parts.error, KANAL_SCOPE_MESSAGE, (kanal_str){ 0 });
     }
+    parts_release(&parts);
 }
 
 /* As the contract says; an id of another form cannot be named in an event. */

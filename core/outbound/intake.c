@@ -451,7 +451,7 @@ static void read_replay(struct intake *in, const struct broker_in *message)
     int64_t number = 0;
     replay_read(message, in->replay);
     in->command.report.replay = kanal_str_of(in->replay[0] ? in->replay : NULL, strlen(in->replay));
-    if (in->replay[0] && kanal_str_int(part, &number) == 0 && number > 1 && number <= PARTS_MAX)
+    if (in->replay[0] && kanal_str_int(part, &number) == 0 && number > 1 && number <= ADAPT_PARTS_MAX)
         snprintf(in->first_part, sizeof in->first_part, "%d", (int)number);
 }
 

@@ -4,7 +4,9 @@
 #include "broker/jetstream.h"
 #include "host/lease.h"
 #include "kanal/sdk/json.h"
+#include "outbound/offers.h"
 #include "outbound/outbound.h"
+#include "outbound/parts.h"
 
 #define SHARDS 8u
 
@@ -43,6 +45,7 @@ struct outbound {
     const struct json_schema *contract;
     char prefix[33];
     char commands_stream[64], lanes_stream[64], attempts_stream[64], scheduled_stream[64], events_stream[64];
+    struct offers *offers;
     struct shard shards[SHARDS];
     struct {
         struct lease_member lease; /* "_.intake" */
@@ -136,18 +139,15 @@ void report_trace(struct outbound *, const struct report *, struct trace *ret_tr
 void report_dead(struct outbound *, const struct dead_letter *, published_fn *done, void *user);
 const char *scope_name(int scope);
 
-/* parts.c: which content parts make one provider message. [first, end) of the content array for each. */
-struct part_range {
-    uint32_t first, end;
-};
-#define PARTS_MAX 64u
-uint32_t parts_split(yyjson_val *content, kanal_caps caps, struct part_range ret_parts[PARTS_MAX]);
-/* All of the content as one part: a call says it in one go. 0: there is none. */
-uint32_t parts_whole(yyjson_val *content, struct part_range ret_parts[PARTS_MAX]);
-/* The delivery's data: {"content":[…], …the command's own members}. */
-void parts_write(yyjson_val *command, const struct part_range *, struct kanal_buffer *out);
-/* The first content type that the channel cannot show, or absent. */
-kanal_str parts_unsupported(yyjson_val *content, kanal_caps caps);
+/* What a channel can show; borrows from it. */
+static inline struct adapt_target outbound_target(const struct channel *channel)
+{
+    const kanal_plugin *plugin = &channel->plugin->descriptor;
+    return (struct adapt_target){ .caps = plugin->caps,
+                                  .limits = plugin->limits,
+                                  .channel = channel->id,
+                                  .plugin = channel->source.plugin };
+}
 
 /* intake.c */
 void intake_start(struct outbound *);

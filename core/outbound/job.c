@@ -59,6 +59,7 @@ static void job_release(struct job *job)
 void job_free(struct job *job)
 {
     struct outbound *o = job->shard->outbound;
+    parts_release(&job->content);
     yyjson_doc_free(job->document);
     if (o->spare_job_count >= SPARE_JOBS_MAX) {
         job_release(job);

@@ -28,7 +28,7 @@ struct job {
     struct kanal_buffer address, data;
     kanal_str command_id;
     struct id key; /* of the command in the ledger and in the log of attempts */
-    struct part_range ranges[PARTS_MAX];
+    struct parts content;
     uint32_t parts, part; /* part: from 1 */
     uint32_t attempt;
     int64_t expires_ms;             /* wall clock; 0: never */

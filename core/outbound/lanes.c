@@ -82,7 +82,7 @@ static void fill_delivery(struct job *job)
     if (!target)
         target = kanal_json_at(job->command, "reply_to");
     kanal_buffer_clear(&job->data);
-    parts_write(job->command, job->parts > 0 ? &job->ranges[job->part - 1] : NULL, &job->data);
+    parts_write(&job->content, job->part, job->command, &job->data);
     struct id id;
     struct kanal_buffer text = { 0 };
     kanal_buffer_str(&text, job->command_id);
@@ -107,6 +107,16 @@ static void fill_delivery(struct job *job)
         .target_external_id = kanal_json_text_at(target, "external_id"),
         .data = kanal_buffer_view(&job->data),
     };
+}
+
+/* Before it leaves: the customer may answer at once. */
+static void remember_offer(const struct job *job)
+{
+    struct offer_to to = { .channel = job->channel->id,
+                           .address = kanal_buffer_view(&job->address),
+                           .chat = job->delivery.chat };
+    if (job->content.is_adapted && job->attempt == 1)
+        offers_remember(job->shard->outbound->offers, &to, job->command_id, &job->content.adapted, job->part);
 }
 
 static void on_answered(struct op *op, const void *answer)
@@ -136,6 +146,7 @@ static int deliver(struct job *job)
         return 0;
     }
     job->op->trace = job->trace.text;
+    remember_offer(job);
     job->state = JOB_DELIVERING;
     job->due_ms = outbound_loop_ms(job->shard->outbound) + ATTEMPT_MS;
     return 1;
@@ -205,6 +216,9 @@ static int ends_here(struct job *job)
     else if (!has_target(job))
         outcome_failed(job, "message.failed", "message_not_found", KANAL_SCOPE_MESSAGE,
                        KANAL_LIT("name the message by its external_id"));
+    else if (job->content.error) /* the plugin has changed since intake let it pass */
+        outcome_failed(job, "message.failed", job->content.error, KANAL_SCOPE_MESSAGE,
+                       KANAL_LIT("the channel cannot show it any more"));
     else
         return 0;
     return 1;
@@ -351,11 +365,9 @@ static int job_read(struct job *job, const struct js_delivered *delivered)
     kanal_str address = kanal_json_text_at(to, "address");
     if (address.len > 0 && address_normalise(address, &job->address) != 0)
         return -1;
-    yyjson_val *content = kanal_json_at(job->command, "content");
-    if (content && kanal_str_is(verb, "call.start"))
-        job->parts = parts_whole(content, job->ranges);
-    else if (content)
-        job->parts = parts_split(content, job->channel->plugin->descriptor.caps, job->ranges);
+    struct adapt_target target = outbound_target(job->channel);
+    parts_make(&job->content, job->command, verb, &target);
+    job->parts = job->content.count;
     job->part = 1;
     replay_read(delivered->in, job->replay);
     struct report said = { .command_id = job->command_id,

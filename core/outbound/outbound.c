@@ -36,6 +36,7 @@ static void release(struct outbound *o)
 {
     schedule_free(o->schedule);
     cancels_free(o->cancels);
+    offers_free(o->offers);
     free(o->clock);
     free(o->turn);
     free(o);
@@ -50,7 +51,8 @@ int outbound_new(struct outbound **ret_outbound, const struct outbound_options *
     o->turn = malloc(sizeof *o->turn);
     o->schedule = schedule_new(o);
     o->cancels = cancels_new(o, on_cancelled);
-    if (!o->clock || !o->turn || !o->schedule || !o->cancels) {
+    o->offers = offers_new(options->host, options->prefix);
+    if (!o->clock || !o->turn || !o->schedule || !o->cancels || !o->offers) {
         release(o);
         return KANAL_E_INTERNAL;
     }
@@ -90,6 +92,7 @@ void outbound_start(struct outbound *o, const struct json_schema *contract)
     uv_timer_start(o->clock, on_tick, TICK_MS, TICK_MS);
     uv_check_start(o->turn, on_turn);
     uv_unref((uv_handle_t *)o->turn);
+    offers_start(o->offers);
     cancels_start(o->cancels);
     shards_start(o);
     intake_start(o);

@@ -1,79 +1,95 @@
-/* From a command's content to provider messages. A text, a piece of media, a location … is one message; a choice belongs to the one
- * before it where the channel can show both together. */
-#include "outbound/internal.h"
+#include "outbound/parts.h"
 
-static const struct {
-    const char *type;
-    kanal_caps cap;
-} content_caps[] = {
-    { "text", KANAL_CAP_TEXT },       { "image", KANAL_CAP_IMAGE },       { "video", KANAL_CAP_VIDEO },
-    { "audio", KANAL_CAP_AUDIO },     { "voice", KANAL_CAP_VOICE },       { "file", KANAL_CAP_FILE },
-    { "sticker", KANAL_CAP_STICKER }, { "location", KANAL_CAP_LOCATION }, { "contact", KANAL_CAP_CONTACT },
-    { "card", KANAL_CAP_CARD },       { "carousel", KANAL_CAP_CAROUSEL }, { "template", KANAL_CAP_TEMPLATE },
-};
+#include "kanal/sdk/str.h"
 
-static kanal_caps cap_of(yyjson_val *part)
+static int is_strict(yyjson_val *command)
 {
-    kanal_str type = kanal_json_text_at(part, "type");
-    if (kanal_str_is(type, "choice")) {
-        kanal_str style = kanal_json_text_at(part, "style");
-        return kanal_str_is(style, "list")            ? KANAL_CAP_LIST
-               : kanal_str_is(style, "quick_replies") ? KANAL_CAP_QUICK_REPLIES
-                                                      : KANAL_CAP_BUTTONS;
+    return kanal_str_is(kanal_json_text_at(command, "adapt"), "strict");
+}
+
+void parts_make(struct parts *parts, yyjson_val *command, kanal_str verb, const struct adapt_target *target)
+{
+    parts->content = adapt_content(command, target, &parts->variant);
+    parts->is_adapted = 0;
+    parts->adapted = (struct adapted){ 0 };
+    parts->error = NULL;
+    parts->count = 0;
+    if (!parts->content)
+        return;
+    if (kanal_str_is(verb, "call.start")) { /* said in one go, however many parts it has */
+        parts->count = yyjson_arr_size(parts->content) > 0;
+        parts->ranges[0] = (struct adapt_range){ 0, (uint32_t)yyjson_arr_size(parts->content) };
+    } else if (adapt_fits(parts->content, target)) {
+        parts->count = adapt_ranges(parts->content, target->caps, parts->ranges);
+    } else {
+        parts->is_adapted = 1;
+        adapt(&parts->adapted, parts->content, target);
+        parts->count = parts->adapted.part_count;
+        parts->error = parts->adapted.error;
+        if (!parts->error && parts->adapted.loss_count > 0 && is_strict(command))
+            parts->error = "unsupported_content";
     }
-    for (size_t i = 0; i < sizeof content_caps / sizeof *content_caps; i++)
-        if (kanal_str_is(type, content_caps[i].type))
-            return content_caps[i].cap;
-    return 0;
+    if (!parts->error && parts->count > 1 && kanal_str_is(verb, "message.edit"))
+        parts->error = "unsupported_content";
 }
 
-kanal_str parts_unsupported(yyjson_val *content, kanal_caps caps)
+void parts_release(struct parts *parts)
 {
-    size_t index, max;
-    yyjson_val *part;
-    yyjson_arr_foreach (content, index, max, part)
-        if ((cap_of(part) & caps) == 0)
-            return kanal_json_text_at(part, "type");
-    return (kanal_str){ 0 };
+    adapted_release(&parts->adapted);
+    parts->content = NULL;
+    parts->count = 0;
+    parts->is_adapted = 0;
 }
 
-/* May the choice at this place be shown together with the part before it? */
-static int joins(yyjson_val *before, yyjson_val *part, kanal_caps caps)
+static void explain_losses(const struct adapted *adapted, struct kanal_buffer *out)
 {
-    if (!before || !kanal_str_is(kanal_json_text_at(part, "type"), "choice"))
-        return 0;
-    kanal_str type = kanal_json_text_at(before, "type");
-    if (kanal_str_is(type, "text"))
-        return 1;
-    return !kanal_str_is(type, "choice") && (caps & KANAL_CAP_CHOICE_ON_MEDIA);
-}
-
-uint32_t parts_split(yyjson_val *content, kanal_caps caps, struct part_range ret_parts[PARTS_MAX])
-{
-    uint32_t count = 0;
-    size_t index, max;
-    yyjson_val *part, *before = NULL;
-    yyjson_arr_foreach (content, index, max, part) {
-        if (joins(before, part, caps)) {
-            ret_parts[count - 1].end = (uint32_t)index + 1;
-            before = NULL; /* one choice a message */
-            continue;
-        }
-        if (count == PARTS_MAX)
-            break;
-        ret_parts[count++] = (struct part_range){ (uint32_t)index, (uint32_t)index + 1 };
-        before = part;
+    for (uint32_t i = 0; i < adapted->loss_count; i++) {
+        const struct adapt_loss *loss = &adapted->losses[i];
+        kanal_buffer_text(out, i > 0 ? "; content/" : "content/");
+        kanal_buffer_uint(out, loss->index);
+        kanal_buffer_text(out, " (");
+        kanal_buffer_str(out, loss->type);
+        kanal_buffer_text(out, "): ");
+        kanal_buffer_text(out, loss->detail);
     }
-    return count;
 }
 
-uint32_t parts_whole(yyjson_val *content, struct part_range ret_parts[PARTS_MAX])
+void parts_explain(const struct parts *parts, struct kanal_buffer *out)
 {
-    ret_parts[0] = (struct part_range){ 0, (uint32_t)yyjson_arr_size(content) };
-    return ret_parts[0].end > 0;
+    const struct adapted *adapted = &parts->adapted;
+    if (adapted->error && adapted->error_type.len > 0 && strcmp(adapted->error, "unsupported_content") == 0) {
+        kanal_buffer_text(out, "the channel cannot show a part of type ");
+        kanal_buffer_str(out, adapted->error_type);
+        kanal_buffer_text(out, ", nor a replacement of it: ");
+    } else if (adapted->error && strcmp(adapted->error, "payload_too_large") == 0) {
+        kanal_buffer_text(out, "on this channel it would be more than 256 messages, or its messages hold no "
+                               "text at all: ");
+    } else if (parts->error && parts->count > 1 && adapted->loss_count == 0) {
+        kanal_buffer_text(out, "on this channel it would be several messages, and an edit has one");
+    }
+    explain_losses(adapted, out);
 }
 
-void parts_write(yyjson_val *command, const struct part_range *range, struct kanal_buffer *out)
+/* ---- What the plugin gets ---- */
+
+static void write_content(const struct parts *parts, uint32_t part, struct kanal_json *json)
+{
+    if (part == 0 || part > parts->count)
+        return;
+    kanal_json_key(json, "content");
+    if (parts->is_adapted) {
+        const struct adapt_part *bytes = &parts->adapted.parts[part - 1];
+        kanal_json_raw(json,
+                       kanal_str_of(parts->adapted.json.data + bytes->first, bytes->end - bytes->first));
+        return;
+    }
+    kanal_json_array(json);
+    for (uint32_t i = parts->ranges[part - 1].first; i < parts->ranges[part - 1].end; i++)
+        kanal_json_value(json, yyjson_arr_get(parts->content, i));
+    kanal_json_array_end(json);
+}
+
+void parts_write(const struct parts *parts, uint32_t part, yyjson_val *command, struct kanal_buffer *out)
 {
     /* These are the core's business, not the provider's. `expires` goes along: an SMS centre keeps a message, and wants
      * to know for how long. */
@@ -86,22 +102,17 @@ void parts_write(yyjson_val *command, const struct part_range *range, struct kan
     yyjson_val *key, *value;
     kanal_json_init(&json, out);
     kanal_json_object(&json);
-    if (range && range->end > 0) {
-        kanal_json_key(&json, "content");
-        kanal_json_array(&json);
-        for (uint32_t i = range->first; i < range->end; i++)
-            kanal_json_value(&json, yyjson_arr_get(kanal_json_at(command, "content"), i));
-        kanal_json_array_end(&json);
-    }
-    yyjson_obj_foreach (command, index, max, key, value) {
-        kanal_str name = kanal_json_text(key);
-        const char *const *skip = skipped;
-        while (*skip && !kanal_str_is(name, *skip))
-            skip++;
-        if (*skip)
-            continue;
-        kanal_json_key_str(&json, name);
-        kanal_json_value(&json, value);
-    }
+    write_content(parts, part, &json);
+    if (yyjson_is_obj(command))
+        yyjson_obj_foreach (command, index, max, key, value) {
+            kanal_str name = kanal_json_text(key);
+            const char *const *skip = skipped;
+            while (*skip && !kanal_str_is(name, *skip))
+                skip++;
+            if (*skip)
+                continue;
+            kanal_json_key_str(&json, name);
+            kanal_json_value(&json, value);
+        }
     kanal_json_object_end(&json);
 }

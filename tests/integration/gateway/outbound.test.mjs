@@ -161,7 +161,7 @@ test('unknown channels, verbs and addresses, and what a channel cannot show, fai
     ['x-edit', 'kanal.commands.echo.message.react', { message: { external_id: '1' }, reactions: [], content: undefined }, 'unsupported_verb'],
     ['x-call', 'kanal.commands.echo.call.start', {}, 'unsupported_verb'],
     ['x-customer', 'kanal.commands.tg.message.send', { to: { customer: 'c_' + 'a'.repeat(26) } }, 'customer_unknown'],
-    ['x-part', 'kanal.commands.echo.message.send', { to: { address: 'echo:anna' }, content: [{ type: 'sticker', url: 'https://example.com/s.webp' }] }, 'unsupported_content'],
+    ['x-part', 'kanal.commands.echo.message.send', { to: { address: 'echo:anna' }, content: [{ type: 'sticker', url: 'https://example.com/s.webp' }], adapt: 'strict' }, 'unsupported_content'],
   ];
   for (const [id, subject, more, code] of cases) {
     await send(id, 'x', more, subject);

@@ -22,60 +22,97 @@ TestSuite(parts, .fini = end);
 #define TEXT "{\"type\":\"text\",\"text\":\"a\"}"
 #define IMAGE "{\"type\":\"image\",\"url\":\"https://x/y\"}"
 #define BUTTONS "{\"type\":\"choice\",\"style\":\"buttons\",\"options\":[]}"
+#define ALL (~(kanal_caps)0)
 
 Test(parts, a_choice_belongs_to_the_text_before_it)
 {
-    struct part_range parts[PARTS_MAX];
-    cr_assert_eq(parts_split(parse("[" TEXT "," BUTTONS "," TEXT "]"), 0, parts), 2);
+    struct adapt_range parts[ADAPT_RANGES_MAX];
+    cr_assert_eq(adapt_ranges(parse("[" TEXT "," BUTTONS "," TEXT "]"), 0, parts), 2);
     cr_assert_eq(parts[0].end, 2);
     cr_assert_eq(parts[1].first, 2);
     cr_assert_eq(parts[1].end, 3);
 }
 
-Test(parts, a_call_says_all_of_it_in_one_go)
-{
-    struct part_range parts[PARTS_MAX];
-    cr_assert_eq(parts_whole(parse("[" TEXT "," TEXT "," TEXT "]"), parts), 1);
-    cr_assert_eq(parts[0].first, 0);
-    cr_assert_eq(parts[0].end, 3);
-    cr_assert_eq(parts_whole(parse("[]"), parts), 0);
-}
-
 Test(parts, one_choice_a_message)
 {
-    struct part_range parts[PARTS_MAX];
-    cr_assert_eq(parts_split(parse("[" TEXT "," BUTTONS "," BUTTONS "]"), 0, parts), 2);
+    struct adapt_range parts[ADAPT_RANGES_MAX];
+    cr_assert_eq(adapt_ranges(parse("[" TEXT "," BUTTONS "," BUTTONS "]"), 0, parts), 2);
 }
 
 Test(parts, a_choice_stays_with_media_only_where_the_channel_can)
 {
-    struct part_range parts[PARTS_MAX];
-    cr_assert_eq(parts_split(parse("[" IMAGE "," BUTTONS "]"), 0, parts), 2);
-    cr_assert_eq(parts_split(parse("[" IMAGE "," BUTTONS "]"), KANAL_CAP_CHOICE_ON_MEDIA, parts), 1);
+    struct adapt_range parts[ADAPT_RANGES_MAX];
+    cr_assert_eq(adapt_ranges(parse("[" IMAGE "," BUTTONS "]"), 0, parts), 2);
+    cr_assert_eq(adapt_ranges(parse("[" IMAGE "," BUTTONS "]"), KANAL_CAP_CHOICE_ON_MEDIA, parts), 1);
+}
+
+static void expect(kanal_caps caps, const char *verb, const char *text, const char *error, const char *words)
+{
+    struct adapt_target target = { .caps = caps };
+    struct kanal_buffer out = { 0 };
+    struct parts parts;
+    parts_make(&parts, parse(text), kanal_str_c(verb), &target);
+    cr_expect_str_eq(parts.error ? parts.error : "", error, "%s", text);
+    if (parts.error)
+        parts_explain(&parts, &out);
+    kanal_buffer_byte(&out, 0);
+    cr_expect_str_eq(out.data, words);
+    kanal_buffer_release(&out);
+    parts_release(&parts);
 }
 
 Test(parts, what_a_channel_cannot_show_is_named)
 {
-    cr_assert(kanal_str_is(parts_unsupported(parse("[" TEXT "," IMAGE "]"), KANAL_CAP_TEXT), "image"));
-    cr_assert_eq(parts_unsupported(parse("[" TEXT "," IMAGE "]"), KANAL_CAP_TEXT | KANAL_CAP_IMAGE).len, 0);
-    cr_assert(kanal_str_is(parts_unsupported(parse("[" BUTTONS "]"), KANAL_CAP_LIST), "choice"));
-    cr_assert(
-        kanal_str_is(parts_unsupported(parse("[{\"type\":\"hologram\"}]"), ~(kanal_caps)0), "hologram"));
+    expect(KANAL_CAP_TEXT, "message.send", "{\"content\":[" TEXT "," IMAGE "]}", "", "");
+    expect(KANAL_CAP_IMAGE, "message.send", "{\"content\":[" TEXT "]}", "unsupported_content",
+           "the channel cannot show a part of type text, nor a replacement of it: content/0 (text): the "
+           "channel can "
+           "show neither this nor a replacement of it");
+    expect(KANAL_CAP_TEXT, "message.send", "{\"adapt\":\"strict\",\"content\":[" TEXT "," IMAGE "]}",
+           "unsupported_content",
+           "content/1 (image): the channel cannot show it: its address is sent instead");
+    expect(KANAL_CAP_TEXT, "message.send", "{\"adapt\":\"strict\",\"content\":[" TEXT "]}", "", "");
+    expect(ALL, "message.edit", "{\"content\":[" TEXT "," TEXT "]}", "unsupported_content",
+           "on this channel it would be several messages, and an edit has one");
+    expect(KANAL_CAP_TEXT, "message.edit", "{\"content\":[" TEXT "," BUTTONS "]}", "", "");
+}
+
+static void expect_data(kanal_caps caps, uint32_t part, const char *text, const char *data)
+{
+    struct adapt_target target = { .caps = caps };
+    struct kanal_buffer out = { 0 };
+    struct parts parts;
+    yyjson_val *command = parse(text);
+    parts_make(&parts, command, KANAL_LIT("message.send"), &target);
+    cr_assert_null(parts.error);
+    parts_write(&parts, part, command, &out);
+    kanal_buffer_byte(&out, 0);
+    cr_expect_str_eq(out.data, data);
+    kanal_buffer_release(&out);
+    parts_release(&parts);
 }
 
 Test(parts, the_delivery_has_the_parts_and_none_of_the_cores_business)
 {
-    struct kanal_buffer out = { 0 };
-    struct part_range range = { 1, 2 };
-    yyjson_val *command =
-        parse("{\"id\":\"1\",\"to\":{\"address\":\"x:1\"},\"silent\":true,\"expires\":\"2026-01-01T00:00:"
-              "00Z\",\"content\":[" TEXT "," IMAGE "],\"provider\":{\"a\":1}}");
-    parts_write(command, &range, &out);
-    kanal_buffer_byte(&out, 0);
-    cr_assert_str_eq(out.data,
-                     "{\"content\":[" IMAGE
-                     "],\"silent\":true,\"expires\":\"2026-01-01T00:00:00Z\",\"provider\":{\"a\":1}}");
-    kanal_buffer_release(&out);
+    const char *command =
+        "{\"id\":\"1\",\"to\":{\"address\":\"x:1\"},\"silent\":true,\"content\":[" TEXT "," IMAGE
+        "],\"provider\":{\"a\":1},\"variants\":[{\"channel\":\"other\",\"content\":[" TEXT "]}]}";
+    expect_data(ALL, 2, command, "{\"content\":[" IMAGE "],\"silent\":true,\"provider\":{\"a\":1}}");
+    expect_data(KANAL_CAP_TEXT, 2, command,
+                "{\"content\":[{\"type\":\"text\",\"text\":\"https://x/"
+                "y\"}],\"silent\":true,\"provider\":{\"a\":1}}");
+    expect_data(ALL, 1, "{\"emoji\":\"x\"}", "{\"emoji\":\"x\"}");
+}
+
+Test(parts, what_fits_allocates_nothing)
+{
+    struct adapt_target target = { .caps = ALL };
+    struct parts parts;
+    parts_make(&parts, parse("{\"content\":[" TEXT "]}"), KANAL_LIT("message.send"), &target);
+    cr_assert_not(parts.is_adapted);
+    cr_assert_null(parts.adapted.parts);
+    cr_assert_null(parts.adapted.json.data);
+    cr_assert_eq(parts.count, 1);
 }
 
 Test(parts, shards_never_change)
