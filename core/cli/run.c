@@ -344,6 +344,7 @@ static int gateway_run(const char *path, const char *plugins)
         return code;
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on files is a full disk to the spool, not the end */
     raise_limits();
     if (log_new(&g.log, STDERR_FILENO, g.setup.config->log.format, log_level(g.setup.config->log.level)) !=
             0 ||
