@@ -153,6 +153,10 @@ static void on_fetch(struct peer *p, const char *tag, const char *set)
             line(p, "%s NO [SERVERBUG] cannot read it", tag);
             return;
         }
+        if (p->breaks_at && p->mails[i].uid == p->breaks_at) {
+            fake_stream_close(p->host, p->stream, KANAL_E_NETWORK);
+            return;
+        }
         give(p, i, set);
     }
     line(p, "%s OK fetched", tag);

@@ -19,7 +19,8 @@ struct peer {
     size_t mail_count;
     uint64_t validity;
     int has_idle, is_idling, speaks_quoted, refuses_uid; /* refuses_uid: a mail that cannot be given */
-    uint32_t chunk;                                      /* bytes that are sent at a time; 0: all */
+    uint64_t breaks_at; /* the connection is lost when this mail is to be given */
+    uint32_t chunk;     /* bytes that are sent at a time; 0: all */
     const char *refused_folder;
     char idle_tag[16], selected[64];
     struct kanal_buffer heard; /* all commands, one a line */

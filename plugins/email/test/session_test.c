@@ -151,6 +151,27 @@ Test(session, an_event_that_is_refused_for_good)
     peer_end(p);
 }
 
+/* Lost in the middle of a chunk, after a batch of it was stored: the rest comes, and what was stored is not told again. */
+Test(session, a_connection_that_breaks_between_two_batches)
+{
+    static char texts[60][160];
+    struct peer *p = peer_new(NULL);
+    for (size_t i = 0; i < 60; i++) {
+        snprintf(texts[i], sizeof texts[i], "From: a@example.org\r\nMessage-ID: <b%zu@x>\r\n\r\ntext %zu\r\n",
+                 i, i);
+        peer_add_text(p, 10 + i, texts[i]);
+    }
+    p->breaks_at = 50;
+    peer_open(p);
+    cr_expect_eq(fake_event_count(p->host), 32);
+    p->breaks_at = 0;
+    fake_advance(p->host, 300000);
+    peer_open(p);
+    expect_texts(p, 0, 60);
+    cr_expect_eq(fake_metric(p->host, "mails_known"), 32);
+    peer_end(p);
+}
+
 /* ---- Numbers that change ---- */
 
 Test(session, a_folder_that_was_numbered_anew)
