@@ -96,6 +96,8 @@ void exchange_asked_http(struct channel *channel, kanal_op cause, kanal_op reque
         return;
     struct kept *kept = &exchange->asked;
     size_t url_len = asked->url.len < EXCHANGE_TEXT_MAX ? asked->url.len : EXCHANGE_TEXT_MAX;
+    size_t body_len = asked->body.len < EXCHANGE_TEXT_MAX ? asked->body.len : EXCHANGE_TEXT_MAX;
+    kanal_buffer_reserve(&kept->text, url_len + body_len + 128); /* one allocation for most */
     kanal_buffer_str(&kept->text, asked->method);
     kanal_buffer_byte(&kept->text, ' ');
     kanal_buffer_append(&kept->text, asked->url.ptr, url_len);
