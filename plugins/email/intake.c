@@ -199,11 +199,22 @@ static void end_part(struct kanal_channel *channel)
 {
     struct intake *in = &channel->mailbox.intake;
     enum mail_role role = in->role;
+    kanal_str whole;
     in->role = MAIL_SKIP;
-    if (role == MAIL_COLLECT)
+    if (role == MAIL_COLLECT) {
         mail_part_end(&in->mail);
-    if (role != MAIL_FILE)
+        struct mail_file *kept = mail_kept(&in->mail, &whole);
+        if (!kept)
+            return;
+        begin_file(channel, kept);
+        if (in->role != MAIL_FILE)
+            return;
+        in->role = MAIL_SKIP;
+        kept->size = whole.len;
+        kanal_buffer_str(&in->piece, whole);
+    } else if (role != MAIL_FILE) {
         return;
+    }
     if (in->file->size == 0) { /* nothing is there to be stored */
         file_failed(channel, "not_found");
         return;
