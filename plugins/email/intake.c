@@ -11,7 +11,7 @@ static void hand_over(struct kanal_channel *);
 void intake_clear(struct kanal_channel *channel)
 {
     struct intake *in = &channel->mailbox.intake;
-    if (in->blob != 0)
+    if (in->blob != 0 && channel->blobs)
         channel->blobs->discard(channel->host, in->blob);
     reader_release(&in->reader);
     mail_release(&in->mail);
@@ -54,7 +54,7 @@ void intake_quoted(struct kanal_channel *channel, kanal_str body)
 static void file_failed(struct kanal_channel *channel, const char *why)
 {
     struct intake *in = &channel->mailbox.intake;
-    if (in->blob != 0)
+    if (in->blob != 0 && channel->blobs)
         channel->blobs->discard(channel->host, in->blob);
     in->blob = 0;
     if (in->file)
