@@ -77,7 +77,7 @@ struct mailbox {
     uint32_t command; /* its number */
     struct answer answer;
     uint64_t validity, next_uid, exists;
-    struct folder folders[FOLDERS_MAX];
+    struct folder *folders; /* owned: as many as the settings name */
     uint32_t folder;
     uint64_t uids[UIDS_MAX];
     uint32_t uid_count, uid_at, chunk, chunk_max;

@@ -121,13 +121,16 @@ static kanal_channel *create(const kanal_host *host, const kanal_config *config)
     kanal_channel *channel = calloc(1, sizeof *channel);
     if (channel) {
         channel->host = host;
-        if (settings_read(&channel->settings, config->settings, &error) == KANAL_OK)
-            return channel;
+        if (settings_read(&channel->settings, config->settings, &error) == KANAL_OK) {
+            channel->mailbox.folders =
+                calloc(channel->settings.folder_count, sizeof *channel->mailbox.folders);
+            if (channel->mailbox.folders)
+                return channel;
+            error = "out of memory";
+        }
     }
     host->log(host, 0, KANAL_LOG_ERROR, kanal_str_c(error));
-    if (channel)
-        settings_release(&channel->settings);
-    free(channel);
+    destroy(channel);
     return NULL;
 }
 

@@ -11,7 +11,7 @@ static void hand_over(struct kanal_channel *);
 void intake_clear(struct kanal_channel *channel)
 {
     struct intake *in = &channel->mailbox.intake;
-    if (in->blob != 0)
+    if (in->blob != 0 && channel->blobs)
         channel->blobs->discard(channel->host, in->blob);
     reader_release(&in->reader);
     mail_release(&in->mail);
@@ -54,7 +54,7 @@ void intake_quoted(struct kanal_channel *channel, kanal_str body)
 static void file_failed(struct kanal_channel *channel, const char *why)
 {
     struct intake *in = &channel->mailbox.intake;
-    if (in->blob != 0)
+    if (in->blob != 0 && channel->blobs)
         channel->blobs->discard(channel->host, in->blob);
     in->blob = 0;
     if (in->file)
@@ -199,11 +199,22 @@ static void end_part(struct kanal_channel *channel)
 {
     struct intake *in = &channel->mailbox.intake;
     enum mail_role role = in->role;
+    kanal_str whole;
     in->role = MAIL_SKIP;
-    if (role == MAIL_COLLECT)
+    if (role == MAIL_COLLECT) {
         mail_part_end(&in->mail);
-    if (role != MAIL_FILE)
+        struct mail_file *kept = mail_kept(&in->mail, &whole);
+        if (!kept)
+            return;
+        begin_file(channel, kept);
+        if (in->role != MAIL_FILE)
+            return;
+        in->role = MAIL_SKIP;
+        kept->size = whole.len;
+        kanal_buffer_str(&in->piece, whole);
+    } else if (role != MAIL_FILE) {
         return;
+    }
     if (in->file->size == 0) { /* nothing is there to be stored */
         file_failed(channel, "not_found");
         return;

@@ -221,18 +221,14 @@ int mail_data(struct mail *m, kanal_str data)
     return is_report; /* the beginning of a report says it all */
 }
 
-struct mail_file *mail_overflow(struct mail *m, kanal_str *ret_begun)
+/* The text that is collected, as a file in the charset that it came in. */
+static struct mail_file *body_file(struct mail *m)
 {
     struct reader_part part = { .type = "text", .subtype = "plain" };
-    if (m->is_html)
-        memcpy(part.subtype, "html", 5);
     struct mail_file *file = add_file(m, &part);
-    *ret_begun = kanal_buffer_view(&m->raw);
-    mail_part_end(m);
-    m->is_cut = 1;
+    struct kanal_buffer mime = { 0 };
     if (!file)
         return NULL;
-    struct kanal_buffer mime = { 0 };
     kanal_buffer_text(&mime, m->is_html ? "text/html" : "text/plain");
     if (m->charset[0] && kanal_str_ascii(kanal_str_c(m->charset)) && !strpbrk(m->charset, "\"\\; ")) {
         kanal_buffer_text(&mime, "; charset=");
@@ -241,9 +237,22 @@ struct mail_file *mail_overflow(struct mail *m, kanal_str *ret_begun)
     free(file->mime);
     file->mime = kanal_str_dup(kanal_buffer_view(&mime));
     file->name = kanal_str_dup(m->is_html ? KANAL_LIT("message.html") : KANAL_LIT("message.txt"));
-    file->is_body = 1;
     kanal_buffer_release(&mime);
     return file;
+}
+
+struct mail_file *mail_overflow(struct mail *m, kanal_str *ret_begun)
+{
+    *ret_begun = kanal_buffer_view(&m->raw);
+    mail_part_end(m);
+    m->is_cut = 1;
+    return body_file(m);
+}
+
+struct mail_file *mail_kept(struct mail *m, kanal_str *ret_whole)
+{
+    *ret_whole = kanal_buffer_view(&m->raw);
+    return m->settings->keeps_html && m->is_html && ret_whole->len > 0 ? body_file(m) : NULL;
 }
 
 void mail_part_end(struct mail *m)

@@ -29,7 +29,7 @@ struct mail_file {
     char *reference;                /* owned: where it was stored; NULL: it was not */
     uint64_t size;
     const char *unavailable; /* why it was not stored, of the contract */
-    int32_t is_inline, is_body;
+    int32_t is_inline, reserved;
 };
 
 struct mail_text { /* what stands at one place: alternatives of each other */
@@ -75,6 +75,8 @@ int mail_data(struct mail *, kanal_str data);
 struct mail_file *mail_overflow(struct mail *, kanal_str *ret_begun);
 /* READER_PART_END of MAIL_COLLECT. */
 void mail_part_end(struct mail *);
+/* After that: the file that the part is kept as too (the setting keep_html), and its bytes, valid until the next part; NULL: it is not. */
+struct mail_file *mail_kept(struct mail *, kanal_str *ret_whole);
 
 /* 1: events were added; 0: it is the channel's own mail, and there are none. ret_thread: of message.received, to be released; may be NULL. */
 int mail_write(struct mail *, struct kanal_batch *, struct mail_thread *ret_thread);

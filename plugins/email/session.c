@@ -203,7 +203,7 @@ static void on_lost(kanal_channel *channel, kanal_op lease)
     session_drop(channel, NULL, kanal_str_of(NULL, 0));
     say(channel, 0, KANAL_LOG_INFO, "the lease is lost: this replica does not read until it is back",
         kanal_str_of(NULL, 0));
-    for (uint32_t i = 0; i < FOLDERS_MAX; i++)
+    for (uint32_t i = 0; i < channel->settings.folder_count; i++)
         channel->mailbox.folders[i].is_loaded = 0; /* somebody else moves the cursors now */
 }
 
@@ -237,4 +237,5 @@ void session_release(struct kanal_channel *channel)
     clear(channel);
     kanal_batch_release(&channel->mailbox.batch);
     kanal_batch_release(&channel->mailbox.spare);
+    free(channel->mailbox.folders);
 }

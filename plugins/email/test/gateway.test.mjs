@@ -147,7 +147,7 @@ test('a text goes out with STARTTLS and log-in, and comes to the mailbox', optio
 
 test('a file goes out, streamed from the gateway itself', options, async () => {
   const [data] = await with_id('rel-1@example.org');
-  await send('out-2', { content: [{ type: 'file', url: data.message.content[2].url, name: 'счёт.pdf', mime: 'application/pdf', caption: 'The invoice' }] });
+  await send('out-2', { content: [{ type: 'file', url: kanal.url + new URL(data.message.content[2].url).pathname, name: 'счёт.pdf', mime: 'application/pdf', caption: 'The invoice' }] });
   const sent = await state('out-2', 'message.sent');
   const came = (await delivered(new RegExp(`Message-ID: <${sent.message.external_id}>`))).replace(/\r/g, '');
   assert.match(came, /\nContent-Disposition: attachment;\s+filename\*?=\S+\n/);

@@ -113,3 +113,20 @@ Test(mail, cut_anywhere)
 {
     each_mail(check_cut, NULL);
 }
+
+Test(mail, html_is_kept_where_it_is_wanted)
+{
+    size_t len;
+    char *text = read_mail("alternative", &len);
+    struct fake_host *host =
+        read_one(text, len,
+                 "{\"address\":\"shop@example.com\",\"imap_url\":\"imaps://imap.example.com\","
+                 "\"start\":\"all\",\"keep_html\":true}",
+                 0);
+    EXPECT_TEXT(event_value(host, 0, "message/content/0/text"), "Yes, please deliver it today.");
+    EXPECT_TEXT(event_value(host, 0, "message/content/1/name"), "message.html");
+    EXPECT_TEXT(event_value(host, 0, "message/content/1/mime"), "text/html; charset=UTF-8");
+    EXPECT_TEXT(event_value(host, 0, "message/content/1/ref"), "blob:1");
+    end(host);
+    free(text);
+}

@@ -338,3 +338,30 @@ Test(text, quotes)
     expect_split("From: here to there\nis far", "From: here to there\nis far", "");
     expect_split("", "", "");
 }
+
+/* ---- Strange deliveries ---- */
+
+static void deliver_strange(kanal_str body, void *user)
+{
+    struct fake_host *host = user;
+    const kanal_delivery delivery = { .struct_size = sizeof delivery,
+                                      .address = KANAL_LIT("mailto:anna@example.org"),
+                                      .data = body };
+    kanal_op op = fake_deliver(host, &delivery);
+    while (fake_mail_count(host) > 0)
+        fake_mail_answer(host, 0, KANAL_OK, 250, "ok");
+    cr_expect(fake_answer(host, op)->answered, "%.*s", (int)body.len, body.ptr);
+}
+
+Test(send, any_type_in_any_place)
+{
+    static const char data[] =
+        "{\"subject\":\"s\",\"agent\":{\"kind\":\"bot\"},\"content\":[{\"type\":\"text\",\"markup\":\"html\","
+        "\"text\":\"<b>x</b>\",\"plain\":\"x\"},"
+        "{\"type\":\"file\",\"url\":\"https://a.example/x\",\"name\":\"a.pdf\",\"mime\":\"application/"
+        "pdf\",\"caption\":\"c\",\"caption_markup\":\"plain\"}]}";
+    struct fake_host *host = peer_host(NULL);
+    cr_expect_gt(fixture_mutate(kanal_str_c(data), deliver_strange, host), 100);
+    cr_expect_gt(fixture_truncate(kanal_str_c(data), deliver_strange, host), 100);
+    end(host);
+}
