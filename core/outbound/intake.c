@@ -9,6 +9,7 @@
 #include "kanal/sdk/time.h"
 #include "outbound/cancel.h"
 #include "outbound/history.h"
+#include "outbound/intake.h"
 #include "outbound/ledger.h"
 #include "outbound/schedule.h"
 
@@ -18,27 +19,6 @@
 #define SCHEDULE_MS 1000 /* what is due so soon goes at once */
 #define SPARE_MAX 256u
 #define DURABLE "intake"
-
-/* Checked: to be made in the ledger. Accepted: to be moved, when all before it are. Ending: it goes nowhere, which is being told. */
-enum intake_state { IN_CHECKED, IN_ACCEPTING, IN_ACCEPTED, IN_MOVING, IN_ENDING, IN_DONE };
-
-struct intake {
-    struct outbound *outbound;
-    struct intake *next;
-    struct js_token token;
-    uint64_t sequence, scheduled; /* in the stream of commands, or in that of what is scheduled */
-    enum intake_state state;
-    int is_orphan;                        /* the lease is lost: only what is under way is waited for */
-    struct kanal_buffer subject, payload; /* copies: the broker's are borrowed */
-    struct command command;
-    struct id key;
-    int64_t at_ms;
-    char replay[REPLAY_ID], first_part[8]; /* of a dead letter that is replayed */
-    size_t waiting;                        /* stores under way */
-    kanal_status status;
-    int is_out_of_turn;
-    int is_again; /* it may stand in its lane already */
-};
 
 static void advance(struct outbound *o);
 
@@ -167,8 +147,7 @@ static void retry(struct outbound *o, int64_t after_ms)
         o->intake.next_ms = at;
 }
 
-/* One store of a command that is told, moved or scheduled has ended. */
-static void on_stored(void *user, kanal_status status)
+void intake_stored(void *user, kanal_status status)
 {
     struct intake *in = user;
     struct outbound *o = in->outbound;
@@ -199,57 +178,7 @@ static void on_moved(void *user, kanal_status status, const struct js_ack *ack, 
     (void)ack;
     if (status == KANAL_E_REJECTED && kanal_str_starts(reason, "wrong last msg"))
         in->is_out_of_turn = 1;
-    on_stored(in, status == KANAL_E_REJECTED ? KANAL_E_NETWORK : status);
-}
-
-/* ---- It goes nowhere ---- */
-
-/* Who speaks in the event of a command that reached no channel. */
-static struct envelope_source source_of(const struct intake *in)
-{
-    struct envelope_source nobody = { .channel = KANAL_LIT("_"), .plugin = KANAL_LIT("kanal") };
-    return in->command.channel ? in->command.channel->source : nobody;
-}
-
-static void tell_refusal(struct intake *in)
-{
-    struct command *c = &in->command;
-    struct envelope_source source = source_of(in);
-    struct dead_letter dead = { .channel = c->channel ? c->channel->id : (kanal_str){ 0 },
-                                .subject = c->subject,
-                                .verb = c->verb,
-                                .payload = c->payload,
-                                .command = yyjson_is_obj(c->root) ? c->root : NULL,
-                                .report = &c->report };
-    in->waiting++;
-    report_dead(in->outbound, &dead, on_stored, in);
-    if (c->report.command_id.len == 0)
-        return;
-    in->waiting++;
-    c->report.type = "message.failed";
-    report_event(in->outbound, &source, &c->report, on_stored, in);
-}
-
-static void tell_cancelled(struct intake *in)
-{
-    struct report *report = &in->command.report;
-    in->waiting++;
-    report->type = "message.cancelled";
-    report->reason = "request";
-    report_event(in->outbound, &in->command.channel->source, report, on_stored, in);
-}
-
-/* Refused, cancelled, or already there: says so, and ends. */
-static void tell(struct intake *in)
-{
-    in->state = IN_ENDING;
-    in->status = KANAL_OK;
-    in->waiting = 1; /* without memory a store may end at once: the command must outlive this */
-    if (in->command.report.code)
-        tell_refusal(in);
-    else if (cancels_have(in->outbound->cancels, in->key.text + 2))
-        tell_cancelled(in);
-    on_stored(in, KANAL_OK);
+    intake_stored(in, status == KANAL_E_REJECTED ? KANAL_E_NETWORK : status);
 }
 
 /* ---- Moving ---- */
@@ -306,15 +235,15 @@ static void move(struct intake *in)
         in->waiting++;
         c->report.type = "message.accepted";
         c->report.command = c->root;
-        report_event(o, &c->channel->source, &c->report, on_stored, in);
+        report_event(o, &c->channel->source, &c->report, intake_stored, in);
     }
     if (in->at_ms > host_now_ms() + SCHEDULE_MS) {
         in->waiting++;
-        schedule_add(o->schedule, c, in->key.text + 2, in->at_ms, on_stored, in);
+        schedule_add(o->schedule, c, in->key.text + 2, in->at_ms, intake_stored, in);
     } else {
         publish_to_lane(in);
     }
-    on_stored(in, KANAL_OK);
+    intake_stored(in, KANAL_OK);
 }
 
 static void on_accepted(void *user, kanal_status status);
@@ -377,43 +306,6 @@ static void advance(struct outbound *o)
     }
 }
 
-/* ---- Calling back ---- */
-
-static void on_cancel_stored(void *user, kanal_status status)
-{
-    on_stored(user, status);
-}
-
-static void on_cancel_found(void *user, kanal_status status, kanal_str value, uint64_t revision)
-{
-    struct intake *in = user;
-    (void)value, (void)revision;
-    if (status == KANAL_OK) {
-        cancels_add(in->outbound->cancels, in->key.text + 2, on_cancel_stored, in);
-        return;
-    }
-    if (status == KANAL_E_NOT_FOUND) {
-        in->command.report.code = "message_not_found";
-        in->command.report.detail = KANAL_LIT("no message of that id was accepted");
-        in->waiting++;
-        tell_refusal(in);
-    }
-    on_stored(in, status == KANAL_E_NOT_FOUND ? KANAL_OK : status);
-}
-
-static void cancel(struct intake *in)
-{
-    struct outbound *o = in->outbound;
-    kanal_str id = kanal_json_text_at(kanal_json_at(in->command.root, "message"), "id");
-    char key[ID_LEN + 3];
-    in->state = IN_ENDING;
-    in->status = KANAL_OK;
-    in->waiting = 1;
-    ledger_command_key(o, (kanal_str){ 0 }, KANAL_LIT("message.send"), id, (kanal_str){ 0 }, &in->key);
-    snprintf(key, sizeof key, "c.%s", in->key.text + 2);
-    kv_get(o->broker, o->host->names.sent, kanal_str_c(key), on_cancel_found, in);
-}
-
 /* ---- From the stream ---- */
 
 static int is_cancel(const struct intake *in)
@@ -433,11 +325,11 @@ static void count_command(const struct intake *in)
 static void begin(struct intake *in)
 {
     if (in->command.report.code)
-        tell(in);
+        intake_tell(in);
     else if (is_cancel(in))
-        cancel(in);
+        intake_cancel(in);
     else if (cancels_have(in->outbound->cancels, in->key.text + 2))
-        tell(in);
+        intake_tell(in);
     else if (in->scheduled || kanal_str_is(in->command.verb, "typing.start"))
         in->state = IN_ACCEPTED;
     else

@@ -1,6 +1,6 @@
 /* outbound/ledger.h - the bucket <prefix>_sent: what was accepted, and where what was sent is found again. [loop]
  *
- *   c.<key>   a command: {"channel", "address" or "chat", "class", "sequence", "after", "at"}; made once by intake, so that an id is one
+ *   c.<key>   a command: {"channel", "address", "chat", "sequence", "after", "at"}; made once by intake, so that an id is one
  *             command for as long as the bucket remembers it, not only for JetStream's window of minutes
  *   x.<key>   a provider's message (host/receipts.h): {"id", "reference", "part", "parts", "address", "chat"}; receipts and replies find the command by it
  *   k.<key>   a command that was called back (cancel.h)

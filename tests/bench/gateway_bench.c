@@ -7,6 +7,8 @@
  *            very event that Kanal stored, without HTTP and JSON (raw), and with a Node service that does the same job (node/service.mjs).
  *   way out  commands that lie ready in the stream; each becomes a POST to a local sink, two status events and two acknowledgements. The
  *            clock runs from the first POST until every stream of work is empty. Compared with libcurl alone, POSTing to the same sink.
+ *   backlog  a million commands for 100,000 recipients, one of whom answers after seconds: how steadily they are worked off, in how much
+ *            memory, and whether the slow one delays the others.
  *   workers  the way in once more, with the plugin in a worker and in the gateway's own process, as in all the other parts; the memory of an idle
  *            worker; one channel and 5,000 of one plugin: memory, time from exec until each is up, and the way in of one of them.
  *   start    exec to GET /readyz 200, against a running broker; compared with nats-server's exec to its first accepted connection.
@@ -36,7 +38,11 @@
 #define COMMANDS 30000
 #define RECIPIENTS 2048
 #define PATIENCE_SECONDS 30
-#define RUN_SECONDS_MAX 420u
+#define BACKLOG_COMMANDS 1000000u
+#define BACKLOG_RECIPIENTS 100000u
+#define BACKLOG_PATIENCE_SECONDS 400
+#define SLOW_MS 3000
+#define RUN_SECONDS_MAX 1200u
 
 static const char curl_body[] = "{\"chat_id\":3527065,\"text\":\"Your order 12345 is on its way; it will be "
                                 "with you tomorrow before noon.\"}";
@@ -44,7 +50,8 @@ static const char curl_body[] = "{\"chat_id\":3527065,\"text\":\"Your order 1234
 struct bench {
     const char *kanal, *plugins, *directory;
     const char *node; /* the folder of the service, or NULL */
-    const char *only; /* start, in, out or worker: only this part, for whoever makes it faster; or NULL */
+    const char
+        *only; /* start, in, out, backlog or worker: only this part, for whoever makes it faster; or NULL */
     int with_json;
     uint16_t broker_port, http_port, admin_port, node_port;
     pid_t broker_pid, kanal_pid, node_pid;
@@ -108,7 +115,8 @@ static void write_kanal_config(const struct bench *b)
             "    plugin: telegram\n"
             "    settings: { mode: webhook, api_url: \"http://127.0.0.1:%u\" }\n"
             "    egress: [127.0.0.1]\n"
-            "    rate: { per_second: 1000000, per_recipient_second: 1000000 } # of the gateway, not of what Telegram allows\n"
+            "    rate: { per_second: 1000000, per_recipient_second: 1000000 } # of the gateway, not of what "
+            "Telegram allows\n"
             "    secrets: { token: \"77:token\", webhook: \"" LOAD_SECRET "\" }\n",
             b->broker_port, b->http_port, b->admin_port, b->directory, b->plugins, sink_port(b->sink));
     fclose(file);
@@ -288,6 +296,46 @@ static void measure_outbound(struct bench *b)
     }
 }
 
+/* ---- A backlog ---- */
+
+static double wait_for_messages(struct bench *b, pid_t kanal, uint64_t messages)
+{
+    double until = bench_seconds() + BACKLOG_PATIENCE_SECONDS;
+    while (sink_messages(b->sink) < messages) {
+        if (bench_seconds() > until || !process_lives(kanal))
+            die("the backlog is not worked off", b->directory);
+        bench_sleep_ms(5);
+    }
+    return bench_seconds();
+}
+
+static void measure_backlog(struct bench *b)
+{
+    struct backlog_results *l = &b->results.backlog;
+    uint64_t slow = BACKLOG_COMMANDS / BACKLOG_RECIPIENTS, others = BACKLOG_COMMANDS - slow;
+    progress("backlog: laying a million commands");
+    raw_lay_commands(b->raw, LOAD_CHANNEL, "backlog", BACKLOG_COMMANDS, BACKLOG_RECIPIENTS);
+    sink_reset(b->sink);
+    sink_slow_chat(b->sink, RAW_FIRST_RECIPIENT, SLOW_MS);
+    progress("backlog: working it off");
+    pid_t kanal = start_kanal(b);
+    wait_for_messages(b, kanal, 1);
+    double first = sink_first_at(b->sink), half = wait_for_messages(b, kanal, BACKLOG_COMMANDS / 2);
+    double end = half;
+    while (sink_messages(b->sink) - sink_slow_messages(b->sink) < others)
+        end = wait_for_messages(b, kanal, sink_messages(b->sink) + 1);
+    double last = wait_for_messages(b, kanal, BACKLOG_COMMANDS);
+    l->commands = BACKLOG_COMMANDS;
+    l->recipients = BACKLOG_RECIPIENTS;
+    l->first_half = BACKLOG_COMMANDS / 2 / (half - first);
+    l->second_half = BACKLOG_COMMANDS / 2 / (end - half);
+    l->slow_waits_s = last - end;
+    l->rss_mb = process_status_mb(kanal, "VmHWM:");
+    sink_slow_chat(b->sink, 0, 0);
+    process_stop(kanal);
+    raw_purge(b->raw, "KANAL_EVENTS");
+}
+
 /* ---- The run ---- */
 
 static void on_alarm(int number)
@@ -339,6 +387,8 @@ static void run(struct bench *b)
         measure_outbound(b);
     if (is_wanted(b, "worker"))
         measure_workers(b);
+    if (is_wanted(b, "backlog"))
+        measure_backlog(b);
     raw_close(b->raw);
     raw_close(b->raw_asap);
     process_stop(b->broker_pid);
@@ -349,7 +399,7 @@ static int usage(void)
 {
     fprintf(stderr, "usage: gateway-bench --kanal FILE --plugins DIR --scratch DIR (--node DIR | --no-node "
                     "REASON) [--rounds N] [--json]\n"
-                    "       [--only start|in|out|worker] [--plugins-json FILE]\n");
+                    "       [--only start|in|out|backlog|worker] [--plugins-json FILE]\n");
     return 2;
 }
 
@@ -412,6 +462,8 @@ int main(int argc, char **argv)
         report_json(&b.results);
     if (b.only && strcmp(b.only, "worker") == 0)
         report_worker(&b.results);
+    if (b.only && strcmp(b.only, "backlog") == 0)
+        report_backlog(&b.results);
     free(b.event);
     return 0; /* a missed target is said, and no failure of the bench */
 }

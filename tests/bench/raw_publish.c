@@ -120,7 +120,7 @@ void raw_lay_commands(struct raw *raw, const char *channel, const char *prefix, 
                      "{\"id\":\"%s\",\"to\":{\"address\":\"telegram:%zu\"},\"reference\":\"order-%zu\","
                      "\"content\":[{\"type\":\"text\",\"text\":\"Your order %zu is on its way; it will be "
                      "with you tomorrow before noon.\"}]}",
-                     id, 3527065 + i % recipients, i, i);
+                     id, RAW_FIRST_RECIPIENT + i % recipients, i, i);
         publish(raw, subject, payload, (size_t)bytes, id);
     }
     complete(raw);

@@ -23,6 +23,8 @@ struct raw_event *raw_last_event(struct raw *, const char *stream);
 double raw_publish_run(struct raw *, const struct raw_event *, double seconds);
 
 /* Lays `count` commands of `recipients` customers ready; ids begin with prefix. */
+/* The first recipient is telegram:RAW_FIRST_RECIPIENT. */
+#define RAW_FIRST_RECIPIENT 3527065
 void raw_lay_commands(struct raw *, const char *channel, const char *prefix, size_t count, size_t recipients);
 
 uint64_t raw_messages(struct raw *, const char *stream);

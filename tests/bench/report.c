@@ -163,6 +163,29 @@ void report_worker(const struct results *b)
     judge_worker(&ratios);
 }
 
+/* The same bench before the delivery engine (leases, log of attempts, ledger, receipts): medians of five rounds on idle cores. */
+#define RATIO_RAW_BEFORE 0.34
+#define RATIO_CURL_BEFORE 0.28
+
+static struct spread divided(struct spread s, double by)
+{
+    return (struct spread){ s.median / by, s.min / by, s.max / by };
+}
+
+void report_backlog(const struct results *b)
+{
+    const struct backlog_results *l = &b->backlog;
+    if (l->commands == 0)
+        return;
+    printf("\nbacklog of %llu commands for %llu recipients: %.0f a second in its first half, %.0f in the "
+           "second; one recipient "
+           "answers after seconds: its last message came %.0f s after all others'\n",
+           (unsigned long long)l->commands, (unsigned long long)l->recipients, l->first_half, l->second_half,
+           l->slow_waits_s);
+    judge("backlog.ratio_steady", spread_of_one(l->second_half / l->first_half), 0.8, 0);
+    judge("backlog.rss_mb", spread_of_one(l->rss_mb), 150, 1);
+}
+
 void report_ratios(const struct results *b)
 {
     struct ratios ratios = ratios_of(b), *r = &ratios;
@@ -178,7 +201,10 @@ void report_ratios(const struct results *b)
     judge("outbound.ratio_curl", r->curl, 0.45, 0);
     judge("rss_mb", rss, 25, 1);
     judge("start.ratio_broker", r->start, 1, 1);
+    judge("engine.ratio_in", divided(r->raw, RATIO_RAW_BEFORE), 0.75, 0);
+    judge("engine.ratio_out", divided(r->curl, RATIO_CURL_BEFORE), 0.75, 0);
     judge_worker(r);
+    report_backlog(b);
 }
 
 static void json_ratio(const char *name, const struct results *b, struct spread s)
@@ -220,6 +246,11 @@ void report_json(const struct results *b)
         "message\":%.3f},",
         r->worker.median, b->worker.rss_mb, b->worker.private_mb, r->worker_single.median, FLEET,
         r->fleet_kb.median, r->fleet_ready.median, r->fleet_rate.median);
+    printf("\"engine\":{\"ratio_in\":%.3f,\"ratio_out\":%.3f},", r->raw.median / RATIO_RAW_BEFORE,
+           r->curl.median / RATIO_CURL_BEFORE);
+    printf("\"backlog\":{\"commands\":%llu,\"rss_mb\":%.1f,\"ratio_steady\":%.3f},",
+           (unsigned long long)b->backlog.commands, b->backlog.rss_mb,
+           b->backlog.first_half > 0 ? b->backlog.second_half / b->backlog.first_half : 0);
     if (b->node_reason)
         printf("\"node_reason\":\"%s\",", b->node_reason);
     printf("\"per_second\":{\"raw\":%.0f,\"raw_asap\":%.0f,\"inbound\":%.0f,\"inbound_node\":%.0f,\"inbound_"

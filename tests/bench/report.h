@@ -2,6 +2,7 @@
 #ifndef KANAL_BENCH_REPORT_H
 #define KANAL_BENCH_REPORT_H
 #include <stddef.h>
+#include <stdint.h>
 
 #define ROUNDS_MAX 21
 
@@ -24,6 +25,14 @@ struct worker_results {
     struct samples one_ready_ms, fleet_ready_ms, fleet_kb_each, one_rate, fleet_rate;
 };
 
+/* A million commands that lie ready, for 100,000 recipients of whom one answers after seconds. */
+struct backlog_results {
+    double rss_mb;                  /* highest resident size of the gateway */
+    double first_half, second_half; /* messages a second */
+    double slow_waits_s;            /* how much longer the slow recipient's messages took than all others' */
+    uint64_t commands, recipients;  /* 0: not measured */
+};
+
 struct results {
     int rounds;
     const char *node_reason; /* why nothing of Node was measured, or NULL */
@@ -31,6 +40,7 @@ struct results {
     struct service_samples kanal_many, kanal_one, node_many, node_one;
     struct samples kanal_start_ms, broker_start_ms;
     struct worker_results worker;
+    struct backlog_results backlog;
     double rss_mb, node_rss_mb;
     size_t event_bytes, node_event_bytes; /* 0: there was none */
     const char *plugins_json;             /* what plugins-bench measured, a file with one object; or NULL */
@@ -43,6 +53,7 @@ void report_table(const struct results *);
 void report_ratios(const struct results *);
 /* The ratios of workers alone. */
 void report_worker(const struct results *);
+void report_backlog(const struct results *);
 void report_json(const struct results *);
 
 #endif

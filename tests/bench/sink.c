@@ -29,11 +29,15 @@ struct sink {
     pthread_t thread;
     char answer[1024];
     size_t answer_bytes;
-    _Atomic uint64_t messages;
+    _Atomic uint64_t messages, slow_messages, slow_chat;
+    _Atomic int slow_ms;
     _Atomic double first_at, last_at;
+    struct connection *held; /* whose answer has its time */
 };
 
 struct connection {
+    struct connection *next; /* of those that are held */
+    double due_at;           /* bench_seconds(); 0: not held */
     int fd;
     size_t have;
     char request[REQUEST_BYTES];
@@ -63,6 +67,41 @@ static void count(struct sink *sink, const struct connection *c)
     sink->last_at = now;
 }
 
+static int is_slow(const struct sink *sink, const struct connection *c, size_t length)
+{
+    char chat[48];
+    if (sink->slow_chat == 0)
+        return 0;
+    int bytes = snprintf(chat, sizeof chat, "\"chat_id\":%llu,", (unsigned long long)sink->slow_chat);
+    return memmem(c->request, length, chat, (size_t)bytes) != NULL;
+}
+
+/* 1: it is answered later. */
+static int hold(struct sink *sink, struct connection *c, size_t length)
+{
+    if (!is_slow(sink, c, length))
+        return 0;
+    atomic_fetch_add(&sink->slow_messages, 1);
+    c->due_at = bench_seconds() + sink->slow_ms / 1000.0;
+    c->next = sink->held;
+    sink->held = c;
+    return 1;
+}
+
+static void answer_held(struct sink *sink)
+{
+    double now = bench_seconds();
+    for (struct connection **link = &sink->held, *c; (c = *link);) {
+        if (c->due_at > now) {
+            link = &c->next;
+            continue;
+        }
+        *link = c->next;
+        c->due_at = 0;
+        (void)!send(c->fd, sink->answer, sink->answer_bytes, MSG_NOSIGNAL);
+    }
+}
+
 /* 0: the client has closed. */
 static int serve(struct sink *sink, struct connection *c)
 {
@@ -73,7 +112,7 @@ static int serve(struct sink *sink, struct connection *c)
     c->request[c->have] = 0;
     for (size_t length; (length = request_length(c)) > 0;) {
         count(sink, c);
-        if (send(c->fd, sink->answer, sink->answer_bytes, MSG_NOSIGNAL) < 0)
+        if (!hold(sink, c, length) && send(c->fd, sink->answer, sink->answer_bytes, MSG_NOSIGNAL) < 0)
             return 0;
         c->have -= length;
         memmove(c->request, c->request + length, c->have + 1);
@@ -98,12 +137,13 @@ static void *run(void *user)
     struct sink *sink = user;
     struct epoll_event events[256];
     for (;;) {
-        int ready = epoll_wait(sink->epoll, events, 256, -1);
+        int ready = epoll_wait(sink->epoll, events, 256, sink->held ? 20 : -1);
+        answer_held(sink);
         for (int i = 0; i < ready; i++) {
             struct connection *c = events[i].data.ptr;
             if (!c && take_connection(sink) != 0)
                 return NULL;
-            if (c && !serve(sink, c)) {
+            if (c && c->due_at == 0 && !serve(sink, c)) {
                 close(c->fd);
                 free(c);
             }
@@ -161,6 +201,18 @@ double sink_last_at(const struct sink *sink)
 void sink_reset(struct sink *sink)
 {
     sink->messages = 0;
+}
+
+void sink_slow_chat(struct sink *sink, uint64_t chat_id, int delay_ms)
+{
+    sink->slow_ms = delay_ms;
+    sink->slow_messages = 0;
+    sink->slow_chat = chat_id;
+}
+
+uint64_t sink_slow_messages(const struct sink *sink)
+{
+    return sink->slow_messages;
 }
 
 void sink_stop(struct sink *sink)

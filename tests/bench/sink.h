@@ -16,6 +16,9 @@ double sink_first_at(const struct sink *);
 double sink_last_at(const struct sink *);
 /* Counts from zero. */
 void sink_reset(struct sink *);
+/* From now on calls for this chat are answered after so long; 0: nobody's. [any thread] */
+void sink_slow_chat(struct sink *, uint64_t chat_id, int delay_ms);
+uint64_t sink_slow_messages(const struct sink *);
 void sink_stop(struct sink *);
 
 #endif
