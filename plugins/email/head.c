@@ -2,9 +2,10 @@
 
 #include "kanal/sdk/str.h"
 
-static const char *const lists[] = { "from",        "sender",     "reply-to",     "to",
-                                     "cc",          "bcc",        "resent-to",    "resent-cc",
-                                     "resent-from", "resent-bcc", "resent-sender" };
+static const char *const lists[] = { "from",         "sender",     "reply-to",     "to",
+                                     "cc",           "bcc",        "resent-to",    "resent-cc",
+                                     "resent-from",  "resent-bcc", "content-type", "content-disposition",
+                                     "resent-sender" };
 #define LISTS (sizeof lists / sizeof *lists)
 
 /* The field that begins the text, with the lines that go on with it. */
@@ -37,7 +38,7 @@ static size_t list_length(kanal_str field)
     size_t separators = 0;
     for (size_t i = 0; i < field.len; i++) {
         char c = field.ptr[i];
-        if ((c == ',' || c == ';' || c == ':') && ++separators > HEAD_ADDRESSES_MAX)
+        if ((c == ',' || c == ';' || c == ':') && ++separators > HEAD_ITEMS_MAX)
             return i;
     }
     return field.len;

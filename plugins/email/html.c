@@ -7,6 +7,7 @@
 #define NAME_MAX_BYTES 16u
 #define QUOTES_MAX 16u
 #define LINK_BYTES_MAX 2048u
+#define TAG_BYTES_MAX 4096u /* of a tag with quotation marks; they may have no pair */
 
 struct writer {
     struct kanal_buffer *out;
@@ -216,15 +217,16 @@ static size_t read_tag(kanal_str rest, struct tag *tag)
         return 0;
     size_t from = i;
     char quote = 0;
-    for (; i < rest.len && (quote || rest.ptr[i] != '>'); i++) {
+    size_t end = rest.len - from < TAG_BYTES_MAX ? rest.len : from + TAG_BYTES_MAX;
+    for (; i < end && (quote || rest.ptr[i] != '>'); i++) {
         if (quote && rest.ptr[i] == quote)
             quote = 0;
         else if (!quote && (rest.ptr[i] == '"' || rest.ptr[i] == '\'') && i > from && rest.ptr[i - 1] == '=')
             quote = rest.ptr[i];
     }
-    if (i == rest.len) { /* a quotation mark without its pair: up to the first '>' then */
-        const char *end = memchr(rest.ptr + from, '>', rest.len - from);
-        i = end ? (size_t)(end - rest.ptr) : rest.len;
+    if (i == end) { /* a quotation mark without its pair: up to the first '>' then */
+        const char *close = memchr(rest.ptr + from, '>', rest.len - from);
+        i = close ? (size_t)(close - rest.ptr) : rest.len;
     }
     tag->attributes = kanal_str_of(rest.ptr + from, i - from);
     tag->is_empty = i > from && rest.ptr[i - 1] == '/';
@@ -378,6 +380,8 @@ static size_t skip_content(struct writer *w, kanal_str rest)
         int is_raw = strcmp(w->skipped, "script") == 0 || strcmp(w->skipped, "style") == 0;
         if (!is_raw && kanal_str_starts(rest, "<!"))
             return skip_markup(rest);
+        if (is_raw && !kanal_str_starts(rest, "</"))
+            return 1;
         size_t n = read_tag(rest, &tag);
         if (n > 0 && strcmp(tag.name, w->skipped) == 0 && !tag.is_empty)
             w->skipped_depth = tag.is_end ? w->skipped_depth - 1

@@ -7,6 +7,7 @@
 /* Together with everything else below 512 KiB, also where each byte is escaped as two. */
 #define TEXT_BYTES_MAX (100u * 1024u)
 #define QUOTED_BYTES_MAX (60u * 1024u)
+#define READ_BYTES_MAX (512u * 1024u) /* of all texts of a mail; a callback is short */
 
 static kanal_str cut_bytes(kanal_str text, size_t max)
 {
@@ -26,12 +27,19 @@ static int is_blank(const struct kanal_buffer *text)
 }
 
 /* All that is to be read, in the order of the mail; of alternatives the plain one. */
-static void join_texts(const struct mail *m, struct kanal_buffer *out)
+static void join_texts(struct mail *m, struct kanal_buffer *out)
 {
+    size_t left = READ_BYTES_MAX;
     for (uint32_t i = 0; i < m->text_count; i++) {
         const struct mail_text *text = &m->texts[i];
         if (is_blank(&text->plain) && text->html.len == 0)
             continue;
+        size_t len = text->plain.len + text->html.len;
+        if (len > left && left < READ_BYTES_MAX) { /* never the first */
+            m->is_cut = 1;
+            continue;
+        }
+        left -= len < left ? len : left;
         if (out->len > 0)
             kanal_buffer_text(out, "\n\n");
         if (!is_blank(&text->plain))

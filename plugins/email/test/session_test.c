@@ -513,6 +513,27 @@ Test(session, headers_that_are_meant_to_be_slow)
         }
 }
 
+Test(session, html_that_is_meant_to_be_slow)
+{
+    static const char *const pieces[] = { "<a b='>", "<a b=\"",           "<!--",
+                                          "<a",      "</a b='>",          "<script>",
+                                          "&#",      "<div style=\"x\">", "<a href=https://x>",
+                                          "> \n",    "a:\n> b\n" };
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
+        for (int is_script = 0; is_script < 2; is_script++) {
+            size_t len;
+            char *text = repeat(is_script ? "From: a@b.example\r\nContent-Type: text/html\r\n\r\n<script>"
+                                          : "From: a@b.example\r\nContent-Type: text/html\r\n\r\n",
+                                pieces[i], 260000, &len);
+            struct peer *p = peer_new(NULL);
+            peer_add(p, 3, text, len);
+            peer_open(p);
+            cr_expect_eq(fake_event_count(p->host), 1);
+            peer_end(p);
+            free(text);
+        }
+}
+
 Test(session, deep_nesting_and_too_many_parts)
 {
     struct kanal_buffer deep = { 0 }, many = { 0 };
