@@ -20,6 +20,7 @@ const struct cap_name cap_names[] = {
     { KANAL_CAP_MARKUP_HTML, "html" },
     { KANAL_CAP_MARKUP_MARKDOWN, "markdown" },
     { KANAL_CAP_CHOICE_ON_MEDIA, "choice_on_media" },
+    { KANAL_CAP_MIXED, "mixed" },
     { KANAL_CAP_EDIT, "edit" },
     { KANAL_CAP_DELETE, "delete" },
     { KANAL_CAP_REACT, "react" },

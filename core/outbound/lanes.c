@@ -115,8 +115,11 @@ static void remember_offer(const struct job *job)
     struct offer_to to = { .channel = job->channel->id,
                            .address = kanal_buffer_view(&job->address),
                            .chat = job->delivery.chat };
-    if (job->content.is_adapted && job->attempt == 1)
-        offers_remember(job->shard->outbound->offers, &to, job->command_id, &job->content.adapted, job->part);
+    const struct adapted *adapted = &job->content.adapted;
+    uint32_t first = job->content.is_mixed ? 1 : job->part;
+    uint32_t last = job->content.is_mixed ? adapted->part_count : job->part;
+    for (uint32_t i = first; job->content.is_adapted && job->attempt == 1 && i <= last; i++)
+        offers_remember(job->shard->outbound->offers, &to, job->command_id, adapted, i);
 }
 
 static void on_answered(struct op *op, const void *answer)

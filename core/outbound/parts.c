@@ -7,24 +7,34 @@ static int is_strict(yyjson_val *command)
     return kanal_str_is(kanal_json_text_at(command, "adapt"), "strict");
 }
 
+static void whole(struct parts *parts)
+{
+    uint32_t size = (uint32_t)yyjson_arr_size(parts->content);
+    parts->count = size > 0;
+    parts->ranges[0] = (struct adapt_range){ 0, size };
+}
+
 void parts_make(struct parts *parts, yyjson_val *command, kanal_str verb, const struct adapt_target *target)
 {
     parts->content = adapt_content(command, target, &parts->variant);
-    parts->is_adapted = 0;
+    parts->is_adapted = parts->is_mixed = 0;
     parts->adapted = (struct adapted){ 0 };
     parts->error = NULL;
     parts->count = 0;
     if (!parts->content)
         return;
+    parts->is_mixed = (target->caps & KANAL_CAP_MIXED) != 0;
     if (kanal_str_is(verb, "call.start")) { /* said in one go, however many parts it has */
-        parts->count = yyjson_arr_size(parts->content) > 0;
-        parts->ranges[0] = (struct adapt_range){ 0, (uint32_t)yyjson_arr_size(parts->content) };
+        whole(parts);
     } else if (adapt_fits(parts->content, target)) {
-        parts->count = adapt_ranges(parts->content, target->caps, parts->ranges);
+        if (parts->is_mixed)
+            whole(parts);
+        else
+            parts->count = adapt_ranges(parts->content, target->caps, parts->ranges);
     } else {
         parts->is_adapted = 1;
         adapt(&parts->adapted, parts->content, target);
-        parts->count = parts->adapted.part_count;
+        parts->count = parts->is_mixed ? parts->adapted.part_count > 0 : parts->adapted.part_count;
         parts->error = parts->adapted.error;
         if (!parts->error && parts->adapted.loss_count > 0 && is_strict(command))
             parts->error = "unsupported_content";
@@ -72,11 +82,32 @@ void parts_explain(const struct parts *parts, struct kanal_buffer *out)
 
 /* ---- What the plugin gets ---- */
 
+/* What was split, in one array again. */
+static void write_joined(const struct parts *parts, struct kanal_json *json)
+{
+    kanal_json_array(json);
+    for (uint32_t i = 0; i < parts->adapted.part_count; i++) {
+        const struct adapt_part *bytes = &parts->adapted.parts[i];
+        yyjson_doc *doc = kanal_json_parse(
+            kanal_str_of(parts->adapted.json.data + bytes->first, bytes->end - bytes->first));
+        size_t index, max;
+        yyjson_val *value;
+        yyjson_arr_foreach (yyjson_doc_get_root(doc), index, max, value)
+            kanal_json_value(json, value);
+        yyjson_doc_free(doc);
+    }
+    kanal_json_array_end(json);
+}
+
 static void write_content(const struct parts *parts, uint32_t part, struct kanal_json *json)
 {
     if (part == 0 || part > parts->count)
         return;
     kanal_json_key(json, "content");
+    if (parts->is_adapted && parts->is_mixed) {
+        write_joined(parts, json);
+        return;
+    }
     if (parts->is_adapted) {
         const struct adapt_part *bytes = &parts->adapted.parts[part - 1];
         kanal_json_raw(json,

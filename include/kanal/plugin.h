@@ -98,6 +98,7 @@ typedef uint64_t kanal_caps;
 #define KANAL_CAP_MARKUP_HTML (UINT64_C(1) << 16)     /* text with markup html */
 #define KANAL_CAP_MARKUP_MARKDOWN (UINT64_C(1) << 17) /* text with markup markdown */
 #define KANAL_CAP_CHOICE_ON_MEDIA (UINT64_C(1) << 18) /* a choice in the same message as media */
+#define KANAL_CAP_MIXED (UINT64_C(1) << 19)           /* all of a command's content in one message */
 #define KANAL_CAP_EDIT (UINT64_C(1) << 32)            /* message.edit */
 #define KANAL_CAP_DELETE (UINT64_C(1) << 33)          /* message.delete */
 #define KANAL_CAP_REACT (UINT64_C(1) << 34)           /* message.react */

@@ -22,7 +22,7 @@ TestSuite(parts, .fini = end);
 #define TEXT "{\"type\":\"text\",\"text\":\"a\"}"
 #define IMAGE "{\"type\":\"image\",\"url\":\"https://x/y\"}"
 #define BUTTONS "{\"type\":\"choice\",\"style\":\"buttons\",\"options\":[]}"
-#define ALL (~(kanal_caps)0)
+#define ALL (~KANAL_CAP_MIXED)
 
 Test(parts, a_choice_belongs_to_the_text_before_it)
 {
@@ -102,6 +102,21 @@ Test(parts, the_delivery_has_the_parts_and_none_of_the_cores_business)
                 "{\"content\":[{\"type\":\"text\",\"text\":\"https://x/"
                 "y\"}],\"silent\":true,\"provider\":{\"a\":1}}");
     expect_data(ALL, 1, "{\"emoji\":\"x\"}", "{\"emoji\":\"x\"}");
+}
+
+Test(parts, a_channel_that_mixes_gets_all_of_it_in_one)
+{
+    expect_data(~(kanal_caps)0, 1, "{\"content\":[" TEXT "," IMAGE "," TEXT "]}",
+                "{\"content\":[" TEXT "," IMAGE "," TEXT "]}");
+    /* also what has to be adapted */
+    expect_data(KANAL_CAP_TEXT | KANAL_CAP_MIXED, 1, "{\"content\":[" TEXT "," IMAGE "]}",
+                "{\"content\":[" TEXT ",{\"type\":\"text\",\"text\":\"https://x/y\"}]}");
+    struct adapt_target target = { .caps = ~(kanal_caps)0 };
+    struct parts parts;
+    parts_make(&parts, parse("{\"content\":[" TEXT "," IMAGE "," TEXT "]}"), KANAL_LIT("message.send"),
+               &target);
+    cr_assert_eq(parts.count, 1);
+    parts_release(&parts);
 }
 
 Test(parts, what_fits_allocates_nothing)
