@@ -4,9 +4,10 @@
 /* Deliveries of one channel under way at once: as many as the HTTP client opens connections to one host. What is beyond waits here, where its
  * deadline does not run yet and it costs nothing; in libcurl each waiting request is walked over whenever another ends. */
 #define CHANNEL_PARALLEL 64u
-#define LIVE_IN_ROW 8u           /* then one of bulk, if there is one: a flood of live must not starve it */
-#define SLOWEST_PER_SECOND 0.2   /* however often the provider complains */
-#define RECOVERY_MS 1000         /* without a complaint: a tenth faster */
+#define LIVE_IN_ROW 8u         /* then one of bulk, if there is one: a flood of live must not starve it */
+#define SLOWEST_PER_SECOND 0.2 /* however often the provider complains */
+#define SLOW_PER_SECOND 5.0 /* who sends less than this is not too fast: a pause is all that can be meant */
+#define RECOVERY_MS 1000    /* without a complaint: a tenth and one a second faster */
 #define FORGIVEN_PER_SECOND 10e3 /* a rate nobody asked for that has recovered this far is forgotten */
 
 /* The operator's word, else the plugin's. */
@@ -133,7 +134,7 @@ void outlet_slow_down(struct channel *channel)
     outlet->refused_ms = now;
 }
 
-/* Once a second: how fast it went, and a tenth faster if nobody complained. */
+/* Once a second: how fast it went, and faster if nobody complained. */
 static void recover(struct outlet *outlet, int64_t now)
 {
     outlet->sent_per_second = outlet->sent * 1000.0 / (double)(now - outlet->second_ms);
@@ -142,7 +143,7 @@ static void recover(struct outlet *outlet, int64_t now)
     double rate = outlet->rate.per_second, asked = outlet->asked_per_second;
     if (rate <= 0 || rate == asked || now - outlet->refused_ms < RECOVERY_MS)
         return;
-    rate *= 1.1;
+    rate = rate * 1.1 + 1;
     if (asked > 0 && rate > asked)
         rate = asked;
     else if (asked == 0 && rate > FORGIVEN_PER_SECOND)

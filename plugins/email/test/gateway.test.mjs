@@ -156,6 +156,18 @@ test('a file goes out, streamed from the gateway itself', options, async () => {
   assert.match(Buffer.from(encoded, 'base64').toString(), /^%PDF-1\.4\n/);
 });
 
+test('a text and files of one command are one mail', options, async () => {
+  const [data] = await with_id('rel-1@example.org');
+  const file = { type: 'file', url: kanal.url + new URL(data.message.content[2].url).pathname, mime: 'application/pdf' };
+  await send('out-mixed', { content: [...text('Two files for you.'), { ...file, name: 'one.pdf' }, { ...file, name: 'two.pdf' }] });
+  const sent = await state('out-mixed', 'message.sent');
+  assert.equal(sent.message.parts, 1);
+  const came = (await delivered(new RegExp(`Message-ID: <${sent.message.external_id}>`))).replace(/\r/g, '');
+  assert.match(came, /Two files for you\./);
+  assert.match(came, /one\.pdf/);
+  assert.match(came, /two\.pdf/);
+});
+
 test('an answer threads: Re:, In-Reply-To, References, and where the customer wants it', options, async () => {
   server.put(mail('ask-1', 'When?', 'References: <root@localhost>\nReply-To: ivan@localhost\n'));
   const asked = await arrives('ask-1');
