@@ -125,9 +125,9 @@ void outlet_slow_down(struct channel *channel)
     int64_t now = (int64_t)uv_now(channel->host->loop);
     if (now - outlet->refused_ms < RECOVERY_MS)
         return; /* the other answers to what left together */
-    double base = outlet->rate.per_second > 0   ? outlet->rate.per_second
-                  : outlet->sent_per_second > 1 ? outlet->sent_per_second
-                                                : 1;
+    double base = outlet->rate.per_second > 0 ? outlet->rate.per_second : outlet->sent_per_second;
+    if (base < SLOW_PER_SECOND)
+        return;
     double slower = base / 2 > SLOWEST_PER_SECOND ? base / 2 : SLOWEST_PER_SECOND;
     rate_init(&outlet->rate, slower, slower, now);
     outlet->rate.tokens = 0;
