@@ -318,7 +318,8 @@ static void run_channel(struct inbound *in, const struct http_request *request)
     in->op = channel_http(channel, &in->request, in->exchange, on_answered, in);
     if (in->op) {
         in->op->trace = in->trace.text;
-        if (in->op->channel->config->raw_ms > 0)
+        /* Of a channel that spools the payloads are kept, which go to disk with their events when the broker is away. */
+        if (in->op->channel->config->raw_ms > 0 && !in->op->channel->config->spool)
             keep_request(in->op, &in->request);
         overdue_watch(front->overdue, &in->waiter, on_late);
         return;

@@ -77,8 +77,8 @@ kanal_op service_publish(const kanal_host *host, kanal_op cause, const kanal_eve
     if (!trace)
         trace_begin(&channel->host->traces, &begun);
     source.traceparent = kanal_str_c(trace ? trace : begun.text);
-    /* Of a request that it names as its cause, the whole is kept already. */
-    receipts_publish(channel, &source, events, count, channel->config->raw_ms > 0 && !waiting, on_stored,
-                     publish);
+    /* Of a request that it names as its cause, the whole is kept already, unless the channel spools. */
+    int keeps = channel->config->raw_ms > 0 && (!waiting || channel->config->spool);
+    receipts_publish(channel, &source, events, count, keeps, on_stored, publish);
     return id;
 }
