@@ -336,6 +336,7 @@ static void init_loop(struct gateway *g)
 static int gateway_run(const char *path, const char *plugins)
 {
     struct gateway g = { .config_path = path, .plugin_path = { plugins, NULL }, .instance = { .fd = -1 } };
+    signal(SIGXFSZ, SIG_IGN); /* a limit on files is a full disk to the spool, not the end */
     int code = setup_load(&g.setup, SETUP_USED, path, plugins);
     if (code != CLI_OK) {
         fprintf(stderr, "%s: %zu error%s; nothing was started\n", path, g.setup.errors,
@@ -344,7 +345,6 @@ static int gateway_run(const char *path, const char *plugins)
         return code;
     }
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a limit on files is a full disk to the spool, not the end */
     raise_limits();
     if (log_new(&g.log, STDERR_FILENO, g.setup.config->log.format, log_level(g.setup.config->log.level)) !=
             0 ||
