@@ -31,7 +31,7 @@ struct envelope_source {
     kanal_str traceparent; /* what the event belongs to (trace.h), or absent */
     kanal_str
         corrects; /* id of the event that this one is said instead of, or absent; a message keeps that id */
-    int spools; /* 1: when_broker_down: spool */
+    int spools;   /* 1: when_broker_down: spool */
 };
 
 /* Reused from event to event: clear, not release. */

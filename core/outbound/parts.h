@@ -12,7 +12,7 @@ struct parts {
     int is_adapted;      /* adapted says the messages, else the ranges of content */
     struct adapt_range ranges[ADAPT_RANGES_MAX];
     struct adapted adapted;
-    int is_mixed; /* one message of all of it, whatever it was split into */
+    int is_mixed;      /* one message of all of it, whatever it was split into */
     const char *error; /* an error code of the contract: it is not to be sent; or NULL */
 };
 

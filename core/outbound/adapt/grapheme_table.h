@@ -211,4 +211,4 @@
     { 0x1F90C, 0x1F93A, PICTURE }, { 0x1F93C, 0x1F945, PICTURE }, { 0x1F947, 0x1FAFF, PICTURE },
     { 0x1FC00, 0x1FFFD, PICTURE }, { 0xE0000, 0xE001F, CONTROL }, { 0xE0020, 0xE007F, EXTEND },
     { 0xE0080, 0xE00FF, CONTROL }, { 0xE0100, 0xE01EF, EXTEND }, { 0xE01F0, 0xE0FFF, CONTROL },
-/* clang-format on */
+    /* clang-format on */
