@@ -146,8 +146,10 @@ void receipts_free(struct receipts *receipts)
 {
     if (!receipts)
         return;
-    while (receipts->first)
-        held_free(receipts->first);
+    for (struct held *held = receipts->first, *next; held; held = next) {
+        next = held->next;
+        held_free(held);
+    }
     free(receipts);
 }
 

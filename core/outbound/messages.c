@@ -86,8 +86,10 @@ static struct request *request_new(struct outbound *o, message_answer_fn *fn, vo
 
 void messages_free_all(struct outbound *o)
 {
-    while (o->requests)
-        request_free(o->requests);
+    for (struct request *r = o->requests, *next; r; r = next) {
+        next = r->next;
+        request_free(r);
+    }
 }
 
 static void ledger_name(const struct request *r, char ret_name[ID_LEN + 3])

@@ -162,8 +162,10 @@ static void on_closed(uv_handle_t *handle)
 
 static void release(struct offers *o)
 {
-    while (o->oldest)
-        drop(o, o->oldest);
+    for (struct offer *offer = o->oldest, *newer; offer; offer = newer) {
+        newer = offer->newer;
+        drop(o, offer);
+    }
     free(o->slots);
     free(o);
 }
