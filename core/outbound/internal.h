@@ -62,6 +62,7 @@ struct outbound {
     } intake;
     struct schedule *schedule;
     struct cancels *cancels;
+    struct ended *ended; /* ended.h */
     struct job *spent; /* done with, but a plugin may still read the delivery; freed at the next tick */
     struct job *jobs;  /* all of them, for the clock */
     size_t job_count;
