@@ -31,7 +31,8 @@ __attribute__((visibility("default"))) int clock_gettime(clockid_t clock, struct
     return status;
 }
 
-__attribute__((visibility("default"))) int gettimeofday(struct timeval *restrict ret_time, void *restrict zone)
+__attribute__((visibility("default"))) int gettimeofday(struct timeval *restrict ret_time,
+                                                        void *restrict zone)
 {
     struct timespec now;
     (void)zone;
