@@ -244,8 +244,9 @@ void job_run(struct job *job)
     struct recipient *recipient = job->recipient;
     job->state = JOB_QUEUED;
     if (o->draining)
-        return;                                   /* nothing new begins */
-    if (job->channel->state == CHANNEL_RETIRED) { /* removed */
+        return; /* nothing new begins */
+    /* The channel was removed; or the lane was lost while it was under way: whoever has it now goes on with it, this gateway perhaps. */
+    if (job->channel->state == CHANNEL_RETIRED || job->term != job->shard->term) {
         job_end(job, JS_LATER);
         return;
     }
