@@ -9,6 +9,7 @@ const behaviours = {
   ok: { took: true, answer: (response, result) => response.writeHead(200, { 'content-type': 'application/json' }).end(whole(result)) },
   500: { took: false, answer: reply(500, { ok: false, error_code: 500, description: 'Internal Server Error' }) },
   429: { took: false, answer: reply(429, { ok: false, error_code: 429, description: 'Too Many Requests: retry after 1', parameters: { retry_after: 1 } }, { 'retry-after': '1' }) },
+  late: { took: false, answer: (response) => setTimeout(() => behaviours[500].answer(response), 11000) },
   hang: { took: true, answer: () => {} }, // until the caller gives up
   half: { took: true, answer: (response, result) => {
     const body = whole(result);

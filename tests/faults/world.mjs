@@ -58,8 +58,10 @@ export class World {
     const proxy = this.spec.proxied && await Proxy.start(this.brokers[0].port);
     if (proxy) this.proxies.push(proxy);
     const urls = proxy ? [proxy.url] : this.brokers.map((one) => one.url);
-    return Kanal.start({ url: urls[0] }, [this.channel('again', '100:token-of-the-test', 'retry'), this.channel('once', '200:token-of-the-test', 'fail')],
-      { broker: { url: urls, ...(this.spec.cluster ? { replicas: 3 } : {}) }, data_dir: this.spec.data_dir?.(this), env: this.spec.env?.(this) });
+    const kanal = await Kanal.start({ url: urls[0] }, [this.channel('again', '100:token-of-the-test', 'retry'), this.channel('once', '200:token-of-the-test', 'fail')],
+      { broker: { url: urls, ...(this.spec.cluster ? { replicas: 3 } : {}) }, data_dir: this.spec.data_dir?.(this), env: this.spec.env?.(this), wait: false });
+    await kanal.ready(60000); // three servers need their time to agree on thirty streams and buckets
+    return kanal;
   }
 
   get gateway() { return this.gateways[0]; }
