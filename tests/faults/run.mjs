@@ -27,7 +27,9 @@ async function runFault(fault) {
   let world;
   try {
     world = await World.start(fault.world ?? {}, Number(options.rate));
-    await sleep(1000);
+    world.mark();
+    await world.recovered(); // every conversation works before anything happens to it
+    await sleep(700);
     const problem = await fault.run(world, form !== 'long');
     await sleep(form === 'long' ? 3000 : 500);
     await world.load.end();
