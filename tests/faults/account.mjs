@@ -39,13 +39,15 @@ function countIn(chat, acknowledged, numbers, row, details) {
   row.out_of_order += wrong;
 }
 
+const inDoubt = new Set(['interrupted', 'timeout', 'network', 'provider_error']);
 // Carried out: taken by the provider and told so once; or, where the channel does not send again when in doubt, told as failed.
 function countCommand(chat, number, took, events, row, details) {
   const sent = events.filter((event) => event.type === 'message.sent').length, failed = events.filter((event) => event.type === 'message.failed');
-  const isTold = channelOf(chat) === 'once' && sent === 0 && failed.length === 1;
+  const isTold = channelOf(chat) === 'once' && sent === 0 && failed.length === 1 && inDoubt.has(failed[0].code);
   if (isTold) row.told_unknown++;
   if (!isTold && (took === 0 || sent === 0)) { row.lost++; details.push(`lost out: ${commandId(chat, number)}: taken ${took} times, ${events.map((event) => event.type + (event.code ? `(${event.code})` : '')).join()}`); }
-  if (sent + failed.length > 1) { row.doubled++; details.push(`doubled out: ${commandId(chat, number)}: ${events.map((event) => event.type).join()}`); }
+  if (sent === 1 && failed.length === 1) row.told_both++;
+  else if (sent + failed.length > 1) { row.doubled++; details.push(`doubled out: ${commandId(chat, number)}: ${events.map((event) => event.type).join()}`); }
   if (took > 1) row[channelOf(chat) === 'again' ? 'again' : 'sent_twice'] += took - 1;
   if (took > 1 && channelOf(chat) === 'once') details.push(`sent twice: ${commandId(chat, number)}`);
 }
@@ -61,9 +63,10 @@ function countOut(chat, acknowledged, taken, stream, row, details) {
   }
 }
 
-// sent_twice: of the channel with on_unknown: fail; again: of the one with on_unknown: retry.
+// sent_twice: of the channel with on_unknown: fail; again: of the one with on_unknown: retry. told_both: sent, says the one gateway, and in doubt
+// and so failed, says the other.
 export function account(load, provider, stream) {
-  const row = { acknowledged: 0, lost: 0, doubled: 0, out_of_order: 0, sent_twice: 0, again: 0, told_unknown: 0 }, details = [];
+  const row = { acknowledged: 0, lost: 0, doubled: 0, out_of_order: 0, sent_twice: 0, again: 0, told_unknown: 0, told_both: 0 }, details = [];
   for (const [chat, count] of load.in) {
     row.acknowledged += count + load.out.get(chat);
     countIn(chat, count, stream.received.get(chat) ?? [], row, details);

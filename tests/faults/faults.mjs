@@ -3,6 +3,7 @@
 //   what      what is done
 //   world     what it is done to (world.mjs)
 //   declared  the channel with on_unknown: retry may send again what was under way
+//   isZombie  one gateway may tell that it was sent, after another one told that it was in doubt
 //   forms     in which it runs: 'test' (./dev test), 'short' (./dev faults --short), 'long' (./dev faults); none given: short and long
 //   skip      (form) → why it cannot run here
 //   run       (world, isShort): does it, and waits until it is over; what it returns is said where it did not happen as it should
@@ -216,9 +217,9 @@ export const faults = [
     world: { when_broker_down: 'spool', data_dir: (world) => { world.disk = world.mount(DISK); if (!world.disk) throw new Error('no tmpfs can be mounted here'); return world.disk; } }, run: diskFull },
   { name: 'network-cut', what: 'nothing passes between gateway and broker for 20 s, in the short form 8 s', declared: RETRY, world: { proxied: true }, run: (world, isShort) => cut(world, isShort ? 8000 : 20000) },
   { name: 'cut-in-request', what: 'nothing passes between gateway and broker while requests are under way, which the provider refuses in the end', declared: RETRY, world: { proxied: true }, run: cutInMidRequest },
-  { name: 'replica-cut', what: 'of two gateways the one with the lanes is cut off from the broker, not from the provider', declared: RETRY, world: { proxied: true, gateways: 2 }, run: holderCut },
+  { name: 'replica-cut', what: 'of two gateways the one with the lanes is cut off from the broker, not from the provider', declared: RETRY, isZombie: true, world: { proxied: true, gateways: 2 }, run: holderCut },
   { name: 'holder-kill', what: 'of two gateways the one with the lanes is killed', declared: RETRY, forms: TEST, world: { gateways: 2 }, run: (world) => holderStopped(world, 'SIGKILL') },
-  { name: 'holder-pause', what: 'of two gateways the one with the lanes stands still until the other has taken over, and wakes', declared: RETRY, world: { gateways: 2 }, run: (world, isShort) => holderStopped(world, 'SIGSTOP', isShort) },
+  { name: 'holder-pause', what: 'of two gateways the one with the lanes stands still until the other has taken over, and wakes', declared: RETRY, isZombie: true, world: { gateways: 2 }, run: (world, isShort) => holderStopped(world, 'SIGSTOP', isShort) },
   { name: 'two-replicas', what: 'each webhook goes to two gateways at once', world: { gateways: 2, isMirrored: true }, run: async (world, isShort) => { world.mark(); await sleep(isShort ? 3000 : 15000); await world.recovered(); } },
   providerFault('provider-500', '500', { forms: TEST, times: 2 }),
   providerFault('provider-429', '429', { forms: TEST, each: 40 }),

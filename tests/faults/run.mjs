@@ -12,11 +12,13 @@ const say = (text) => process.stderr.write(`${text}\n`);
 
 // The numbers of a row, with what is declared taken apart from what may not be.
 function rowOf(fault, world, { row, details }) {
-  const { again, told_unknown, ...numbers } = row;
+  const { again, told_unknown, told_both, ...numbers } = row;
   const result = { name: fault.name, ...numbers, sent_twice: row.sent_twice + again, recovery_s: world.recovery ?? world.load.recoverySeconds() };
   if (again > 0 && fault.declared) result.declared = `${fault.declared} (${again})`;
   if (told_unknown > 0) result.told_failed = told_unknown;
-  result.isRight = row.lost + row.doubled + row.out_of_order + row.sent_twice === 0 && (again === 0 || Boolean(fault.declared));
+  if (told_both > 0 && fault.isZombie) result.told_both = told_both; // docs/guarantees.md, "A zombie"
+  else result.doubled += told_both;
+  result.isRight = row.lost + result.doubled + row.out_of_order + row.sent_twice === 0 && (again === 0 || Boolean(fault.declared));
   for (const line of details.slice(0, 20)) say(`  ${line}`);
   return result;
 }
@@ -47,7 +49,7 @@ async function runFault(fault) {
 const columns = ['name', 'acknowledged', 'lost', 'doubled', 'out_of_order', 'sent_twice', 'recovery_s'];
 const widths = [18, 12, 6, 8, 12, 10, 10];
 const line = (cells) => cells.map((cell, i) => (i === 0 ? String(cell).padEnd(widths[i]) : String(cell).padStart(widths[i]))).join(' ');
-const note = (row) => [row.skipped && `skipped: ${row.skipped}`, row.declared && `declared: ${row.declared}`, row.told_failed && `told as failed: ${row.told_failed}`, row.problem && `problem: ${row.problem}`].filter(Boolean).join('; ');
+const note = (row) => [row.skipped && `skipped: ${row.skipped}`, row.declared && `declared: ${row.declared}`, row.told_failed && `told as failed: ${row.told_failed}`, row.told_both && `told as sent and as failed: ${row.told_both}`, row.problem && `problem: ${row.problem}`].filter(Boolean).join('; ');
 
 function print(row) {
   const { isRight, ...shown } = row;
