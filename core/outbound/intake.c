@@ -21,6 +21,8 @@
 #define DURABLE "intake"
 
 static void advance(struct outbound *o);
+static void lose(struct outbound *o);
+static void begin_term(struct outbound *o, uint64_t term);
 
 /* ---- Memory ---- */
 
@@ -370,9 +372,24 @@ static struct intake *take(struct outbound *o, kanal_str subject, kanal_str payl
     return in;
 }
 
+/* One was given into a connection that broke, and would come again behind later ones: everything comes once more, in order. */
+static int is_gap(struct outbound *o, const struct js_delivered *delivered)
+{
+    if (delivered->consumer_sequence > o->intake.consumer_sequence + 1) {
+        uint64_t term = o->intake.term;
+        lose(o);
+        begin_term(o, term);
+        return 1;
+    }
+    o->intake.consumer_sequence = delivered->consumer_sequence;
+    return 0;
+}
+
 static void on_command(void *user, const struct js_delivered *delivered)
 {
     struct outbound *o = user;
+    if (is_gap(o, delivered))
+        return;
     struct intake *in = take(o, delivered->subject, delivered->payload, delivered->in);
     if (!in) {
         js_settle(o->intake.pull, &delivered->token, JS_NAK);
@@ -428,6 +445,7 @@ static void make_consumer(struct outbound *o)
         .stream = o->commands_stream, .durable = DURABLE, .ack_wait_ms = 30000, .max_ack_pending = 4096
     };
     o->intake.is_unmade = 0; /* until the answer */
+    o->intake.consumer_sequence = 0;
     js_consumer_ensure(o->broker, &consumer, 1, on_consumer, o);
 }
 
@@ -440,6 +458,13 @@ static void lose(struct outbound *o)
     schedule_stop(o->schedule);
 }
 
+static void begin_term(struct outbound *o, uint64_t term)
+{
+    o->intake.term = term;
+    make_consumer(o);
+    schedule_start(o->schedule);
+}
+
 static void on_lease(struct lease_member *member)
 {
     struct outbound *o = (struct outbound *)((char *)member - offsetof(struct outbound, intake.lease));
@@ -448,11 +473,8 @@ static void on_lease(struct lease_member *member)
         return;
     if (o->intake.term)
         lose(o);
-    o->intake.term = term;
-    if (!term)
-        return;
-    make_consumer(o);
-    schedule_start(o->schedule);
+    if (term)
+        begin_term(o, term);
 }
 
 void intake_start(struct outbound *o)

@@ -32,8 +32,9 @@ struct shard {
         struct shard *shard;
         struct js_pull *pull;
         char durable[16];
-        int is_unmade; /* its consumer could not be made: tried again */
-        int is_behind; /* more is left in the stream */
+        uint64_t consumer_sequence; /* of the last message that came */
+        int is_unmade;              /* its consumer could not be made: tried again */
+        int is_behind;              /* more is left in the stream */
     } lanes[LANE_CLASSES];
     int is_read, is_unread; /* the log of attempts: read; could not be: tried again */
     int64_t taken_ms;       /* loop time of that */
@@ -51,6 +52,7 @@ struct outbound {
         struct lease_member lease; /* "_.intake" */
         uint64_t term;             /* since the consumer was made anew; 0: not ours */
         struct js_pull *pull;
+        uint64_t consumer_sequence; /* of the last message that came */
         int is_unmade;
         struct intake *first, **last; /* commands on their way, in the stream's order */
         size_t count, moving;
@@ -62,8 +64,9 @@ struct outbound {
     } intake;
     struct schedule *schedule;
     struct cancels *cancels;
-    struct job *spent; /* done with, but a plugin may still read the delivery; freed at the next tick */
-    struct job *jobs;  /* all of them, for the clock */
+    struct ended *ended; /* ended.h */
+    struct job *spent;   /* done with, but a plugin may still read the delivery; freed at the next tick */
+    struct job *jobs;    /* all of them, for the clock */
     size_t job_count;
     struct job *spare_jobs; /* used ones, with the memory of their buffers */
     size_t spare_job_count;

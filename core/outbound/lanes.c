@@ -3,6 +3,7 @@
 #include "kanal/sdk/time.h"
 #include "outbound/attempts.h"
 #include "outbound/cancel.h"
+#include "outbound/ended.h"
 #include "outbound/ledger.h"
 
 #define ATTEMPT_MS 60000
@@ -65,6 +66,8 @@ void job_end(struct job *job, enum js_verdict verdict)
     struct outbound *o = job->shard->outbound;
     struct recipient *recipient = job->recipient;
     settle(job, verdict);
+    if (verdict == JS_ACK)
+        ended_note(o, &job->key);
     attempts_release(job);
     job_unlink(job);
     /* This may run inside deliver(), which reads the delivery until it returns. */
@@ -244,9 +247,14 @@ void job_run(struct job *job)
     struct recipient *recipient = job->recipient;
     job->state = JOB_QUEUED;
     if (o->draining)
-        return;                                   /* nothing new begins */
-    if (job->channel->state == CHANNEL_RETIRED) { /* removed */
+        return; /* nothing new begins */
+    /* The channel was removed; or the lane was lost while it was under way: whoever has it now goes on with it, this gateway perhaps. */
+    if (job->channel->state == CHANNEL_RETIRED || job->term != job->shard->term) {
         job_end(job, JS_LATER);
+        return;
+    }
+    if (ended_has(o, &job->key)) { /* it came again while we held it, and waited behind itself */
+        job_end(job, JS_ACK);
         return;
     }
     if (job->recalled != RECALL_NOTHING) {
@@ -431,7 +439,7 @@ void lane_take(struct shard *shard, enum lane_class class, const struct js_deliv
         job_free(job);
         return;
     }
-    if (broker_in_header(delivered->in, AGAIN_HEADER).len > 0 && is_here(job)) {
+    if (ended_has(o, &job->key) || (broker_in_header(delivered->in, AGAIN_HEADER).len > 0 && is_here(job))) {
         js_settle(shard->lanes[class].pull, &delivered->token, JS_ACK);
         if (!job->recipient->current)
             recipient_drop(o, job->recipient);
@@ -496,6 +504,7 @@ static void outlets_free(struct channel *channel)
 void lanes_free(struct outbound *o)
 {
     jobs_free_all(o);
+    ended_free(o);
     recipients_free(o);
     outlets_free(o->host->first_channel);
     outlets_free(o->host->retired);

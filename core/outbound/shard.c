@@ -16,9 +16,27 @@ int shard_is_held(const struct shard *shard)
     return shard->term != 0 && lease_term(&shard->lease) == shard->term;
 }
 
+static void make_consumer(struct shard_lane *);
+
+/* The consumer counts what it gives. One that did not come went into a connection that broke, and would come again in a minute, behind later ones:
+ * so everything comes once more, in order. What of it is held or done with is known by its key. */
+static int is_gap(struct shard_lane *lane, const struct js_delivered *delivered)
+{
+    if (delivered->consumer_sequence > lane->consumer_sequence + 1) {
+        js_pull_stop(lane->pull);
+        lane->pull = NULL;
+        make_consumer(lane);
+        return 1;
+    }
+    lane->consumer_sequence = delivered->consumer_sequence;
+    return 0;
+}
+
 static void on_message(void *user, const struct js_delivered *delivered)
 {
     struct shard_lane *lane = user;
+    if (is_gap(lane, delivered))
+        return;
     lane->is_behind = delivered->pending > 0;
     lane_take(lane->shard, (enum lane_class)(lane - lane->shard->lanes), delivered);
 }
@@ -60,6 +78,7 @@ static void make_consumer(struct shard_lane *lane)
                                     .ack_wait_ms = ACK_WAIT_MS,
                                     .max_ack_pending = 2 * LANE_WINDOW };
     lane->is_unmade = 0; /* until the answer */
+    lane->consumer_sequence = 0;
     js_consumer_ensure(o->broker, &consumer, 1, on_consumer, lane);
 }
 
