@@ -32,6 +32,7 @@ static const struct row {
     { "telegram", "text.json" },  { "whatsapp", "text.json" }, { "messenger", "text.json" },
     { "instagram", "text.json" }, { "vk", "text.json" },       { "viber", "text.json" },
     { "events", "track.json" },   { "webhook", "order.json" }, { "webform", "callback.json" },
+    { "twilio", "text" },
 };
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
 
