@@ -8,7 +8,7 @@
 #include "inbound/detour_inside.h"
 #include "kanal/sdk/str.h"
 
-#define FINDS_MOST 1024u /* under way; more are refused as busy */
+#define FINDS_MOST 1024u /* of a share under way; more are refused as busy */
 struct leg {             /* one event of a trip */
     struct spool_event row;
     int is_stored, has_raw_failed;
@@ -302,12 +302,18 @@ static void depart(struct trip *trip)
 
 /* ---- Late ones ---- */
 
+static uint32_t *finds_of(struct trip *trip)
+{
+    return &trip->detour
+                ->finds[key_number('f', trip->parcel->events[0]->channel, (kanal_str){ 0 }) % FIND_SHARES];
+}
+
 static void on_found(void *user, kanal_status status, uint32_t requests)
 {
     struct leg *leg = user;
     struct trip *trip = leg->trip;
     (void)requests;
-    trip->detour->finds--;
+    --*finds_of(trip);
     late_count(trip->detour, status);
     if (status == KANAL_OK)
         leg->is_stored = 1;
@@ -325,12 +331,12 @@ static void look_up(struct trip *trip)
         struct leg *leg = &trip->legs[i];
         if (!leg->row.is_late)
             continue;
-        if (!is_up || d->finds >= FINDS_MOST) {
+        if (!is_up || *finds_of(trip) >= FINDS_MOST) {
             trip->status = is_up ? KANAL_E_BUSY : KANAL_E_NETWORK;
             continue;
         }
         trip->waiting++;
-        d->finds++;
+        ++*finds_of(trip);
         late_find(d, &leg->row, on_found, leg);
     }
 }

@@ -19,6 +19,9 @@ struct drain {
     int is_failed;         /* one could not be sent: from here on they are tried again */
 };
 
+/* One channel's flood must not take the others' share of questions. */
+#define FIND_SHARES 64u
+
 struct detour {
     struct host *host;
     char streams[2][64]; /* by event class */
@@ -27,8 +30,8 @@ struct detour {
     int64_t window_ms, half_ms[2]; /* by event class */
     uint64_t max_bytes, max_events;
     struct keys *keys;
-    struct trip *first; /* under way */
-    size_t finds;       /* questions to the broker about them */
+    struct trip *first;          /* under way */
+    uint32_t finds[FIND_SHARES]; /* questions to the broker about them, by hash of the channel */
     int is_ending;
     struct spool *spool;             /* NULL: not open */
     char aside[1024];                /* a damaged spool was set aside: where, and why */
