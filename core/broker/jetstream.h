@@ -59,13 +59,6 @@ void js_get_sequence(struct broker *, const char *stream, uint64_t sequence, js_
 /* The first message at or after sequence under the exact subject. */
 void js_get_next(struct broker *, const char *stream, kanal_str subject, uint64_t sequence, js_message_fn *,
                  void *user);
-/* Removes the messages under the filter whose sequence is smaller. done may be NULL, here and below. */
-void js_purge_before(struct broker *, const char *stream, const char *filter, uint64_t sequence,
-                     js_result_fn *done, void *user);
-/* Removes one; its bytes are not overwritten. KANAL_E_REJECTED: there is none. */
-void js_message_delete(struct broker *, const char *stream, uint64_t sequence, js_result_fn *done,
-                       void *user);
-
 /* What a stream holds. KANAL_E_NOT_FOUND: there is no such stream; others as broker_request(). */
 struct js_state {
     uint64_t messages, first_sequence, last_sequence;
@@ -74,6 +67,9 @@ typedef void js_state_fn(void *user, kanal_status, const struct js_state *);
 void js_stream_state(struct broker *, const char *stream, js_state_fn *, void *user);
 /* Takes one message out and overwrites its bytes. KANAL_OK; KANAL_E_NOT_FOUND: it is not there (any more). */
 void js_delete_sequence(struct broker *, const char *stream, uint64_t sequence, js_result_fn *, void *user);
+/* Removes what lies under the filter before that sequence. KANAL_OK: also if it was nothing. */
+void js_purge_before(struct broker *, const char *stream, const char *filter, uint64_t sequence,
+                     js_result_fn *, void *user);
 
 /* ---- Consumers ---- */
 
@@ -91,10 +87,6 @@ struct js_consumer {
  * takes over must never inherit un-acked messages: they come late and out of order). */
 void js_consumer_ensure(struct broker *, const struct js_consumer *, int recreate, js_result_fn *,
                         void *user);
-/* How many messages of the stream it has not handed over yet. */
-typedef void js_pending_fn(void *user, kanal_status, uint64_t pending);
-void js_consumer_pending(struct broker *, const char *stream, const char *durable, js_pending_fn *,
-                         void *user);
 void js_consumer_delete(struct broker *, const char *stream, const char *durable, js_result_fn *, void *user);
 
 /* A running pull: keeps requests of `batch` messages out, and asks for more when half of them came, up to

@@ -1,4 +1,4 @@
-/* What a stream holds, and taking single messages out of it. */
+/* What a stream holds, and taking messages out of it. */
 #include "api.h"
 
 #include <stdio.h>
@@ -66,18 +66,52 @@ static void got_deleted(void *user, const struct js_answer *answer)
     free(a);
 }
 
-void js_delete_sequence(struct broker *b, const char *stream, uint64_t sequence, js_result_fn *fn, void *user)
+static void got_purged(void *user, const struct js_answer *answer)
 {
-    struct broker_asker asker = { tell_result_later, (void (*)(void))fn, user };
+    struct asking *a = user;
+
+    a->result(a->user, answer->status, answer->reason);
+    free(a);
+}
+
+static void ask(struct broker *b, const char *what, const char *stream, kanal_str body, js_api_fn *got,
+                const struct asking *asking)
+{
+    struct broker_asker asker = { tell_result_later, (void (*)(void))asking->result, asking->user };
     struct asking *a = js_name_valid(kanal_str_c(stream)) ? malloc(sizeof *a) : NULL;
-    char subject[200], body[64];
+    char subject[200];
 
     if (!a) {
         broker_defer(b, &asker, js_name_valid(kanal_str_c(stream)) ? KANAL_E_BUSY : KANAL_E_INVALID);
         return;
     }
-    *a = (struct asking){ .result = fn, .user = user };
-    snprintf(subject, sizeof subject, "STREAM.MSG.DELETE.%s", stream);
+    *a = *asking;
+    snprintf(subject, sizeof subject, "STREAM.%s.%s", what, stream);
+    js_api(b, subject, body, got, a);
+}
+
+void js_delete_sequence(struct broker *b, const char *stream, uint64_t sequence, js_result_fn *fn, void *user)
+{
+    struct asking asking = { .result = fn, .user = user };
+    char body[64];
+
     snprintf(body, sizeof body, "{\"seq\":%llu}", (unsigned long long)sequence);
-    js_api(b, subject, kanal_str_c(body), got_deleted, a);
+    ask(b, "MSG.DELETE", stream, kanal_str_c(body), got_deleted, &asking);
+}
+
+void js_purge_before(struct broker *b, const char *stream, const char *filter, uint64_t sequence,
+                     js_result_fn *fn, void *user)
+{
+    struct asking asking = { .result = fn, .user = user };
+    struct kanal_buffer body = { 0 };
+    struct kanal_json json;
+
+    kanal_json_init(&json, &body);
+    kanal_json_object(&json);
+    kanal_json_member_text(&json, "filter", filter);
+    kanal_json_key(&json, "seq");
+    kanal_json_uint(&json, sequence);
+    kanal_json_object_end(&json);
+    ask(b, "PURGE", stream, kanal_buffer_view(&body), got_purged, &asking);
+    kanal_buffer_release(&body);
 }

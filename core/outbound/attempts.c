@@ -63,6 +63,18 @@ static void batch_free(struct attempt_batch *batch)
     free(batch);
 }
 
+static void tell(struct attempt_batch *batch, kanal_status status)
+{
+    struct waiter *waiters = batch->waiters;
+    size_t count = batch->count;
+    batch->waiters = NULL;
+    batch->count = batch->capacity = 0;
+    for (size_t i = 0; i < count; i++)
+        if (waiters[i].job)
+            waiters[i].done(waiters[i].job, status);
+    free(waiters);
+}
+
 static struct former **former_slot(struct attempts *a, const char *key)
 {
     uint32_t hash = 2166136261u;
@@ -89,6 +101,7 @@ void attempts_free(struct attempts *a)
     for (struct attempt_batch *batch = a->first, *next; batch; batch = next) {
         next = batch->next;
         batch->attempts = NULL;
+        tell(batch, KANAL_E_CANCELLED);
         if (batch == a->writing || batch->sequence > 0)
             batch_free(batch); /* else its answer frees it */
     }
@@ -113,14 +126,7 @@ static void on_stored(void *user, kanal_status status, const struct js_ack *ack,
     batch->sequence = ack ? ack->sequence : 1;
     if (status == KANAL_E_REJECTED)
         status = KANAL_E_NETWORK;
-    struct waiter *waiters = batch->waiters;
-    size_t count = batch->count;
-    batch->waiters = NULL;
-    batch->count = batch->capacity = 0;
-    for (size_t i = 0; i < count; i++)
-        if (waiters[i].job)
-            waiters[i].done(waiters[i].job, status);
-    free(waiters);
+    tell(batch, status);
 }
 
 void attempts_flush(struct attempts *a)
@@ -225,7 +231,7 @@ void attempts_sent(struct attempts *a, struct job *job, kanal_str external_id, p
 
 void attempts_forget(struct attempts *a, struct job *job)
 {
-    for (struct attempt_batch *batch = a ? a->first : NULL; batch; batch = batch->next)
+    for (struct attempt_batch *batch = a->first; batch; batch = batch->next)
         for (size_t i = 0; i < batch->count; i++)
             if (batch->waiters[i].job == job)
                 batch->waiters[i].job = NULL;
@@ -312,8 +318,6 @@ static void on_entry(void *user, kanal_status status, const struct js_message *m
         note(a, entry);
     yyjson_doc_free(doc);
     a->read = m->sequence;
-    if (a->old.sequence == 0)
-        a->old.sequence = m->sequence;
     read_next(reading);
 }
 
@@ -358,13 +362,18 @@ void attempts_recall(struct attempts *a, struct job *job)
 
 /* ---- Purging ---- */
 
+static void on_purged(void *user, kanal_status status, kanal_str reason)
+{
+    (void)user, (void)status, (void)reason;
+}
+
 static void purge_before(struct attempts *a, uint64_t sequence)
 {
     struct outbound *o = a->shard->outbound;
     if (sequence <= a->purged + 1)
         return;
     /* What could not be purged is, the next time. */
-    js_purge_before(o->broker, o->attempts_stream, a->subject, sequence, NULL, NULL);
+    js_purge_before(o->broker, o->attempts_stream, a->subject, sequence, on_purged, NULL);
     a->purged = sequence - 1;
 }
 

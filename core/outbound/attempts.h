@@ -11,7 +11,7 @@
 
 /* NULL: no memory. */
 struct attempts *attempts_new(struct shard *);
-/* Whoever waits is not told. NULL is fine. */
+/* Whoever still waits is told: KANAL_E_CANCELLED. NULL is fine. */
 void attempts_free(struct attempts *);
 /* Reads what the shard's former holder left; read() runs once, later. KANAL_OK, or it has to be tried again. */
 void attempts_read(struct attempts *, published_fn *read, void *user);

@@ -15,7 +15,8 @@ static void fail(struct command *c, const char *code, int scope, kanal_str detai
 }
 
 /* "<prefix>.commands.<channel>.<object>.<verb>": the two last tokens are the verb. */
-int command_subject(const struct outbound *o, kanal_str subject, kanal_str *ret_channel, kanal_str *ret_verb)
+static int read_subject(const struct outbound *o, kanal_str subject, kanal_str *ret_channel,
+                        kanal_str *ret_verb)
 {
     kanal_str rest = kanal_str_from(subject, strlen(o->prefix) + strlen(".commands."));
     const char *dot = rest.len > 0 ? memchr(rest.ptr, '.', rest.len) : NULL;
@@ -180,7 +181,7 @@ static int is_cancel(const struct command *c)
 
 void command_examine(struct outbound *o, struct command *c)
 {
-    kanal_str token;
+    kanal_str token = { 0 };
     c->document = c->payload.len <= COMMAND_BYTES_MAX ? kanal_json_parse(c->payload) : NULL;
     c->root = yyjson_doc_get_root(c->document);
     c->report.command_id = kanal_json_text_at(c->root, "id");
@@ -189,7 +190,7 @@ void command_examine(struct outbound *o, struct command *c)
     c->report.agent = kanal_json_at(c->root, "agent");
     c->report.reference = kanal_json_text_at(c->root, "reference");
     c->report.traceparent = kanal_json_text_at(c->root, "traceparent");
-    if (command_subject(o, c->subject, &token, &c->verb) != 0)
+    if (read_subject(o, c->subject, &token, &c->verb) != 0)
         fail(c, "unsupported_verb", KANAL_SCOPE_MESSAGE,
              KANAL_LIT("the subject must be PREFIX.commands.CHANNEL.OBJECT.VERB"));
     else

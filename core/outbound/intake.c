@@ -81,7 +81,7 @@ static void drop_all(struct outbound *o)
     }
     o->intake.first = NULL;
     o->intake.last = &o->intake.first;
-    o->intake.count = o->intake.moving = 0;
+    o->intake.moving = 0;
     o->intake.is_broken = 0;
     o->intake.last_id[0] = 0;
 }
@@ -114,7 +114,6 @@ static void append(struct outbound *o, struct intake *in)
 {
     *o->intake.last = in;
     o->intake.last = &in->next;
-    o->intake.count++;
 }
 
 /* ---- The end of one ---- */
@@ -132,7 +131,6 @@ static void end(struct intake *in)
         o->intake.first = done->next;
         if (!o->intake.first)
             o->intake.last = &o->intake.first;
-        o->intake.count--;
         intake_free(done);
     }
 }
@@ -248,6 +246,13 @@ static void move(struct intake *in)
     intake_stored(in, KANAL_OK);
 }
 
+static void count(const struct intake *in, const char *result)
+{
+    const struct channel *channel = in->command.channel;
+    kanal_str values[] = { channel ? channel->id : KANAL_LIT("_"), kanal_str_c(result) };
+    metric_series(in->outbound->commands, values)->value++;
+}
+
 static void on_accepted(void *user, kanal_status status);
 
 /* Taken long ago, by a gateway that was killed before it said so: was it moved? */
@@ -272,10 +277,10 @@ static void on_accepted(void *user, kanal_status status)
         return;
     }
     if (status == KANAL_E_REJECTED) {
-        kanal_str values[] = { in->command.channel->id, KANAL_LIT("duplicate") };
-        metric_series(o->commands, values)->value++;
+        count(in, "duplicate");
         end(in);
     } else if (status == KANAL_OK || is_hopeless(status)) {
+        count(in, "accepted");
         in->state = IN_ACCEPTED;
     } else {
         in->state = IN_CHECKED;
@@ -313,14 +318,6 @@ static void advance(struct outbound *o)
 static int is_cancel(const struct intake *in)
 {
     return kanal_str_is(in->command.verb, "message.cancel");
-}
-
-static void count_command(const struct intake *in)
-{
-    const struct command *c = &in->command;
-    kanal_str values[] = { c->channel ? c->channel->id : KANAL_LIT("_"),
-                           c->report.code ? kanal_str_c(c->report.code) : KANAL_LIT("accepted") };
-    metric_series(in->outbound->commands, values)->value++;
 }
 
 /* (Again) begins with what its state says. */
@@ -397,7 +394,8 @@ static void on_command(void *user, const struct js_delivered *delivered)
     }
     in->token = delivered->token;
     in->sequence = delivered->stream_sequence;
-    count_command(in);
+    if (in->command.report.code)
+        count(in, in->command.report.code);
     begin(in);
     advance(o);
 }

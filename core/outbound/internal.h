@@ -55,7 +55,7 @@ struct outbound {
         uint64_t consumer_sequence; /* of the last message that came */
         int is_unmade;
         struct intake *first, **last; /* commands on their way, in the stream's order */
-        size_t count, moving;
+        size_t moving;
         int is_broken;            /* a move failed: when no other is under way it goes on from the first */
         int64_t next_ms;          /* loop time: not before */
         char last_id[ID_LEN + 1]; /* of the message moved last: the next one must follow it; "" : unknown */
@@ -64,10 +64,9 @@ struct outbound {
     } intake;
     struct schedule *schedule;
     struct cancels *cancels;
-    struct ended *ended; /* ended.h */
-    struct job *spent;   /* done with, but a plugin may still read the delivery; freed at the next tick */
-    struct job *jobs;    /* all of them, for the clock */
-    size_t job_count;
+    struct ended *ended;    /* ended.h */
+    struct job *spent;      /* done with, but a plugin may still read the delivery; freed at the next tick */
+    struct job *jobs;       /* all of them, for the clock */
     struct job *spare_jobs; /* used ones, with the memory of their buffers */
     size_t spare_job_count;
     struct request *requests;      /* of the API, under way */
@@ -179,8 +178,6 @@ struct command {
 /* subject and payload are set and stay where they are. */
 void command_examine(struct outbound *, struct command *);
 enum lane_class command_class(yyjson_val *root);
-/* The verb as the subject says it; also of what is broken otherwise. 0 or -1. */
-int command_subject(const struct outbound *, kanal_str subject, kanal_str *ret_channel, kanal_str *ret_verb);
 
 /* shard.c */
 void shards_start(struct outbound *);

@@ -10,7 +10,6 @@ void job_link(struct job *job)
     if (o->jobs)
         o->jobs->prev = job;
     o->jobs = job;
-    o->job_count++;
 }
 
 void job_unlink(struct job *job)
@@ -22,7 +21,6 @@ void job_unlink(struct job *job)
         o->jobs = job->next;
     if (job->next)
         job->next->prev = job->prev;
-    o->job_count--;
 }
 
 /* A used one with its memory, as long as there is one: so many come and go that the allocator would be a large part of the cost. */

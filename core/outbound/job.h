@@ -99,8 +99,8 @@ void jobs_free_all(struct outbound *);
 
 /* recipient.c. Finds or makes it; recipients_grow() came before. NULL: no memory. */
 struct recipient *recipient_get(struct outbound *, struct channel *, kanal_str key);
-/* 1: it is done with, and gone; 0: it has a rate to be kept. */
-int recipient_drop(struct outbound *, struct recipient *);
+/* There is nothing for it: it is forgotten, unless it has a rate to be kept. */
+void recipient_drop(struct outbound *, struct recipient *);
 void recipient_push(struct recipient *, struct job *);
 /* The next one in its turn becomes the current one; NULL: none. */
 struct job *recipient_next(struct recipient *);
@@ -121,8 +121,8 @@ int64_t rate_wait_ms(struct rate *, int64_t now_ms);
 
 /* outlet.c */
 struct outlet *outlet_get(struct channel *);
-/* 1: it may go now, and counts as under way; 0: it stands in the queue. */
-int outlet_enter(struct job *);
+/* It goes now, or stands in the queue until it is its turn. */
+void outlet_enter(struct job *);
 /* One that was under way has ended: others have their turn. */
 void outlet_leave(struct channel *);
 /* Each tick: rates have recovered. */

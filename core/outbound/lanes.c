@@ -139,12 +139,9 @@ static void on_answered(struct op *op, const void *answer)
 /* Its attempt is recorded, or needs no record. 0: it could not begin. */
 static int deliver(struct job *job)
 {
-    if (!shard_is_held(job->shard)) { /* whoever has it now sends it */
-        job_wait(job, NOT_UP_MS);
-        return 0;
-    }
-    job->op = channel_deliver(job->channel, &job->delivery, on_answered, job);
-    if (!job->op) { /* not up: that is no attempt */
+    if (shard_is_held(job->shard)) /* else whoever has it now sends it */
+        job->op = channel_deliver(job->channel, &job->delivery, on_answered, job);
+    if (!job->op) { /* or the channel is not up: that is no attempt */
         attempts_end(job->shard->attempts, job);
         job->attempt--;
         job_wait(job, NOT_UP_MS);
@@ -172,39 +169,6 @@ void job_recorded(struct job *job, kanal_status status)
     outlet_leave(channel);
 }
 
-/* A repeated request does no harm where the provider knows the key, and typing is nothing that stays. */
-static int needs_record(const struct job *job)
-{
-    return !(job->channel->plugin->descriptor.caps & KANAL_CAP_IDEMPOTENT) &&
-           strcmp(job->verb, "typing.start") != 0;
-}
-
-int job_enter(struct job *job)
-{
-    struct outbound *o = job->shard->outbound;
-    int64_t wait = job->channel->paused_until_ms - outbound_loop_ms(o);
-    if (wait > 0) {
-        job_wait(job, wait);
-        return 0;
-    }
-    if (!shard_is_held(job->shard) || channel_is_paused(job->channel, CHANNEL_PAUSE_OUT) ||
-        job->channel->state != CHANNEL_UP) {
-        job_wait(job, NOT_UP_MS);
-        job->is_not_up = 1;
-        return 0;
-    }
-    job->attempt++;
-    fill_delivery(job);
-    if (!needs_record(job))
-        return deliver(job);
-    job->state = JOB_RECORDING;
-    if (attempts_start(job->shard->attempts, job) == 0)
-        return 1;
-    job->attempt--;
-    job_wait(job, UNRECORDED_MS);
-    return 0;
-}
-
 static int has_target(const struct job *job)
 {
     yyjson_val *target = kanal_json_at(job->command, "message");
@@ -228,6 +192,44 @@ static int ends_here(struct job *job)
     else
         return 0;
     return 1;
+}
+
+/* Paused, by the provider or the operator, or not up. */
+static int waits_for_channel(struct job *job)
+{
+    const struct channel *channel = job->channel;
+    int64_t wait = channel->paused_until_ms - outbound_loop_ms(job->shard->outbound);
+    int is_open = shard_is_held(job->shard) && !channel_is_paused(channel, CHANNEL_PAUSE_OUT) &&
+                  channel->state == CHANNEL_UP;
+    if (wait <= 0 && is_open)
+        return 0;
+    job_wait(job, wait > 0 ? wait : NOT_UP_MS);
+    job->is_not_up = wait <= 0;
+    return 1;
+}
+
+/* A repeated request does no harm where the provider knows the key, and typing is nothing that stays. */
+static int needs_record(const struct job *job)
+{
+    return !(job->channel->plugin->descriptor.caps & KANAL_CAP_IDEMPOTENT) &&
+           strcmp(job->verb, "typing.start") != 0;
+}
+
+int job_enter(struct job *job)
+{
+    /* It may have stood in the queue for long. */
+    if (ends_here(job) || waits_for_channel(job))
+        return 0;
+    job->attempt++;
+    fill_delivery(job);
+    if (!needs_record(job))
+        return deliver(job);
+    job->state = JOB_RECORDING;
+    if (attempts_start(job->shard->attempts, job) == 0)
+        return 1;
+    job->attempt--;
+    job_wait(job, UNRECORDED_MS);
+    return 0;
 }
 
 /* What the log says of it, from before this gateway had the shard. */
@@ -263,14 +265,16 @@ void job_run(struct job *job)
     }
     if (ends_here(job))
         return;
+    if (waits_for_channel(job)) /* before anything of a rate is spent on it */
+        return;
     int64_t now = outbound_loop_ms(o);
     int64_t wait = recipient->paused_until_ms - now;
     if (wait <= 0 && !rate_take(&recipient->rate, now))
         wait = rate_wait_ms(&recipient->rate, now);
     if (wait > 0)
         job_wait(job, wait);
-    else if (outlet_enter(job) && !job_enter(job))
-        job->channel->outlet->delivering--;
+    else
+        outlet_enter(job);
 }
 
 void lanes_move(void *user, struct channel *from, struct channel *to)
@@ -483,8 +487,10 @@ void lanes_drop(struct shard *shard)
             continue; /* what becomes of it is still told */
         if (job->state == JOB_READY)
             outlet_forget(job);
-        if (job->state == JOB_RECORDING)
+        if (job->state == JOB_RECORDING) {
+            attempts_forget(shard->attempts, job);
             job->channel->outlet->delivering--;
+        }
         if (job->recipient->current == job)
             job->recipient->current = NULL;
         job_unlink(job);

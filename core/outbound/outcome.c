@@ -85,7 +85,7 @@ static struct report *new_report(struct job *job, const char *type)
                                    .reference = kanal_json_text_at(job->command, "reference"),
                                    .traceparent = kanal_str_c(job->trace.text),
                                    .address = kanal_buffer_view(&job->address),
-                                   .chat = job->delivery.chat,
+                                   .chat = kanal_json_text_at(kanal_json_at(job->command, "to"), "chat"),
                                    .attempt = job->attempt,
                                    .replay = kanal_str_of(job->replay, strlen(job->replay)),
                                    .agent = kanal_json_at(job->command, "agent") };

@@ -70,35 +70,42 @@ void outlet_forget(struct job *job)
         queue->last = link;
 }
 
-int outlet_enter(struct job *job)
+/* 1: one more may go, and it has been taken off the rate. */
+static int take_turn(struct channel *channel)
 {
-    struct outlet *outlet = job->channel->outlet;
-    int is_first = !outlet->ready[LANE_LIVE].first && !outlet->ready[LANE_BULK].first;
-    if (!is_first || outlet->delivering >= CHANNEL_PARALLEL ||
-        !rate_take(&outlet->rate, (int64_t)uv_now(job->channel->host->loop))) {
-        push(outlet, job);
-        return 0;
-    }
-    outlet->delivering++;
-    outlet->sent++;
-    return 1;
+    struct outlet *outlet = channel->outlet;
+    return outlet->delivering < CHANNEL_PARALLEL &&
+           rate_take(&outlet->rate, (int64_t)uv_now(channel->host->loop));
 }
 
+/* It has its turn, and gives it back if it does not use it. */
+static void enter(struct outlet *outlet, struct job *job)
+{
+    outlet->delivering++;
+    outlet->sent++;
+    job->state = JOB_QUEUED;
+    if (job_enter(job))
+        return;
+    outlet->delivering--;
+    outlet->sent--;
+    outlet->rate.tokens += 1;
+}
+
+void outlet_enter(struct job *job)
+{
+    struct outlet *outlet = job->channel->outlet;
+    if (outlet->ready[LANE_LIVE].first || outlet->ready[LANE_BULK].first || !take_turn(job->channel))
+        push(outlet, job);
+    else
+        enter(outlet, job);
+}
+
+/* One that cannot go waits for a time, not here: this ends. */
 static void let_in(struct channel *channel)
 {
     struct outlet *outlet = channel->outlet;
-    int64_t now = (int64_t)uv_now(channel->host->loop);
-    /* Not more than wait there now: one that cannot go comes back into the queue. */
-    while (outlet->delivering < CHANNEL_PARALLEL &&
-           (outlet->ready[LANE_LIVE].first || outlet->ready[LANE_BULK].first) &&
-           rate_take(&outlet->rate, now)) {
-        struct job *job = pop(outlet);
-        outlet->delivering++;
-        outlet->sent++;
-        job->state = JOB_QUEUED;
-        if (!job_enter(job))
-            outlet->delivering--;
-    }
+    while ((outlet->ready[LANE_LIVE].first || outlet->ready[LANE_BULK].first) && take_turn(channel))
+        enter(outlet, pop(outlet));
 }
 
 void outlet_move(struct channel *from, struct channel *to)

@@ -82,12 +82,10 @@ static int is_rested(const struct recipient *recipient, int64_t now)
            (double)(now - recipient->rate.refilled_ms) * recipient->rate.per_second >= missing * 1000;
 }
 
-int recipient_drop(struct outbound *o, struct recipient *recipient)
+void recipient_drop(struct outbound *o, struct recipient *recipient)
 {
-    if (!is_rested(recipient, outbound_loop_ms(o)))
-        return 0;
-    forget(o, recipient);
-    return 1;
+    if (is_rested(recipient, outbound_loop_ms(o)))
+        forget(o, recipient);
 }
 
 void recipients_sweep(struct outbound *o)

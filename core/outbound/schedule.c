@@ -214,9 +214,15 @@ int schedule_cancel(struct schedule *s, const char *key)
     return 0;
 }
 
+static void on_removed(void *user, kanal_status status, kanal_str reason)
+{
+    (void)user, (void)status,
+        (void)reason; /* one that is left is known by its key, and removed by the next holder */
+}
+
 void schedule_done(struct schedule *s, uint64_t sequence)
 {
-    js_message_delete(s->outbound->broker, s->outbound->scheduled_stream, sequence, NULL, NULL);
+    js_delete_sequence(s->outbound->broker, s->outbound->scheduled_stream, sequence, on_removed, NULL);
 }
 
 /* ---- Storing ---- */

@@ -172,6 +172,18 @@ test('a channel keeps to its rate; live goes before bulk, and bulk is not starve
   assert.ok(order.slice(order.indexOf('live 0'), order.indexOf('live 9')).some((text) => text.startsWith('bulk')), order.join());
 });
 
+test('what waits for its turn in a slow channel may expire, and be called back', async () => {
+  for (let i = 0; i < 40; i++) await send(`queue-${i}`, `queue ${i}`, to(4000 + i), 'tg-slow');
+  await send('too-late', 'too late', { ...to(4100), expires: new Date(Date.now() + 1000).toISOString() }, 'tg-slow');
+  await send('changed-mind', 'changed mind', to(4101), 'tg-slow');
+  await ends('changed-mind', 'message.accepted');
+  await js.publish('kanal.commands.tg-slow.message.cancel', json.encode({ id: 'cancel-4', message: { id: 'changed-mind' } }));
+  await ends('too-late', 'message.expired', 15000);
+  await ends('changed-mind', 'message.cancelled', 15000);
+  assert.equal(texts(/^queue \d+$/).length, 40);
+  assert.deepEqual(texts(/^(too late|changed mind)$/), []);
+});
+
 test('a recipient\'s rate holds for that one only', async () => {
   const from = Date.now();
   for (let i = 0; i < 5; i++) await send(`polite-${i}`, `polite ${i}`, to(7), 'tg-polite');
