@@ -331,6 +331,12 @@ void kanal_json_member_str(struct kanal_json *json, const char *key, kanal_str t
     kanal_json_str(json, text);
 }
 
+void kanal_json_member_nonempty(struct kanal_json *w, const char *key, kanal_str value)
+{
+    if (value.len > 0)
+        kanal_json_member_str(w, key, value);
+}
+
 void kanal_json_member_text(struct kanal_json *json, const char *key, const char *text)
 {
     kanal_json_member_str(json, key, kanal_str_c(text));

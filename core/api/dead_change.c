@@ -2,10 +2,10 @@
  * commands come back in the order in which they were given. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "api/dead.h"
 #include "broker/jetstream.h"
+#include "host/host.h"
 #include "kanal/sdk/time.h"
 
 #define LETTERS_MAX 1000u /* of one request */
@@ -124,13 +124,6 @@ static int command_subject(const struct api_dead *api, kanal_str said, struct ka
     return 0;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* What was no command, or is too late by its own word, would only come back. */
 static int can_be_replayed(yyjson_val *letter)
 {
@@ -140,7 +133,7 @@ static int can_be_replayed(yyjson_val *letter)
         return 0;
     kanal_str expires = kanal_json_text_at(command, "expires");
     return expires.len == 0 || kanal_time_parse_rfc3339(expires, &expires_ms) != KANAL_OK ||
-           expires_ms > now_ms();
+           expires_ms > host_now_ms();
 }
 
 static void replay(struct change *change, yyjson_val *letter)

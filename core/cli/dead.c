@@ -76,7 +76,8 @@ static void tell_list(struct call *call, yyjson_val *answer)
             printf("%*s  ", text.len < (size_t)columns[i].width ? columns[i].width - (int)text.len : 0, "");
         }
         kanal_str code = kanal_json_text_at(kanal_json_at(item, "error"), "code");
-        printf("%-24.*s  ", (int)code.len, code.ptr ? code.ptr : "");
+        request_print(code);
+        printf("%*s  ", code.len < 24 ? 24 - (int)code.len : 0, "");
         request_print(kanal_json_text_at(item, "command_id"));
         printf("\n");
         call->shown++;
@@ -268,12 +269,7 @@ static int read_option(struct call *call, int option, const char *value)
         return CLI_OK;
     case OPTION_FROM:
     case OPTION_UNTIL:
-        return request_time(value, time) == 0
-                   ? CLI_OK
-                   : cli_usage(call->command,
-                               "expected a duration ago such as 2h, or a time such as 2026-11-21T20:00:00Z, "
-                               "found '%s'",
-                               value);
+        return request_time(call->command, value, time);
     case OPTION_LIMIT:
         return kanal_str_int(kanal_str_c(value), &call->limit) == 0 && call->limit > 0
                    ? CLI_OK

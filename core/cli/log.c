@@ -29,9 +29,11 @@ static void tell_text(kanal_str text)
 static void tell_entry(yyjson_val *entry)
 {
     kanal_str time = kanal_json_text_at(entry, "time"), kind = kanal_json_text_at(entry, "kind");
-    printf("%.*s  part %lld, attempt %lld  %-7.*s  ", (int)time.len, time.ptr ? time.ptr : "",
-           (long long)kanal_json_int_at(entry, "part", 0), (long long)kanal_json_int_at(entry, "attempt", 0),
-           (int)kind.len, kind.ptr ? kind.ptr : "");
+    request_print(time);
+    printf("  part %lld, attempt %lld  ", (long long)kanal_json_int_at(entry, "part", 0),
+           (long long)kanal_json_int_at(entry, "attempt", 0));
+    request_print(kind);
+    printf("%*s  ", kind.len < 7 ? 7 - (int)kind.len : 0, "");
     if (kanal_json_at(entry, "status"))
         printf("%lld  ", (long long)kanal_json_int_at(entry, "status", 0));
     if (kanal_json_at(entry, "duration_ms"))

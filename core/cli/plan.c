@@ -4,9 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/connect.h"
 #include "cli/draft.h"
-#include "cli/terminal.h"
+#include "cli/request.h"
 #include "kanal/sdk/json.h"
 
 #define WAIT_MS 10000
@@ -46,21 +45,13 @@ struct call {
 
 /* ---- What is printed ---- */
 
-static void print(kanal_str text)
-{
-    struct kanal_buffer shown = { 0 };
-    terminal_text(&shown, text);
-    printf("%.*s", (int)shown.len, shown.data ? shown.data : "");
-    kanal_buffer_release(&shown);
-}
-
 static void print_lines(kanal_str text, const char *indent)
 {
     while (text.len > 0) {
         const char *end = memchr(text.ptr, '\n', text.len);
         size_t length = end ? (size_t)(end - text.ptr) : text.len;
         printf("%s", length > 0 ? indent : "");
-        print(kanal_str_of(text.ptr, length));
+        request_print(kanal_str_of(text.ptr, length));
         printf("\n");
         text = kanal_str_from(text, length + 1);
     }
@@ -74,7 +65,7 @@ static void tell_choice(yyjson_val *item)
     if (yyjson_is_arr(options))
         yyjson_arr_foreach (options, index, max, option) {
             printf("[ ");
-            print(kanal_json_text_at(option, "text"));
+            request_print(kanal_json_text_at(option, "text"));
             printf(" ] ");
         }
     printf("\n");
@@ -86,7 +77,7 @@ static void tell_item(yyjson_val *item)
     kanal_str type = kanal_json_text_at(item, "type");
     if (!kanal_str_is(type, "text")) {
         printf("        (");
-        print(type);
+        request_print(type);
         printf(")\n");
     }
     for (const char *const *word = words; *word; word++)
@@ -103,7 +94,7 @@ static void tell_part(yyjson_val *part, size_t number)
     printf("    message %zu, %lld characters", number, (long long)kanal_json_int_at(part, "characters", 0));
     if (segments > 0) {
         printf(", %lld segment%s in ", segments, segments == 1 ? "" : "s");
-        print(kanal_json_text_at(part, "encoding"));
+        request_print(kanal_json_text_at(part, "encoding"));
     }
     printf("\n");
     if (yyjson_is_arr(content))
@@ -114,11 +105,11 @@ static void tell_part(yyjson_val *part, size_t number)
 static void tell_loss(yyjson_val *loss)
 {
     printf("    lost: content/%lld ", (long long)kanal_json_int_at(loss, "index", 0));
-    print(kanal_json_text_at(loss, "type"));
+    request_print(kanal_json_text_at(loss, "type"));
     printf(", ");
-    print(kanal_json_text_at(loss, "change"));
+    request_print(kanal_json_text_at(loss, "change"));
     printf(": ");
-    print(kanal_json_text_at(loss, "detail"));
+    request_print(kanal_json_text_at(loss, "detail"));
     printf("\n");
 }
 
@@ -127,15 +118,15 @@ static void tell_channel(yyjson_val *channel)
     yyjson_val *parts = kanal_json_at(channel, "parts"), *losses = kanal_json_at(channel, "losses"), *item;
     yyjson_val *error = kanal_json_at(channel, "error");
     size_t index, max;
-    print(kanal_json_text_at(channel, "channel"));
+    request_print(kanal_json_text_at(channel, "channel"));
     printf("  ");
-    print(kanal_json_text_at(channel, "plugin"));
+    request_print(kanal_json_text_at(channel, "plugin"));
     printf("%s\n", kanal_json_bool_at(channel, "chosen") ? "  (it would go here)" : "");
     if (error) {
         printf("    not possible: ");
-        print(kanal_json_text_at(error, "code"));
+        request_print(kanal_json_text_at(error, "code"));
         printf(": ");
-        print(kanal_json_text_at(error, "detail"));
+        request_print(kanal_json_text_at(error, "detail"));
         printf("\n");
     }
     if (yyjson_is_arr(parts))
@@ -146,44 +137,19 @@ static void tell_channel(yyjson_val *channel)
             tell_loss(item);
 }
 
-static void tell_error(yyjson_val *error)
-{
-    yyjson_val *violations = kanal_json_at(error, "errors"), *violation;
-    kanal_str detail = kanal_json_text_at(error, "detail");
-    size_t index, max;
-    fprintf(stderr, "kanal plan: %.*s\n", (int)detail.len, detail.ptr ? detail.ptr : "");
-    if (!yyjson_is_arr(violations))
-        return;
-    yyjson_arr_foreach (violations, index, max, violation) {
-        kanal_str pointer = kanal_json_text_at(violation, "pointer");
-        kanal_str text = kanal_json_text_at(violation, "message");
-        fprintf(stderr, "  %.*s: %.*s\n", (int)pointer.len, pointer.ptr ? pointer.ptr : "", (int)text.len,
-                text.ptr ? text.ptr : "");
-    }
-}
-
 /* CLI_OK if at least one channel can. */
-static int tell(const struct call *call, kanal_str body)
+static int tell(const struct call *call, yyjson_val *answer)
 {
-    yyjson_doc *document = kanal_json_parse(body);
-    yyjson_val *answer = yyjson_doc_get_root(document), *error = kanal_json_at(answer, "error"), *channel;
-    yyjson_val *channels = kanal_json_at(answer, "channels");
+    yyjson_val *channels = kanal_json_at(answer, "channels"), *channel;
     size_t index, max, possible = 0;
-    if (call->with_json)
-        printf("%.*s\n", (int)body.len, body.ptr);
-    else if (error)
-        tell_error(error);
     if (yyjson_is_arr(channels))
         yyjson_arr_foreach (channels, index, max, channel) {
             possible += kanal_json_bool_at(channel, "possible") != 0;
             if (!call->with_json)
                 tell_channel(channel);
         }
-    if (!document)
-        fprintf(stderr, "kanal plan: the gateway's answer is no JSON\n");
-    else if (!error && possible == 0)
+    if (possible == 0)
         fprintf(stderr, "kanal plan: no channel can do it\n");
-    yyjson_doc_free(document);
     return possible > 0 && fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
 }
 
@@ -261,38 +227,18 @@ static int make_draft(struct call *call)
     return code;
 }
 
-static int failed(struct call *call, natsStatus status, const char *subject)
-{
-    char violation[256];
-    client_take_violation(&call->client, violation);
-    if (violation[0] != '\0')
-        fprintf(stderr, "kanal plan: the broker does not allow it: %s\n", violation);
-    else if (status == NATS_NO_RESPONDERS)
-        fprintf(stderr, "kanal plan: no gateway answers %s at %s\n", subject, call->client.server);
-    else if (status == NATS_TIMEOUT)
-        fprintf(stderr, "kanal plan: no gateway has answered %s at %s within %d s\n", subject,
-                call->client.server, WAIT_MS / 1000);
-    else
-        fprintf(stderr, "kanal plan: %s: %s\n", subject, natsStatus_GetText(status));
-    return status == NATS_TIMEOUT ? CLI_TIMEOUT : violation[0] != '\0' ? CLI_FAILED : CLI_BROKER;
-}
-
 static int ask(struct call *call)
 {
-    natsMsg *answer = NULL;
-    char subject[128];
+    struct request request = { call->command, &call->client, WAIT_MS, call->with_json };
+    yyjson_doc *document = NULL;
     int code = make_draft(call);
     if (code == CLI_OK)
         code = client_open(&call->client, &call->client_options, call->command);
-    if (code == CLI_OK) {
-        snprintf(subject, sizeof subject, "%s.api.message-plan", call->client.prefix);
-        natsStatus status = natsConnection_Request(&answer, call->client.connection, subject,
-                                                   call->draft.json.data, (int)call->draft.json.len, WAIT_MS);
-        code = status == NATS_OK
-                   ? tell(call, kanal_str_of(natsMsg_GetData(answer), (size_t)natsMsg_GetDataLength(answer)))
-                   : failed(call, status, subject);
-        natsMsg_Destroy(answer);
-    }
+    if (code == CLI_OK)
+        code = request_send(&request, "message-plan", kanal_buffer_view(&call->draft.json), &document);
+    if (code == CLI_OK)
+        code = tell(call, yyjson_doc_get_root(document));
+    yyjson_doc_free(document);
     client_close(&call->client);
     draft_release(&call->draft);
     return code;

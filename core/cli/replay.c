@@ -197,12 +197,7 @@ static int read_option(struct replay *r, int option, const char *value)
         return CLI_OK;
     case OPTION_FROM:
     case OPTION_TO:
-        return request_time(value, option == OPTION_FROM ? &r->from_ms : &r->to_ms) == 0
-                   ? CLI_OK
-                   : cli_usage(r->command,
-                               "expected a duration ago such as 2h, or a time such as 2026-11-21T20:00:00Z, "
-                               "found '%s'",
-                               value);
+        return request_time(r->command, value, option == OPTION_FROM ? &r->from_ms : &r->to_ms);
     case OPTION_PUBLISH:
         r->is_publishing = 1;
         return CLI_OK;

@@ -156,12 +156,6 @@ static int play(struct played *p, struct kept_request *request)
     return code;
 }
 
-static void member_nonempty(struct kanal_json *json, const char *key, kanal_str text)
-{
-    if (text.len > 0)
-        kanal_json_member_str(json, key, text);
-}
-
 static void write_event(struct kanal_json *json, const struct fake_event *event)
 {
     struct kanal_buffer dedupe = { 0 };
@@ -169,10 +163,10 @@ static void write_event(struct kanal_json *json, const struct fake_event *event)
     kanal_json_object(json);
     kanal_json_member_str(json, "type", event->event.type);
     kanal_json_member_str(json, "dedupe", kanal_buffer_view(&dedupe));
-    member_nonempty(json, "external_id", event->event.external_id);
-    member_nonempty(json, "command_id", event->event.command_id);
-    member_nonempty(json, "address", event->event.address);
-    member_nonempty(json, "chat", event->event.chat);
+    kanal_json_member_nonempty(json, "external_id", event->event.external_id);
+    kanal_json_member_nonempty(json, "command_id", event->event.command_id);
+    kanal_json_member_nonempty(json, "address", event->event.address);
+    kanal_json_member_nonempty(json, "chat", event->event.chat);
     kanal_json_member_int(json, "time_ms", event->event.time_ms);
     kanal_json_key(json, "data");
     if (event->document)

@@ -32,7 +32,6 @@ struct replay {
         int64_t requests, payloads, refused, same, made_new, changed, gone, published;
     } count;
     kanal_str traceparent; /* of the request that is being run */
-    int failed;            /* something could not be stored */
     char reason[256];
 };
 

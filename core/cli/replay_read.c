@@ -32,8 +32,7 @@ static int take(natsMsg *msg, int64_t to_ms, int (*each)(void *, const struct re
         *ret_pending = 0;
         return 1;
     }
-    struct replay_message message = { .subject = kanal_str_c(natsMsg_GetSubject(msg)),
-                                      .payload = kanal_str_of(natsMsg_GetData(msg),
+    struct replay_message message = { .payload = kanal_str_of(natsMsg_GetData(msg),
                                                               (size_t)natsMsg_GetDataLength(msg)),
                                       .time_ms = meta->Timestamp / NS_PER_MS,
                                       .msg = msg };

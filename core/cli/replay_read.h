@@ -6,7 +6,7 @@
 #include "cli/connect.h"
 
 struct replay_message {
-    kanal_str subject, payload;
+    kanal_str payload;
     int64_t time_ms; /* stored */
     natsMsg *msg;    /* for its headers */
 };

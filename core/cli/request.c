@@ -20,6 +20,21 @@ void request_print(kanal_str text)
     print_to(stdout, text);
 }
 
+static void tell_violations(yyjson_val *violations)
+{
+    size_t index, max;
+    yyjson_val *violation;
+    if (!yyjson_is_arr(violations))
+        return;
+    yyjson_arr_foreach (violations, index, max, violation) {
+        fprintf(stderr, "  ");
+        print_to(stderr, kanal_json_text_at(violation, "pointer"));
+        fprintf(stderr, ": ");
+        print_to(stderr, kanal_json_text_at(violation, "message"));
+        fprintf(stderr, "\n");
+    }
+}
+
 static int failed(const struct request *request, natsStatus status, const char *subject)
 {
     const char *name = request->command->name;
@@ -51,6 +66,7 @@ static int read_answer(const struct request *request, kanal_str body, yyjson_doc
     print_to(stderr,
              error ? kanal_json_text_at(error, "detail") : KANAL_LIT("the gateway's answer is no JSON"));
     fprintf(stderr, "\n");
+    tell_violations(kanal_json_at(error, "errors"));
     yyjson_doc_free(document);
     return CLI_FAILED;
 }
@@ -72,13 +88,15 @@ int request_send(const struct request *request, const char *endpoint, kanal_str 
     return code;
 }
 
-int request_time(const char *text, int64_t *ret_ms)
+int request_time(const struct cli_command *command, const char *text, int64_t *ret_ms)
 {
     int64_t ago_ms = 0;
-    if (kanal_time_parse_rfc3339(kanal_str_c(text), ret_ms) == 0)
-        return *ret_ms > 0 ? 0 : -1;
+    if (kanal_time_parse_rfc3339(kanal_str_c(text), ret_ms) == 0 && *ret_ms > 0)
+        return CLI_OK;
     if (config_duration_parse(kanal_str_c(text), &ago_ms) != 0)
-        return -1;
+        return cli_usage(
+            command, "expected a duration ago such as 2h, or a time such as 2026-11-21T20:00:00Z, found '%s'",
+            text);
     *ret_ms = ago_ms < client_unix_ms() ? client_unix_ms() - ago_ms : 1;
-    return 0;
+    return CLI_OK;
 }

@@ -16,8 +16,8 @@ struct request {
 /* CLI_OK and *ret_document (to be freed) with the answer's object; CLI_FAILED: refused; CLI_BROKER: nobody answers; CLI_TIMEOUT. */
 int request_send(const struct request *, const char *endpoint, kanal_str body, yyjson_doc **ret_document);
 
-/* "10m" (ago) or a time as RFC 3339. 0 or -1. */
-int request_time(const char *text, int64_t *ret_ms);
+/* The value of an option: "10m" (ago) or a time as RFC 3339. CLI_OK, or CLI_USAGE, said. */
+int request_time(const struct cli_command *, const char *text, int64_t *ret_ms);
 /* To stdout, harmless for a terminal. */
 void request_print(kanal_str text);
 

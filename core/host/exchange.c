@@ -4,7 +4,6 @@
 #include "host/redact.h"
 #include "host/services/services.h"
 
-#define SECRETS_MAX 64u
 #define RECIPIENTS_SHOWN 10u
 #define PART_TEXT_MAX 256u
 
@@ -183,11 +182,15 @@ struct entry {
 static void write_text(const struct entry *entry, const struct kept *kept)
 {
     struct kanal_buffer text = { 0 };
-    kanal_str secrets[SECRETS_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < entry->channel->config->secret_count && count < SECRETS_MAX; i++)
-        secrets[count++] = entry->channel->config->secrets[i].value;
-    redact(&text, kanal_buffer_view(&kept->text), kept->is_cut, secrets, count);
+    const struct config_channel *config = entry->channel->config;
+    kanal_str *secrets = calloc(config->secret_count + 1, sizeof *secrets);
+    for (size_t i = 0; secrets && i < config->secret_count; i++)
+        secrets[i] = config->secrets[i].value;
+    if (secrets)
+        redact(&text, kanal_buffer_view(&kept->text), kept->is_cut, secrets, config->secret_count);
+    else if (kept->text.len > 0)
+        kanal_buffer_text(&text, "***"); /* rather nothing than a secret */
+    free(secrets);
     if (kept->is_cut) {
         kanal_buffer_text(&text, "… (");
         add_number(&text, kept->bytes, " bytes)");

@@ -334,11 +334,12 @@ void host_free(struct host *host)
     end_start(host);
     if (host->stopping.timer)
         uv_close((uv_handle_t *)host->stopping.timer, on_timer_closed);
+    receipts_free(host->receipts);
+    host->receipts = NULL;
     free_channels(host->first_channel);
     free_channels(host->retired);
     workers_free(host->workers);
     free(host->by_id);
-    receipts_free(host->receipts);
     publisher_free(host->publisher);
     scheduler_free(host->scheduler);
     op_table_free(host->ops);

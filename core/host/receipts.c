@@ -146,9 +146,16 @@ void receipts_free(struct receipts *receipts)
 {
     if (!receipts)
         return;
-    for (struct held *held = receipts->first, *next; held; held = next) {
+    struct held *held = receipts->first, *next;
+    receipts->first = NULL;
+    for (; held; held = next) {
+        published_fn *done = held->done;
+        void *user = held->user;
         next = held->next;
+        held->link = NULL;
         held_free(held);
+        if (done)
+            done(user, KANAL_E_CANCELLED);
     }
     free(receipts);
 }

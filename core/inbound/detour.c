@@ -8,6 +8,7 @@
 #include "inbound/detour_inside.h"
 #include "kanal/sdk/str.h"
 
+#define PUBLISH_MS 5000u
 #define FINDS_MOST 1024u /* of a share under way; more are refused as busy */
 struct leg {             /* one event of a trip */
     struct spool_event row;
@@ -252,27 +253,34 @@ static void on_raw_ack(void *user, kanal_status status, const struct js_ack *ack
     on_answer(leg->trip, status);
 }
 
-static void send_leg(struct trip *trip, struct leg *leg)
+static void raw_subject(struct detour *d, kanal_str channel, struct kanal_buffer *out)
 {
-    struct detour *d = trip->detour;
-    struct broker_out out = { .subject = leg->row.subject, .payload = leg->row.json };
-    trip->waiting++;
-    js_publish(d->host->broker, &out, leg->row.id, JS_ANY_SEQUENCE, DETOUR_PUBLISH_MS, on_ack, leg);
-    if (!leg->row.raw.ptr)
-        return;
+    kanal_buffer_text(out, d->prefix);
+    kanal_buffer_text(out, ".raw.");
+    kanal_buffer_str(out, channel);
+}
+
+size_t detour_send(struct detour *d, const struct spool_event *event, js_ack_fn *fn, js_ack_fn *raw_fn,
+                   void *user)
+{
+    struct broker_out out = { .subject = event->subject, .payload = event->json };
+    js_publish(d->host->broker, &out, event->id, JS_ANY_SEQUENCE, PUBLISH_MS, fn, user);
+    if (!event->raw.ptr)
+        return 1;
     struct kanal_buffer subject = { 0 };
-    detour_raw_subject(d, leg->row.channel, &subject);
-    out = (struct broker_out){ .subject = kanal_buffer_view(&subject), .payload = leg->row.raw };
-    trip->waiting++;
-    js_publish(d->host->broker, &out, leg->row.id, JS_ANY_SEQUENCE, DETOUR_PUBLISH_MS, on_raw_ack, leg);
+    raw_subject(d, event->channel, &subject);
+    out = (struct broker_out){ .subject = kanal_buffer_view(&subject), .payload = event->raw };
+    js_publish(d->host->broker, &out, event->id, JS_ANY_SEQUENCE, PUBLISH_MS, raw_fn, user);
     kanal_buffer_release(&subject);
+    return 2;
 }
 
 static void send_all(struct trip *trip)
 {
     for (size_t i = 0; i < trip->count; i++)
         if (!trip->legs[i].is_stored)
-            send_leg(trip, &trip->legs[i]);
+            trip->waiting +=
+                detour_send(trip->detour, &trip->legs[i].row, on_ack, on_raw_ack, &trip->legs[i]);
 }
 
 /* Looked up, and nothing is before it. */
@@ -388,13 +396,6 @@ static void take(void *user, struct parcel *parcel, published_fn *done, void *do
         look_up(trip);
     if (trip->waiting == 0 && trip->blockers == 0)
         depart(trip);
-}
-
-void detour_raw_subject(struct detour *d, kanal_str channel, struct kanal_buffer *out)
-{
-    kanal_buffer_text(out, d->prefix);
-    kanal_buffer_text(out, ".raw.");
-    kanal_buffer_str(out, channel);
 }
 
 /* ---- Life ---- */

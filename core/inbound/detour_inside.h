@@ -6,8 +6,6 @@
 #include "inbound/keys.h"
 #include "inbound/spool/spool.h"
 
-#define DETOUR_PUBLISH_MS 5000u
-
 struct trip;
 
 struct drain {
@@ -16,6 +14,7 @@ struct drain {
     uint64_t again_ms;     /* loop time: not before */
     struct drained *rows;  /* SPOOL_READ_MOST of them, made with the spool */
     size_t count, waiting; /* of those; for answers of the broker */
+    int had_damaged;       /* since the spool was empty */
     int is_failed;         /* one could not be sent: from here on they are tried again */
 };
 
@@ -43,8 +42,8 @@ struct detour {
     struct metric_family *lookups, *failed;
 };
 
-/* "<prefix>.raw.<channel>" */
-void detour_raw_subject(struct detour *, kanal_str channel, struct kanal_buffer *out);
+/* An event, and its payload if that is to be kept. Returns how many answers come, never inside the call. */
+size_t detour_send(struct detour *, const struct spool_event *, js_ack_fn *, js_ack_fn *raw_fn, void *user);
 
 /* ---- late.c ---- */
 

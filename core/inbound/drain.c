@@ -99,22 +99,6 @@ static void on_raw_ack(void *user, kanal_status status, const struct js_ack *ack
     on_answer(user, status == KANAL_E_TOO_LARGE ? KANAL_OK : status);
 }
 
-static void send_row(struct detour *d, struct drained *row)
-{
-    const struct spool_event *event = row->event;
-    struct broker_out out = { .subject = event->subject, .payload = event->json };
-    d->drain.waiting++;
-    js_publish(d->host->broker, &out, event->id, JS_ANY_SEQUENCE, DETOUR_PUBLISH_MS, on_ack, row);
-    if (!event->raw.ptr)
-        return;
-    struct kanal_buffer subject = { 0 };
-    detour_raw_subject(d, event->channel, &subject);
-    out = (struct broker_out){ .subject = kanal_buffer_view(&subject), .payload = event->raw };
-    d->drain.waiting++;
-    js_publish(d->host->broker, &out, event->id, JS_ANY_SEQUENCE, DETOUR_PUBLISH_MS, on_raw_ack, row);
-    kanal_buffer_release(&subject);
-}
-
 /* In order, and none behind one that could not be looked up. */
 static void send_part(struct detour *d)
 {
@@ -124,7 +108,7 @@ static void send_part(struct detour *d)
         if (drain->rows[i].has_failed)
             drain->is_failed = 1;
         else if (!drain->rows[i].is_stored)
-            send_row(d, &drain->rows[i]);
+            drain->waiting += detour_send(d, drain->rows[i].event, on_ack, on_raw_ack, &drain->rows[i]);
     if (--drain->waiting == 0)
         finish_part(d);
 }
@@ -150,6 +134,7 @@ static void on_read(void *user, kanal_status status, struct spool_event **events
     struct drain *drain = &d->drain;
     int64_t now_ms = host_now_ms();
     if (damaged > 0) {
+        drain->had_damaged = 1;
         d->set_aside->value += (double)damaged;
         log_write(d->host->log, KANAL_LOG_ERROR, "spool", NULL,
                   "%zu damaged events are kept in the spool, out of the way", damaged);
@@ -177,6 +162,15 @@ static void on_read(void *user, kanal_status status, struct spool_event **events
         send_part(d);
 }
 
+/* Of which channels the damaged ones were is not known; now there are no others. */
+static void forget_damaged(struct detour *d)
+{
+    for (struct channel *channel = d->drain.had_damaged ? d->host->first_channel : NULL; channel;
+         channel = channel->next)
+        channel->spooled = 0;
+    d->drain.had_damaged = 0;
+}
+
 void drain_poke(struct detour *d)
 {
     struct drain *drain = &d->drain;
@@ -188,6 +182,7 @@ void drain_poke(struct detour *d)
     if (state.rows == 0) {
         drain->after = 0;
         keys_forget_rows(d->keys);
+        forget_damaged(d);
         return;
     }
     drain->is_busy = 1;

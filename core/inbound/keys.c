@@ -38,7 +38,7 @@ size_t keys_count(const struct keys *keys)
     return keys->count;
 }
 
-static uint64_t hash(uint64_t h, kanal_str text)
+uint64_t key_hash(uint64_t h, kanal_str text)
 {
     for (size_t i = 0; i < text.len; i++)
         h = (h ^ (unsigned char)text.ptr[i]) * 1099511628211u; /* FNV-1a */
@@ -47,8 +47,7 @@ static uint64_t hash(uint64_t h, kanal_str text)
 
 uint64_t key_number(char kind, kanal_str channel, kanal_str text)
 {
-    uint64_t h = hash(14695981039346656037u ^ (unsigned char)kind, channel);
-    h = hash(h, text);
+    uint64_t h = key_hash(key_hash(KEY_HASH_BEGIN ^ (unsigned char)kind, channel), text);
     return h ? h : 1;
 }
 

@@ -19,6 +19,9 @@ struct key {
 int keys_new(struct keys **ret_keys);
 void keys_free(struct keys *);
 size_t keys_count(const struct keys *);
+/* FNV-1a with an end mark. Its results stand on disk: never to be changed. */
+#define KEY_HASH_BEGIN 14695981039346656037u
+uint64_t key_hash(uint64_t h, kanal_str text);
 /* Never 0. kind: 'c' chat, 'a' address. */
 uint64_t key_number(char kind, kanal_str channel, kanal_str text);
 /* NULL: nothing of it is on its way. Valid until the next keys_get() or keys_settle(). */

@@ -67,12 +67,6 @@ static void on_made(void *user, kanal_status status, kanal_str value, uint64_t r
         finish(accepting, status);
 }
 
-static void member_nonempty(struct kanal_json *json, const char *key, kanal_str value)
-{
-    if (value.len > 0)
-        kanal_json_member_str(json, key, value);
-}
-
 void ledger_accept(struct outbound *o, const struct ledger_command *c, published_fn *done, void *user)
 {
     struct accepting *accepting = malloc(sizeof *accepting);
@@ -88,8 +82,8 @@ void ledger_accept(struct outbound *o, const struct ledger_command *c, published
     kanal_json_init(&json, &value);
     kanal_json_object(&json);
     kanal_json_member_str(&json, "channel", command->channel->id);
-    member_nonempty(&json, "address", command->report.address);
-    member_nonempty(&json, "chat", command->report.chat);
+    kanal_json_member_nonempty(&json, "address", command->report.address);
+    kanal_json_member_nonempty(&json, "chat", command->report.chat);
     kanal_json_key(&json, "sequence");
     kanal_json_uint(&json, c->sequence);
     kanal_json_key(&json, "after"); /* its events come later than this one */
@@ -131,11 +125,11 @@ void ledger_sent(struct outbound *o, const struct job *job, published_fn *done, 
     kanal_json_init(&json, &value);
     kanal_json_object(&json);
     kanal_json_member_str(&json, "id", job->command_id);
-    member_nonempty(&json, "reference", job->report.reference);
+    kanal_json_member_nonempty(&json, "reference", job->report.reference);
     kanal_json_member_int(&json, "part", job->report.part);
     kanal_json_member_int(&json, "parts", job->report.parts);
-    member_nonempty(&json, "address", job->report.address);
-    member_nonempty(&json, "chat", job->report.chat);
+    kanal_json_member_nonempty(&json, "address", job->report.address);
+    kanal_json_member_nonempty(&json, "chat", job->report.chat);
     kanal_json_object_end(&json);
     kv_put(o->broker, o->host->names.sent, kanal_str_c(key), kanal_buffer_view(&value), JS_ANY_SEQUENCE,
            on_noted, noting);

@@ -1,6 +1,7 @@
 #include "outbound/offers.h"
 
 #include "broker/kv.h"
+#include "outbound/internal.h"
 
 #define AGAIN_MS 1000u
 #define KEY_MAX 128u
@@ -33,24 +34,16 @@ struct offers {
 
 /* ---- Memory ---- */
 
-static uint32_t hash_of(kanal_str text)
-{
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (size_t i = 0; i < text.len; i++)
-        hash = (hash ^ (unsigned char)text.ptr[i]) * 16777619u;
-    return hash;
-}
-
 static uint32_t *channel_count(struct offers *o, kanal_str key)
 {
     const char *dot = memchr(key.ptr, '.', key.len);
-    return &o->of_channel[hash_of(kanal_str_of(key.ptr, dot ? (size_t)(dot - key.ptr) : key.len)) %
+    return &o->of_channel[lane_hash(kanal_str_of(key.ptr, dot ? (size_t)(dot - key.ptr) : key.len)) %
                           CHANNEL_SLOTS];
 }
 
 static struct offer **place(const struct offers *o, kanal_str key)
 {
-    struct offer **link = &o->slots[hash_of(key) % o->slot_count];
+    struct offer **link = &o->slots[lane_hash(key) % o->slot_count];
     while (*link && !kanal_str_is(key, (*link)->key))
         link = &(*link)->next_in_slot;
     return link;
@@ -97,7 +90,7 @@ static void grow(struct offers *o)
     if (!slots)
         return; /* slower, but right */
     for (struct offer *offer = o->oldest; offer; offer = offer->newer) {
-        struct offer **slot = &slots[hash_of(kanal_str_c(offer->key)) % slot_count];
+        struct offer **slot = &slots[lane_hash(kanal_str_c(offer->key)) % slot_count];
         offer->next_in_slot = *slot;
         *slot = offer;
     }
@@ -426,7 +419,7 @@ static int answer_token(struct offers *o, kanal_str channel, yyjson_val *data, s
 static int answer(void *user, const struct envelope_incoming *in, yyjson_val *data, struct kanal_buffer *out)
 {
     struct offers *o = user;
-    if (o->count == 0 || o->of_channel[hash_of(in->channel) % CHANNEL_SLOTS] == 0)
+    if (o->count == 0 || o->of_channel[lane_hash(in->channel) % CHANNEL_SLOTS] == 0)
         return 0;
     struct offer_to to = { .channel = in->channel, .address = in->address };
     struct offer_to chat = { .channel = in->channel, .chat = in->chat };

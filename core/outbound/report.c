@@ -35,8 +35,7 @@ void replay_append(struct kanal_buffer *out, kanal_str replay)
 
 static void member_nonempty(struct kanal_json *json, const char *key, kanal_str value, size_t max)
 {
-    if (value.len > 0)
-        kanal_json_member_str(json, key, kanal_str_of(value.ptr, value.len < max ? value.len : max));
+    kanal_json_member_nonempty(json, key, kanal_str_of(value.ptr, value.len < max ? value.len : max));
 }
 
 static void write_error(struct kanal_json *json, const struct report *report)

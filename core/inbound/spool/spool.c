@@ -182,6 +182,8 @@ static void settle_read(struct spool *s, struct job *job)
     size_t count = job->has_read == KANAL_OK ? drop_removed(s, job) : 0, damaged = job->damaged;
     s->read = NULL;
     s->rows -= damaged < s->rows ? damaged : s->rows;
+    if (s->rows == 0)
+        s->bytes = 0; /* what the damaged ones had is not known */
     memcpy(events, job->events, count * sizeof *events);
     read(s->read_user, job->has_read, events, count, damaged);
 }

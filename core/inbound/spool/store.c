@@ -45,7 +45,7 @@ static const char schema[] = "CREATE TABLE event (seq INTEGER PRIMARY KEY AUTOIN
 
 /* ---- Errors ---- */
 
-void store_say(struct store *s, char reason[STORE_REASON_BYTES])
+static void store_say(struct store *s, char reason[STORE_REASON_BYTES])
 {
     snprintf(reason, STORE_REASON_BYTES, "%.140s: %.100s", s->path,
              s->db ? sqlite3_errmsg(s->db) : "out of memory");

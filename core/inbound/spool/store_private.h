@@ -26,6 +26,5 @@ struct store {
 
 /* Makes the status and the words of what SQLite said last. */
 int store_failed(struct store *, char reason[STORE_REASON_BYTES]);
-void store_say(struct store *, char reason[STORE_REASON_BYTES]);
 
 #endif

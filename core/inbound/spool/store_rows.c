@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inbound/keys.h"
 #include "kanal/sdk/str.h"
 
 #define ROW_BYTES 256u /* beside its texts: the rest of its row, and its share of the index */
@@ -26,17 +27,13 @@ static int step(struct store *s, enum store_statement which)
 
 /* ---- Checksums: SQLite's own check sees pages, not what stands in them ---- */
 
-static uint64_t hash(uint64_t h, kanal_str text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        h = (h ^ (unsigned char)text.ptr[i]) * 1099511628211u; /* FNV-1a */
-    return (h ^ 0xff) * 1099511628211u;
-}
-
 static uint64_t checksum(const struct spool_event *event)
 {
-    uint64_t h = hash(14695981039346656037u, event->id);
-    return hash(hash(hash(hash(h, event->channel), event->subject), event->json), event->raw);
+    const kanal_str texts[] = { event->id, event->channel, event->subject, event->json, event->raw };
+    uint64_t h = KEY_HASH_BEGIN;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        h = key_hash(h, texts[i]);
+    return h;
 }
 
 /* ---- Adding and removing ---- */

@@ -85,7 +85,7 @@ int options_fit(yyjson_val *options, const kanal_limits *limits)
     return 1;
 }
 
-int caption_must_move(yyjson_val *media, yyjson_val *choice, kanal_caps caps)
+static int caption_must_move(yyjson_val *media, yyjson_val *choice, kanal_caps caps)
 {
     return (caps & KANAL_CAP_CHOICE_ON_MEDIA) == 0 && kanal_json_text_at(media, "caption").len > 0 &&
            kanal_json_text_at(choice, "text").len == 0;

@@ -34,8 +34,6 @@ int is_choice(yyjson_val *part);
 int media_size_fits(yyjson_val *part, const kanal_limits *);
 /* Of options on this channel, whatever the style. */
 int options_fit(yyjson_val *options, const kanal_limits *);
-/* Is a caption followed by a choice that has to go with it, and cannot? */
-int caption_must_move(yyjson_val *media, yyjson_val *choice, kanal_caps);
 int option_answers(yyjson_val *option); /* 0: it opens a page, calls or asks for something */
 
 /* ---- words.c ---- */

@@ -45,11 +45,6 @@ uint32_t rich_open(struct rich *rich, enum rich_kind kind, kanal_str href)
     return rich->count++;
 }
 
-static int is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 static uint32_t longest_run(kanal_str text)
 {
     uint32_t longest = 0, run = 0;
@@ -74,7 +69,7 @@ void rich_close(struct rich *rich, uint32_t number)
         return;
     }
     /* Emphasis that begins or ends with a space is none in markdown. */
-    while (span->end > span->first && is_space(text[span->end - 1]))
+    while (span->end > span->first && rich_is_space(text[span->end - 1]))
         span->end--;
 }
 

@@ -79,4 +79,9 @@ void rich_end_piece(struct rich_writer *);
 /* Passes over text without writing it. */
 void rich_skip(struct rich_writer *, size_t length);
 
+static inline int rich_is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 #endif

@@ -1,4 +1,5 @@
 /* The contract's html, read. What is none of its elements or entities is text. */
+#include "kanal/sdk/gsm7.h"
 #include "outbound/adapt/rich.h"
 
 #define TAG_MAX 8192u /* an address of 4096 characters, escaped */
@@ -23,17 +24,6 @@ struct reader {
 };
 
 /* ---- Entities ---- */
-
-static void put_code_point(struct kanal_buffer *out, uint32_t code)
-{
-    char bytes[4];
-    size_t length = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    static const unsigned char leads[] = { 0, 0, 0xC0, 0xE0, 0xF0 };
-    for (size_t i = length; i-- > 1; code >>= 6)
-        bytes[i] = (char)(0x80 | (code & 0x3F));
-    bytes[0] = (char)(leads[length] | code);
-    kanal_buffer_append(out, bytes, length);
-}
 
 /* "#8212" or "#x2014": the code point, or 0. */
 static uint32_t numeric(kanal_str name)
@@ -70,7 +60,7 @@ static size_t read_entity(kanal_str text, struct kanal_buffer *out)
         kanal_buffer_byte(out, '&');
         return 1;
     }
-    put_code_point(out, code);
+    kanal_utf8_append(out, code);
     return name.len + 2;
 }
 
@@ -88,14 +78,9 @@ static void put_decoded(struct kanal_buffer *out, kanal_str text)
 
 /* ---- Tags ---- */
 
-static int is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 static kanal_str skip_spaces(kanal_str text)
 {
-    while (text.len > 0 && is_space(text.ptr[0]))
+    while (text.len > 0 && rich_is_space(text.ptr[0]))
         text = kanal_str_from(text, 1);
     return text;
 }
@@ -119,7 +104,7 @@ static kanal_str read_value(kanal_str *rest)
         *rest = kanal_str_from(*rest, n + 2);
         return value;
     }
-    while (n < rest->len && !is_space(rest->ptr[n]))
+    while (n < rest->len && !rich_is_space(rest->ptr[n]))
         n++;
     kanal_str value = kanal_str_of(rest->ptr, n);
     *rest = kanal_str_from(*rest, n);
@@ -185,7 +170,7 @@ static size_t read_tag(struct reader *r, kanal_str text)
     int closes = tag.len > 0 && tag.ptr[0] == '/';
     tag = kanal_str_from(tag, (size_t)closes);
     kanal_str name = letters(tag), attributes = kanal_str_from(tag, name.len);
-    if (attributes.len > 0 && !is_space(attributes.ptr[0]) && attributes.ptr[0] != '/')
+    if (attributes.len > 0 && !rich_is_space(attributes.ptr[0]) && attributes.ptr[0] != '/')
         return 0;
     const struct element *element = find_element(name);
     if (kanal_str_equal_nocase(name, KANAL_LIT("br")))

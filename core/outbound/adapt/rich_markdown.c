@@ -10,7 +10,6 @@ struct mark {
     uint32_t at, length; /* in the source; of code and autolinks with what is inside */
     enum mark_kind kind;
     enum rich_kind span;
-    uint32_t fence;              /* backticks */
     uint32_t target, target_len; /* of a link, in the source */
 };
 
@@ -55,11 +54,6 @@ static uint32_t run_of(const struct reader *r, size_t i)
     while (i + n < r->source.len && r->source.ptr[i + n] == r->source.ptr[i])
         n++;
     return n;
-}
-
-static int is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
 static int is_punctuation(char c)
@@ -117,8 +111,10 @@ static uint32_t close_run(struct reader *r, size_t i, uint32_t n, char c, int on
 static void read_run(struct reader *r, size_t i, uint32_t n)
 {
     char c = r->source.ptr[i], before = i > 0 ? r->source.ptr[i - 1] : ' ', after = at(r, i + n);
-    int left = !is_space(after) && (!is_punctuation(after) || is_space(before) || is_punctuation(before));
-    int right = !is_space(before) && (!is_punctuation(before) || is_space(after) || is_punctuation(after));
+    int left =
+        !rich_is_space(after) && (!is_punctuation(after) || rich_is_space(before) || is_punctuation(before));
+    int right =
+        !rich_is_space(before) && (!is_punctuation(before) || rich_is_space(after) || is_punctuation(after));
     int opens = left && (c != '_' || !right || is_punctuation(before));
     int closes = right && (c != '_' || !left || is_punctuation(after));
     if ((c == '~' && n != 2) || n > 3)
@@ -210,7 +206,7 @@ static size_t read_target(const struct reader *r, size_t i, struct mark *ret)
     from += (size_t)pointed;
     for (end = from; end < r->source.len; end++) {
         char c = r->source.ptr[end];
-        if (pointed ? c == '>' || c == '\n' : is_space(c) || (c == ')' && depth == 0))
+        if (pointed ? c == '>' || c == '\n' : rich_is_space(c) || (c == ')' && depth == 0))
             break;
         depth += c == '(';
         depth -= c == ')' && depth > 0;
@@ -220,7 +216,7 @@ static size_t read_target(const struct reader *r, size_t i, struct mark *ret)
     ret->target = (uint32_t)from;
     ret->target_len = (uint32_t)(end - from);
     end += pointed && at(r, end) == '>';
-    while (end < r->source.len && is_space(r->source.ptr[end]))
+    while (end < r->source.len && rich_is_space(r->source.ptr[end]))
         end++;
     if (at(r, end) == '"') { /* the title is shown nowhere */
         const char *quote = memchr(r->source.ptr + end + 1, '"', r->source.len - end - 1);
@@ -254,7 +250,7 @@ static size_t read_autolink(struct reader *r, size_t i)
 {
     size_t end = i + 1, colon = 0;
     for (; end < r->source.len && r->source.ptr[end] != '>'; end++) {
-        if (is_space(r->source.ptr[end]) || r->source.ptr[end] == '<' || end - i > 4096)
+        if (rich_is_space(r->source.ptr[end]) || r->source.ptr[end] == '<' || end - i > 4096)
             return 1;
         if (r->source.ptr[end] == ':' && colon == 0)
             colon = end;

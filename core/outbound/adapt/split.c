@@ -19,15 +19,10 @@ struct places {
     size_t paragraph, line, sentence, word, cluster;
 };
 
-static int is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 /* Bytes of the cluster of white space that stands there, or 0. A space with a mark on it is none. */
 static size_t blank_at(kanal_str text, size_t here)
 {
-    if (here >= text.len || !is_space(text.ptr[here]))
+    if (here >= text.len || !rich_is_space(text.ptr[here]))
         return 0;
     size_t length = grapheme_next(kanal_str_from(text, here));
     return length == 1 || (length == 2 && text.ptr[here + 1] == '\n') ? length : 0;
@@ -72,7 +67,7 @@ static void note(struct places *places, kanal_str text, size_t from, size_t here
     if (blank_at(text, here) == 0)
         return;
     size_t newlines = 0;
-    for (size_t i = here; i < text.len && is_space(text.ptr[i]) && newlines < 2; i++)
+    for (size_t i = here; i < text.len && rich_is_space(text.ptr[i]) && newlines < 2; i++)
         newlines += text.ptr[i] == '\n';
     places->word = here;
     if (newlines >= 2)

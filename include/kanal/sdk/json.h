@@ -78,6 +78,7 @@ void kanal_json_raw(struct kanal_json *, kanal_str json);
 
 /* Members: nothing is written when the value is absent (text.ptr NULL). */
 void kanal_json_member_str(struct kanal_json *, const char *key, kanal_str);
+void kanal_json_member_nonempty(struct kanal_json *, const char *key, kanal_str); /* left out if empty */
 void kanal_json_member_text(struct kanal_json *, const char *key, const char *text);
 void kanal_json_member_int(struct kanal_json *, const char *key, int64_t);
 void kanal_json_member_double(struct kanal_json *, const char *key, double);
