@@ -169,3 +169,31 @@ kanal_status make_stream(struct fixture *f, const char *name, const char *subjec
     cr_assert(run_until(&f->loop, &n.calls, 1, 5000), "no answer");
     return n.status;
 }
+
+static void tally_ack(void *user, kanal_status status, const struct js_ack *ack, kanal_str reason)
+{
+    struct tally *t = user;
+
+    (void)reason;
+    t->calls++;
+    t->ok += status == KANAL_OK;
+    t->other += status != KANAL_OK;
+    if (ack) {
+        t->duplicates += ack->duplicate;
+        cr_assert(ack->duplicate || ack->sequence > t->last);
+        t->last = ack->sequence;
+    }
+}
+
+void publish_many(struct fixture *f, int from, int to, struct tally *t)
+{
+    char id[32], payload[64];
+
+    for (int i = from; i < to; i++) {
+        struct broker_out out = text_out("events.many", payload);
+
+        out.payload.len = (size_t)snprintf(payload, sizeof payload, "message %d", i);
+        snprintf(id, sizeof id, "many-%d", i);
+        js_publish(f->broker, &out, kanal_str_c(id), JS_ANY_SEQUENCE, 5000, tally_ack, t);
+    }
+}

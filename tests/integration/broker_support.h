@@ -52,4 +52,11 @@ kanal_status make_stream(struct fixture *, const char *name, const char *subject
 
 struct broker_out text_out(const char *subject, const char *payload);
 
+/* Many at once, to events.many with the ids many-<number>: they leave in few writes and all come back. */
+struct tally {
+    int calls, ok, other, duplicates;
+    uint64_t last;
+};
+void publish_many(struct fixture *, int from, int to, struct tally *);
+
 #endif
