@@ -206,8 +206,8 @@ static void take_refusal(struct sms_delivery *delivery, uint32_t status)
     delivery->has_verdict = 1;
     if (delivery->verdict.outcome == KANAL_RETRY && delivery->verdict.scope == KANAL_SCOPE_CHANNEL)
         channel->outgoing.resume_ms = channel->host->now_ms(channel->host) + THROTTLED_MS;
-    if (status == SMS_NOT_BOUND)
-        sms_link_close(channel, KANAL_E_REJECTED, "the SMS centre says that we are not bound");
+    if (status == SMS_NOT_BOUND || status == SMS_ALREADY_BOUND)
+        sms_link_close(channel, KANAL_E_REJECTED, "the SMS centre says that this bind is none to submit on");
 }
 
 static void on_answer(void *user, kanal_status status, const struct sms_header *header, kanal_str body)
