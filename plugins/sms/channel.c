@@ -181,14 +181,6 @@ void sms_stop(struct kanal_channel *channel, kanal_op op)
     sms_let_go(channel);
 }
 
-void sms_health(struct kanal_channel *channel, kanal_status status, kanal_str reason)
-{
-    if (channel->health == status || channel->stopping != 0)
-        return;
-    channel->health = status;
-    channel->host->health(channel->host, status, reason);
-}
-
 /* ---- Timers ---- */
 
 static void on_timer(void *user, kanal_status status)
@@ -231,23 +223,4 @@ uint32_t sms_backoff_ms(struct kanal_channel *channel, uint32_t failures, uint32
         delay = max_ms;
     channel->host->random(channel->host, &random, sizeof random);
     return delay / 2 + random % (delay / 2 + 1);
-}
-
-/* ---- Words ---- */
-
-void sms_log(struct kanal_channel *channel, kanal_op cause, int32_t level, const char *text, kanal_str detail)
-{
-    struct kanal_buffer line = { 0 };
-    kanal_buffer_text(&line, text);
-    if (detail.len > 0)
-        kanal_buffer_text(&line, ": ");
-    kanal_buffer_str(&line, kanal_str_of(detail.ptr, detail.len < 512 ? detail.len : 512));
-    if (!line.failed)
-        channel->host->log(channel->host, cause, level, kanal_buffer_view(&line));
-    kanal_buffer_release(&line);
-}
-
-void sms_count(struct kanal_channel *channel, const char *metric)
-{
-    channel->host->metric_add(channel->host, kanal_str_c(metric), 1, NULL, 0);
 }

@@ -118,9 +118,9 @@ static void on_kept(void *user, kanal_status status, kanal_str value, uint64_t r
     struct kanal_channel *channel = delivery->channel;
     (void)value, (void)revision;
     if (status != KANAL_OK)
-        sms_log(channel, delivery->op, KANAL_LOG_WARN,
-                "which segments were taken could not be stored: another attempt submits them all",
-                kanal_str_of(NULL, 0));
+        kanal_log(channel->host, delivery->op, KANAL_LOG_WARN,
+                  "which segments were taken could not be stored: another attempt submits them all",
+                  kanal_str_of(NULL, 0));
     answer(delivery);
     sms_let_go(channel);
 }

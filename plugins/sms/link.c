@@ -97,8 +97,12 @@ static void tell_end(struct kanal_channel *channel, kanal_status status, kanal_s
     snprintf(words, sizeof words, "%s:%u: %.*s", channel->settings.host, (unsigned)channel->settings.port,
              reason.len < 256 ? (int)reason.len : 256, reason.ptr ? reason.ptr : "");
     if (channel->stopping == 0 && is_ours(channel)) {
-        sms_log(channel, 0, KANAL_LOG_WARN, "no bind", kanal_str_c(words));
-        sms_health(channel, status, kanal_str_c(words));
+        uint32_t ill = link->is_refused ? SMS_ILL_BIND : SMS_ILL_LINK;
+        kanal_log(channel->host, 0, KANAL_LOG_WARN, "no bind", kanal_str_c(words));
+        kanal_health_set(&channel->health, ill, status, kanal_str_c(words));
+        /* What it was before, it is not any more; else that it is so again would not be told. */
+        kanal_health_set(&channel->health, (SMS_ILL_BIND | SMS_ILL_LINK) & ~ill, KANAL_OK,
+                         kanal_str_of(NULL, 0));
     }
 }
 
@@ -149,8 +153,8 @@ static void on_bound(void *user, kanal_status status, const struct sms_header *h
         header->command == (SMS_BIND_TRANSCEIVER | SMS_RESPONSE)) {
         link->state = SMS_LINK_BOUND;
         link->bound_ms = channel->host->now_ms(channel->host);
-        sms_log(channel, 0, KANAL_LOG_INFO, "bound", sms_response_text(body, 16));
-        sms_health(channel, KANAL_OK, kanal_str_of(NULL, 0));
+        kanal_log(channel->host, 0, KANAL_LOG_INFO, "bound", sms_response_text(body, 16));
+        kanal_health_set(&channel->health, SMS_ILL_BIND | SMS_ILL_LINK, KANAL_OK, kanal_str_of(NULL, 0));
     } else if (status == KANAL_OK) {
         sms_status_code(code, header->status);
         snprintf(words, sizeof words, "the SMS centre refuses the bind: %s (%s)",
@@ -263,7 +267,7 @@ static void on_unbind(struct kanal_channel *channel, const struct sms_header *he
     say(channel, SMS_UNBIND | SMS_RESPONSE, SMS_OK, header->sequence);
     link->streams->shutdown(channel->host, link->stream); /* close() would drop the answer */
     if (link->state != SMS_LINK_UNBINDING)
-        sms_log(channel, 0, KANAL_LOG_INFO, "the SMS centre unbinds", kanal_str_of(NULL, 0));
+        kanal_log(channel->host, 0, KANAL_LOG_INFO, "the SMS centre unbinds", kanal_str_of(NULL, 0));
     link->state = SMS_LINK_CLOSING;
     sms_outgoing_give_back(channel, "the SMS centre has unbound");
 }
@@ -291,10 +295,10 @@ static void take(struct kanal_channel *channel, const struct sms_header *header,
         break;
     case SMS_OUTBIND: /* neither has an answer */
     case SMS_ALERT_NOTIFICATION:
-        sms_count(channel, "commands_ignored");
+        kanal_count(channel->host, "commands_ignored");
         break;
     default:
-        sms_count(channel, "commands_unknown");
+        kanal_count(channel->host, "commands_unknown");
         say(channel, SMS_GENERIC_NACK | SMS_RESPONSE, SMS_INVALID_COMMAND, header->sequence);
     }
 }
@@ -320,7 +324,7 @@ static void read_on(struct kanal_channel *channel)
     }
     link->is_reading = 0;
     if (found < 0) {
-        sms_count(channel, "streams_garbled");
+        kanal_count(channel->host, "streams_garbled");
         say(channel, SMS_GENERIC_NACK | SMS_RESPONSE, SMS_INVALID_COMMAND_LENGTH, 0);
         sms_link_close(channel, KANAL_E_REJECTED, "the SMS centre sent a length that cannot be");
     }
@@ -376,9 +380,9 @@ static void on_lost(struct kanal_channel *channel, kanal_op lease)
 {
     if (lease != channel->link.lease)
         return;
-    sms_log(channel, 0, KANAL_LOG_INFO, "the lease is lost: this replica does not bind until it is back",
-            kanal_str_of(NULL, 0));
-    sms_health(channel, KANAL_OK, kanal_str_of(NULL, 0));
+    kanal_log(channel->host, 0, KANAL_LOG_INFO,
+              "the lease is lost: this replica does not bind until it is back", kanal_str_of(NULL, 0));
+    kanal_health_set(&channel->health, SMS_ILL_BIND | SMS_ILL_LINK, KANAL_OK, kanal_str_of(NULL, 0));
     sms_link_close(channel, KANAL_E_CANCELLED, "another replica holds the lease");
 }
 
@@ -398,7 +402,8 @@ void sms_link_start(struct kanal_channel *channel)
             link->lease = link->leases->acquire(channel->host, KANAL_LIT("bind"), 0);
         if (link->lease != 0)
             return; /* on_held() follows */
-        sms_log(channel, 0, KANAL_LOG_WARN, "no leases here: each replica binds", kanal_str_of(NULL, 0));
+        kanal_log(channel->host, 0, KANAL_LOG_WARN, "no leases here: each replica binds",
+                  kanal_str_of(NULL, 0));
     }
     connect_now(channel);
 }

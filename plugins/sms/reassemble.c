@@ -98,7 +98,8 @@ static void on_loaded(void *user, kanal_status status, kanal_str value, uint64_t
         slot->is_loaded = job->is_fresh = 1;
         slot->revision = status == KANAL_OK ? revision : 0;
         if (status == KANAL_OK && sms_groups_read(&slot->groups, value) != KANAL_OK)
-            sms_log(channel, 0, KANAL_LOG_ERROR, "stored segments cannot be read", kanal_str_of(NULL, 0));
+            kanal_log(channel->host, 0, KANAL_LOG_ERROR, "stored segments cannot be read",
+                      kanal_str_of(NULL, 0));
     } else {
         finish(channel, SMS_TEMPORARY);
     }
@@ -156,7 +157,7 @@ static void on_told(void *user, kanal_status status)
     struct sms_group *group = sms_groups_find(&slot->groups, channel->reassembly.publishing);
     int is_own = job->kind == SEGMENT && job->id == channel->reassembly.publishing;
     if (status != KANAL_OK || !group) {
-        sms_count(channel, "messages_put_off");
+        kanal_count(channel->host, "messages_put_off");
         forget(slot); /* the last segment is not in the state, and comes again */
         finish(channel, SMS_TEMPORARY);
     } else if (is_own && sms_group_missing(group) == 0) {
@@ -252,7 +253,7 @@ static void step_sweep(struct kanal_channel *channel, struct sms_job *job)
         sms_groups_drop(&slot->groups, group);
         job->is_changed = 1;
     } else if (group) {
-        sms_count(channel, "messages_incomplete");
+        kanal_count(channel->host, "messages_incomplete");
         tell(channel, group);
     } else if (job->is_changed) {
         store(channel, job);

@@ -140,16 +140,16 @@ void sms_link_answered(struct kanal_channel *channel, const struct sms_header *h
         int is_late = request->is_told;
         end(request);
         if (is_late)
-            sms_log(channel, 0, KANAL_LOG_WARN,
-                    "an answer came after its time: what it is about was told as unknown",
-                    sms_response_text(body, SMS_ID_BYTES_MAX));
+            kanal_log(channel->host, 0, KANAL_LOG_WARN,
+                      "an answer came after its time: what it is about was told as unknown",
+                      sms_response_text(body, SMS_ID_BYTES_MAX));
         tell(request, KANAL_OK, header, body);
         collect(&channel->link);
         if (is_late)
             sms_outgoing_pump(channel);
         return;
     }
-    sms_count(channel, "answers_unexpected");
+    kanal_count(channel->host, "answers_unexpected");
 }
 
 void sms_link_lose(struct kanal_channel *channel)
