@@ -213,14 +213,3 @@ void sms_timer_cancel(struct sms_timer *timer)
         timer->channel->host->cancel(timer->channel->host, timer->op);
     timer->fired = NULL;
 }
-
-uint32_t sms_backoff_ms(struct kanal_channel *channel, uint32_t failures, uint32_t min_ms, uint32_t max_ms)
-{
-    uint32_t delay = min_ms, random = 0;
-    for (uint32_t i = 0; i < failures && delay < max_ms; i++)
-        delay *= 2;
-    if (delay > max_ms)
-        delay = max_ms;
-    channel->host->random(channel->host, &random, sizeof random);
-    return delay / 2 + random % (delay / 2 + 1);
-}

@@ -60,7 +60,4 @@ void sms_let_go(struct kanal_channel *);
 void sms_settle(struct kanal_channel *);
 void sms_stop(struct kanal_channel *, kanal_op);
 
-/* Between half of it and all of min_ms doubled `failures` times, at most max_ms. */
-uint32_t sms_backoff_ms(struct kanal_channel *, uint32_t failures, uint32_t min_ms, uint32_t max_ms);
-
 #endif

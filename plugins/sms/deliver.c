@@ -5,6 +5,7 @@
 #include "channel.h"
 #include "compose.h"
 #include "kanal/sdk/batch.h"
+#include "kanal/sdk/calls.h"
 #include "kanal/sdk/outcome.h"
 #include "outcome.h"
 #include "progress.h"
@@ -257,15 +258,6 @@ static void fill(const struct sms_delivery *delivery, const struct segment *segm
     message->registered_delivery = settings->receipts && segment->index + 1 == delivery->text.count;
 }
 
-static uint32_t timeout_of(const struct sms_delivery *delivery)
-{
-    const kanal_host *host = delivery->channel->host;
-    int64_t limit = delivery->channel->settings.response_ms;
-    int64_t left =
-        delivery->deadline_ms > 0 ? delivery->deadline_ms - host->now_ms(host) - MARGIN_MS / 2 : limit;
-    return (uint32_t)(left > limit ? limit : left < 1000 ? 1000 : left);
-}
-
 /* 0, or -1: the delivery has a verdict. */
 static int submit(struct sms_delivery *delivery, struct segment *segment)
 {
@@ -284,8 +276,9 @@ static int submit(struct sms_delivery *delivery, struct segment *segment)
         judge(delivery, KANAL_FAILED, KANAL_SCOPE_MESSAGE, "invalid_content",
               "a field is too long for its place");
     } else {
-        status = sms_link_ask(channel, kanal_buffer_view(&pdu), sequence, timeout_of(delivery), on_answer,
-                              segment);
+        uint32_t timeout_ms =
+            kanal_call_timeout_ms(channel->host, delivery->deadline_ms, channel->settings.response_ms);
+        status = sms_link_ask(channel, kanal_buffer_view(&pdu), sequence, timeout_ms, on_answer, segment);
         if (status != KANAL_OK)
             judge(delivery, KANAL_FAILED, KANAL_SCOPE_MESSAGE, "internal", "out of memory");
     }

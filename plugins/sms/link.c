@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "channel.h"
+#include "kanal/sdk/calls.h"
 #include "outcome.h"
 
 #define CONNECT_TIMEOUT_MS 15000u
@@ -114,7 +115,7 @@ static void try_later(struct kanal_channel *channel)
         link->failures = 0;
     uint32_t min_ms = link->is_refused ? REFUSED_MIN_MS : RETRY_MIN_MS;
     uint32_t max_ms = link->is_refused ? REFUSED_MAX_MS : RETRY_MAX_MS;
-    sms_timer_set(&link->retry, channel, sms_backoff_ms(channel, link->failures++, min_ms, max_ms),
+    sms_timer_set(&link->retry, channel, kanal_backoff_ms(channel->host, link->failures++, min_ms, max_ms),
                   connect_now);
 }
 
