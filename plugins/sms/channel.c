@@ -10,13 +10,10 @@
 
 /* ---- Settings ---- */
 
-static int copy(char *out, size_t size, kanal_str text)
+/* False: it is too long. */
+static int take(char *out, size_t size, kanal_str text)
 {
-    size_t n = text.len < size ? text.len : 0;
-    if (n > 0)
-        memcpy(out, text.ptr, n);
-    out[n] = 0;
-    return n == text.len ? 0 : -1;
+    return kanal_str_keep(out, size, text).len == text.len;
 }
 
 /* "smpp://smsc.example.com:2775", "smpps://[2001:db8::1]". */
@@ -40,8 +37,9 @@ static int read_url(struct sms_settings *settings, kanal_str url)
     if (tail.len > 0 && (tail.ptr[0] != ':' || kanal_str_int(kanal_str_from(tail, 1), &port) != 0))
         return -1;
     settings->port = (uint32_t)port;
-    return host.len > 0 && port >= 1 && port <= 65535 ? copy(settings->host, sizeof settings->host, host)
-                                                      : -1;
+    return host.len > 0 && port >= 1 && port <= 65535 && take(settings->host, sizeof settings->host, host)
+               ? 0
+               : -1;
 }
 
 static int choose(kanal_str text, const char *const *names, int otherwise)
@@ -99,16 +97,15 @@ static const char *read_texts(struct sms_settings *settings, yyjson_val *root)
     kanal_str sender = kanal_json_text_at(root, "sender"), validity = kanal_json_text_at(root, "validity");
     if (read_url(settings, kanal_json_text_at(root, "api_url")) != 0)
         return "api_url is no smpp://HOST:PORT or smpps://HOST:PORT";
-    if (copy(settings->system_id, sizeof settings->system_id, kanal_json_text_at(root, "system_id")) != 0 ||
+    if (!take(settings->system_id, sizeof settings->system_id, kanal_json_text_at(root, "system_id")) ||
         !settings->system_id[0])
         return "system_id is missing, or over 16 bytes";
-    if (copy(settings->system_type, sizeof settings->system_type, kanal_json_text_at(root, "system_type")) !=
-        0)
+    if (!take(settings->system_type, sizeof settings->system_type, kanal_json_text_at(root, "system_type")))
         return "system_type is over 13 bytes";
-    if (copy(settings->address_range, sizeof settings->address_range,
-             kanal_json_text_at(root, "address_range")) != 0)
+    if (!take(settings->address_range, sizeof settings->address_range,
+              kanal_json_text_at(root, "address_range")))
         return "address_range is over 41 bytes";
-    if (copy(settings->region, sizeof settings->region, kanal_json_text_at(root, "default_region")) != 0)
+    if (!take(settings->region, sizeof settings->region, kanal_json_text_at(root, "default_region")))
         return "default_region is no code of a country";
     if (sender.len > 0 && sms_sender(&settings->sender, sender) != KANAL_OK)
         return "sender is neither a number nor a name of at most 11 ASCII characters";
