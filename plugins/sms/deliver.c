@@ -278,7 +278,8 @@ static int submit(struct sms_delivery *delivery, struct segment *segment)
     } else {
         uint32_t timeout_ms =
             kanal_call_timeout_ms(channel->host, delivery->deadline_ms, channel->settings.response_ms);
-        status = sms_link_ask(channel, kanal_buffer_view(&pdu), sequence, timeout_ms, on_answer, segment);
+        status =
+            sms_link_ask(channel, kanal_buffer_view(&pdu), sequence, timeout_ms, NULL, on_answer, segment);
         if (status != KANAL_OK)
             judge(delivery, KANAL_FAILED, KANAL_SCOPE_MESSAGE, "internal", "out of memory");
     }

@@ -60,13 +60,13 @@ void sms_link_respond(struct kanal_channel *channel, uint32_t session, uint32_t 
         say(channel, command | SMS_RESPONSE, status, sequence);
 }
 
-static kanal_status ask_plain(struct kanal_channel *channel, uint32_t command, uint32_t timeout_ms,
-                              sms_answer_fn *fn)
+static kanal_status ask_plain(struct kanal_channel *channel, uint32_t command, sms_answer_fn *fn)
 {
     struct kanal_buffer pdu = { 0 };
     uint32_t sequence = sms_link_sequence(channel);
     sms_plain_write(&pdu, command, SMS_OK, sequence, 0);
-    kanal_status status = sms_link_ask(channel, kanal_buffer_view(&pdu), sequence, timeout_ms, fn, channel);
+    kanal_status status = sms_link_ask(channel, kanal_buffer_view(&pdu), sequence,
+                                       channel->settings.response_ms, NULL, fn, channel);
     kanal_buffer_release(&pdu);
     return status;
 }
@@ -193,8 +193,8 @@ static void on_open(struct kanal_channel *channel, kanal_op stream)
     link->state = SMS_LINK_BINDING;
     link->heard_ms = channel->host->now_ms(channel->host);
     sms_bind_write(&pdu, sequence, &bind, &password.position);
-    if (sms_link_ask_secretly(channel, kanal_buffer_view(&pdu), sequence, settings->response_ms, &password,
-                              on_bound, channel) != KANAL_OK)
+    if (sms_link_ask(channel, kanal_buffer_view(&pdu), sequence, settings->response_ms, &password, on_bound,
+                     channel) != KANAL_OK)
         sms_link_close(channel, KANAL_E_INTERNAL, "out of memory");
     kanal_buffer_release(&pdu);
     sms_timer_set(&link->tick, channel, TICK_MS, tick);
@@ -240,8 +240,7 @@ static void enquire(struct kanal_channel *channel)
     int64_t quiet_ms = channel->host->now_ms(channel->host) - link->heard_ms;
     if (enquire_ms == 0 || quiet_ms < enquire_ms || link->is_enquiring)
         return;
-    link->is_enquiring =
-        ask_plain(channel, SMS_ENQUIRE_LINK, channel->settings.response_ms, on_enquired) == KANAL_OK;
+    link->is_enquiring = ask_plain(channel, SMS_ENQUIRE_LINK, on_enquired) == KANAL_OK;
 }
 
 static void tick(struct kanal_channel *channel)
@@ -326,7 +325,6 @@ static void read_on(struct kanal_channel *channel)
     link->is_reading = 0;
     if (found < 0) {
         kanal_count(channel->host, "streams_garbled");
-        say(channel, SMS_GENERIC_NACK | SMS_RESPONSE, SMS_INVALID_COMMAND_LENGTH, 0);
         sms_link_close(channel, KANAL_E_REJECTED, "the SMS centre sent a length that cannot be");
     }
     if (at > 0 && at <= link->in.len) {
@@ -428,7 +426,7 @@ void sms_link_unbind(struct kanal_channel *channel)
         return;
     int was_bound = link->state == SMS_LINK_BOUND;
     link->state = SMS_LINK_UNBINDING;
-    if (!was_bound || ask_plain(channel, SMS_UNBIND, UNBIND_TIMEOUT_MS, on_unbound) != KANAL_OK)
+    if (!was_bound || ask_plain(channel, SMS_UNBIND, on_unbound) != KANAL_OK)
         sms_link_close(channel, KANAL_E_CANCELLED, "the channel is being stopped");
 }
 

@@ -85,8 +85,9 @@ static void on_written(void *user, kanal_status status)
     sms_let_go(channel);
 }
 
-static kanal_status ask(struct kanal_channel *channel, kanal_str pdu, uint32_t sequence, uint32_t timeout_ms,
-                        const kanal_stream_secret *secret, sms_answer_fn *fn, void *user)
+kanal_status sms_link_ask(struct kanal_channel *channel, kanal_str pdu, uint32_t sequence,
+                          uint32_t timeout_ms, const kanal_stream_secret *secret, sms_answer_fn *fn,
+                          void *user)
 {
     struct sms_link *link = &channel->link;
     struct sms_header header;
@@ -113,19 +114,6 @@ static kanal_status ask(struct kanal_channel *channel, kanal_str pdu, uint32_t s
     }
     sms_hold(channel);
     return KANAL_OK;
-}
-
-kanal_status sms_link_ask(struct kanal_channel *channel, kanal_str pdu, uint32_t sequence,
-                          uint32_t timeout_ms, sms_answer_fn *fn, void *user)
-{
-    return ask(channel, pdu, sequence, timeout_ms, NULL, fn, user);
-}
-
-kanal_status sms_link_ask_secretly(struct kanal_channel *channel, kanal_str pdu, uint32_t sequence,
-                                   uint32_t timeout_ms, const kanal_stream_secret *secret, sms_answer_fn *fn,
-                                   void *user)
-{
-    return ask(channel, pdu, sequence, timeout_ms, secret, fn, user);
 }
 
 /* ---- Answers ---- */
