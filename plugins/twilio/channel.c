@@ -90,29 +90,3 @@ void tw_settings_release(struct tw_settings *settings)
     free(settings->dial);
     memset(settings, 0, sizeof *settings);
 }
-
-void tw_channel_health(struct kanal_channel *channel, uint32_t ill, kanal_status status, kanal_str reason)
-{
-    uint32_t before = channel->ills;
-    channel->ills = status == KANAL_OK ? before & ~ill : before | ill;
-    if (channel->ills == before || (channel->ills != 0 && status == KANAL_OK))
-        return;
-    channel->host->health(channel->host, status, reason);
-}
-
-void tw_log(struct kanal_channel *channel, kanal_op cause, int32_t level, const char *text, kanal_str detail)
-{
-    struct kanal_buffer line = { 0 };
-    kanal_buffer_text(&line, text);
-    if (detail.len > 0)
-        kanal_buffer_text(&line, ": ");
-    kanal_buffer_str(&line, kanal_str_of(detail.ptr, detail.len < 512 ? detail.len : 512));
-    if (!line.failed)
-        channel->host->log(channel->host, cause, level, kanal_buffer_view(&line));
-    kanal_buffer_release(&line);
-}
-
-void tw_count(struct kanal_channel *channel, const char *metric)
-{
-    channel->host->metric_add(channel->host, kanal_str_c(metric), 1, NULL, 0);
-}

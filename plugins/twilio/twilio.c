@@ -106,6 +106,7 @@ static kanal_channel *create(const kanal_host *host, const kanal_config *config)
         channel->host = host;
         channel->id = kanal_str_dup(config->channel_id);
         kanal_calls_init(&channel->calls, host);
+        kanal_health_init(&channel->health, host);
     }
     if (channel && channel->id && take_url(channel, config->public_url) &&
         tw_settings_read(&channel->settings, config->settings, &error) == 0)
@@ -118,8 +119,8 @@ static kanal_channel *create(const kanal_host *host, const kanal_config *config)
 static void start(kanal_channel *channel, kanal_op op)
 {
     if (!channel->public_url)
-        tw_log(
-            channel, op, KANAL_LOG_WARN,
+        kanal_log(
+            channel->host, op, KANAL_LOG_WARN,
             "without http.public_url nothing that Twilio sends can be verified, and no status is asked for",
             kanal_str_of(NULL, 0));
     channel->host->finish(channel->host, op, KANAL_OK, kanal_str_of(NULL, 0));
@@ -172,8 +173,9 @@ static void provision(kanal_channel *channel, kanal_op op, kanal_str public_url,
     const kanal_host *host = channel->host;
     struct kanal_buffer form = { 0 }, path = { 0 };
     if (!channel->settings.number_sid[0]) {
-        tw_log(channel, op, KANAL_LOG_INFO,
-               "without number_sid the webhooks are registered by hand, in the Console, below", public_url);
+        kanal_log(channel->host, op, KANAL_LOG_INFO,
+                  "without number_sid the webhooks are registered by hand, in the Console, below",
+                  public_url);
         host->finish(host, op, KANAL_OK, kanal_str_of(NULL, 0));
         return;
     }
