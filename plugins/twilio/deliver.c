@@ -10,7 +10,6 @@
 #include "outcome.h"
 
 #define TIMEOUT_MS 30000
-#define OPTED_OUT 21610
 
 struct delivery {
     struct kanal_channel *channel;
@@ -46,7 +45,7 @@ static void on_withdrawal_stored(void *user, kanal_status status)
         kanal_log(channel->host, delivery->op, KANAL_LOG_WARN,
                   "consent.withdrawn could not be stored: the next try tells", kanal_str_of(NULL, 0));
     kanal_result_set(&result, KANAL_FAILED, KANAL_SCOPE_RECIPIENT, "opted_out");
-    result.provider_code = KANAL_LIT("21610");
+    result.provider_code = KANAL_LIT(TW_OPTED_OUT_TEXT);
     result.reason = kanal_buffer_view(&delivery->reason);
     channel->host->delivered(channel->host, delivery->op, &result);
     delivery_free(delivery);
@@ -96,7 +95,7 @@ static void on_reply(void *user, const struct tw_reply *reply)
     struct kanal_channel *channel = delivery->channel;
     char scratch[24];
     kanal_result result;
-    if (reply->error_code == OPTED_OUT && say_withdrawn(delivery, reply->words))
+    if (reply->error_code == TW_OPTED_OUT && say_withdrawn(delivery, reply->words))
         return;
     if (reply->is_ok) {
         kanal_result_set(&result, KANAL_SENT, 0, NULL);

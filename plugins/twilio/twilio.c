@@ -90,12 +90,13 @@ static void destroy(struct kanal_channel *channel)
     free(channel);
 }
 
-static int take_url(struct kanal_channel *channel, kanal_str url)
+/* NULL, or what is wrong. */
+static const char *take_url(struct kanal_channel *channel, kanal_str url)
 {
-    while (url.len > 0 && url.ptr[url.len - 1] == '/')
-        url.len--;
-    channel->public_url = url.len > 0 ? kanal_str_dup(url) : NULL;
-    return url.len == 0 || channel->public_url;
+    kanal_status status = url.len > 0 ? kanal_url_base(url, &channel->public_url) : KANAL_OK;
+    if (status == KANAL_OK)
+        return NULL;
+    return status == KANAL_E_INVALID ? "http.public_url is no http or https URL" : "out of memory";
 }
 
 static kanal_channel *create(const kanal_host *host, const kanal_config *config)
@@ -108,9 +109,11 @@ static kanal_channel *create(const kanal_host *host, const kanal_config *config)
         kanal_calls_init(&channel->calls, host);
         kanal_health_init(&channel->health, host);
     }
-    if (channel && channel->id && take_url(channel, config->public_url) &&
-        tw_settings_read(&channel->settings, config->settings, &error) == 0)
-        return channel;
+    if (channel && channel->id) {
+        error = take_url(channel, config->public_url);
+        if (!error && tw_settings_read(&channel->settings, config->settings, &error) == 0)
+            return channel;
+    }
     host->log(host, 0, KANAL_LOG_ERROR, kanal_str_c(error));
     destroy(channel);
     return NULL;
