@@ -4,7 +4,6 @@
 
 #include "kanal/sdk/time.h"
 
-#define DRAIN_MS 5000u
 #define PORT_PLAIN 2775 /* as IANA has it */
 #define PORT_TLS 3550
 
@@ -129,84 +128,38 @@ int sms_settings_read(struct sms_settings *settings, kanal_str json, const char 
     return KANAL_E_INVALID;
 }
 
-/* ---- Life ---- */
-
-void sms_hold(struct kanal_channel *channel)
-{
-    channel->open++;
-}
-
-void sms_let_go(struct kanal_channel *channel)
-{
-    channel->open--;
-    sms_settle(channel);
-}
+/* ---- The end ---- */
 
 void sms_settle(struct kanal_channel *channel)
 {
-    kanal_op op = channel->stopping;
-    if (op == 0)
+    if (channel->calls.stopping == 0)
         return;
     if (channel->outgoing.count == 0 && channel->incoming.under_way == 0)
         sms_link_unbind(channel);
-    if (channel->link.stream != 0)
-        return;
-    if (channel->drain.op != 0) {
-        sms_timer_cancel(&channel->drain);
-        return;
-    }
-    if (channel->open > 0)
-        return;
-    channel->stopping = 0;
-    channel->host->finish(channel->host, op, KANAL_OK, kanal_str_of(NULL, 0));
+    if (channel->link.stream == 0 && channel->drain != 0)
+        channel->host->cancel(channel->host, channel->drain);
 }
 
-static void cut_off(struct kanal_channel *channel)
+static void on_drained(void *user, kanal_status status)
 {
+    struct kanal_channel *channel = user;
+    (void)status; /* the host's own end of the time to stop in is one too */
+    channel->drain = 0;
     sms_link_close(channel, KANAL_E_CANCELLED, "the time to stop in is over");
+    kanal_calls_let_go(&channel->calls);
 }
 
 /* What has left gets some seconds to be answered; then the bind is given back properly. */
 void sms_stop(struct kanal_channel *channel, kanal_op op)
 {
-    sms_timer_set(&channel->drain, channel, DRAIN_MS, cut_off);
-    channel->stopping = op;
-    sms_hold(channel);
+    kanal_calls_hold(&channel->calls);
+    channel->drain = channel->host->timer(channel->host, KANAL_CALLS_DRAIN_MS, on_drained, channel);
+    if (channel->drain != 0)
+        kanal_calls_hold(&channel->calls);
+    kanal_calls_stop(&channel->calls, op);
     sms_link_stop(channel);
     sms_outgoing_give_back(channel, "the channel is being stopped");
     sms_reassembly_stop(channel);
-    sms_let_go(channel);
-}
-
-/* ---- Timers ---- */
-
-static void on_timer(void *user, kanal_status status)
-{
-    struct sms_timer *timer = user;
-    struct kanal_channel *channel = timer->channel;
-    void (*fired)(struct kanal_channel *) = timer->fired;
-    timer->op = 0;
-    /* The host's own end of the time to stop in is one too. */
-    if (fired && (status == KANAL_OK || timer == &channel->drain))
-        fired(channel);
-    sms_let_go(channel);
-}
-
-void sms_timer_set(struct sms_timer *timer, struct kanal_channel *channel, uint32_t delay_ms,
-                   void (*fired)(struct kanal_channel *))
-{
-    if (channel->stopping != 0 || timer->op != 0)
-        return;
-    timer->channel = channel;
-    timer->fired = fired;
-    timer->op = channel->host->timer(channel->host, delay_ms, on_timer, timer);
-    if (timer->op != 0)
-        sms_hold(channel);
-}
-
-void sms_timer_cancel(struct sms_timer *timer)
-{
-    if (timer->op != 0 && timer->fired)
-        timer->channel->host->cancel(timer->channel->host, timer->op);
-    timer->fired = NULL;
+    sms_settle(channel);
+    kanal_calls_let_go(&channel->calls);
 }

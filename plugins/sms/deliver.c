@@ -5,7 +5,6 @@
 #include "channel.h"
 #include "compose.h"
 #include "kanal/sdk/batch.h"
-#include "kanal/sdk/calls.h"
 #include "kanal/sdk/outcome.h"
 #include "outcome.h"
 #include "progress.h"
@@ -90,7 +89,7 @@ void sms_outgoing_release(struct kanal_channel *channel)
 static void on_dropped(void *user, kanal_status status, kanal_str value, uint64_t revision)
 {
     (void)status, (void)value, (void)revision; /* what stays is overwritten some day */
-    sms_let_go(user);
+    kanal_calls_let_go(user);
 }
 
 static void drop_progress(struct sms_delivery *delivery)
@@ -99,8 +98,8 @@ static void drop_progress(struct sms_delivery *delivery)
     char place[16];
     sms_progress_place(place, kanal_str_c(delivery->key));
     if (channel->host->state_put(channel->host, kanal_str_c(place), kanal_str_of(NULL, 0), UINT64_MAX,
-                                 on_dropped, channel) != 0)
-        sms_hold(channel);
+                                 on_dropped, &channel->calls) != 0)
+        kanal_calls_hold(&channel->calls);
 }
 
 static void answer(struct sms_delivery *delivery)
@@ -123,7 +122,7 @@ static void on_kept(void *user, kanal_status status, kanal_str value, uint64_t r
                   "which segments were taken could not be stored: another attempt submits them all",
                   kanal_str_of(NULL, 0));
     answer(delivery);
-    sms_let_go(channel);
+    kanal_calls_let_go(&channel->calls);
 }
 
 /* 1: the answer follows when it is written down what the next attempt need not submit. */
@@ -147,7 +146,7 @@ static int keep_progress(struct sms_delivery *delivery)
     kanal_buffer_release(&text);
     if (is_kept) {
         delivery->is_waiting = 1;
-        sms_hold(channel);
+        kanal_calls_hold(&channel->calls);
     }
     return is_kept;
 }
@@ -173,7 +172,7 @@ static int conclude(struct sms_delivery *delivery)
         delivery->verdict.external_id = kanal_str_c(delivery->external_id[0] ? delivery->external_id : NULL);
     } else if (delivery->lost > 0) {
         kanal_result_set(&delivery->verdict, KANAL_UNKNOWN, 0,
-                         delivery->channel->stopping != 0 ? "interrupted" : "timeout");
+                         delivery->channel->calls.stopping != 0 ? "interrupted" : "timeout");
         delivery->verdict.reason = KANAL_LIT("a submit_sm was sent, and no answer came");
     } else if (!delivery->has_verdict) {
         return 0;
@@ -366,7 +365,7 @@ static void on_loaded(void *user, kanal_status status, kanal_str value, uint64_t
     }
     if (!conclude(delivery))
         sms_outgoing_pump(channel);
-    sms_let_go(channel);
+    kanal_calls_let_go(&channel->calls);
 }
 
 /* 1: on_loaded() follows. */
@@ -378,13 +377,13 @@ static int load_progress(struct sms_delivery *delivery)
     if (channel->host->state_get(channel->host, kanal_str_c(place), on_loaded, delivery) == 0)
         return 0;
     delivery->is_waiting = 1;
-    sms_hold(channel);
+    kanal_calls_hold(&channel->calls);
     return 1;
 }
 
 static const char *why_not_now(const struct kanal_channel *channel)
 {
-    if (channel->stopping != 0)
+    if (channel->calls.stopping != 0)
         return "the channel is being stopped";
     if (!sms_link_is_bound(channel))
         return "there is no bind to the SMS centre";

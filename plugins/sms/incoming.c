@@ -40,7 +40,7 @@ static void on_stored(void *user, kanal_status status)
                         status == KANAL_OK          ? SMS_OK
                         : status == KANAL_E_INVALID ? SMS_PERMANENT
                                                     : SMS_TEMPORARY);
-    sms_let_go(channel);
+    kanal_calls_let_go(&channel->calls);
 }
 
 static void publish(struct kanal_channel *channel, struct kanal_batch *batch,
@@ -53,7 +53,7 @@ static void publish(struct kanal_channel *channel, struct kanal_batch *batch,
             arrival->found = *recent;
         sms_incoming_begin(channel);
         if (kanal_batch_publish(batch, channel->host, 0, raw, on_stored, arrival) != 0) {
-            sms_hold(channel);
+            kanal_calls_hold(&channel->calls);
             return;
         }
         channel->incoming.under_way--;
@@ -62,6 +62,7 @@ static void publish(struct kanal_channel *channel, struct kanal_batch *batch,
     if (recent)
         sms_recent_answered(recent, recent, 0);
     sms_link_respond(channel, question->session, question->command, SMS_TEMPORARY, question->sequence);
+    sms_settle(channel);
 }
 
 static void take_receipt(struct kanal_channel *channel, const struct sms_message *message,

@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include "channel.h"
-#include "kanal/sdk/calls.h"
 #include "outcome.h"
 
 #define CONNECT_TIMEOUT_MS 15000u
@@ -19,7 +18,7 @@
 #define REFUSED_MAX_MS 300000u
 #define PASSWORD_BYTES_MAX 64u /* SMPP says 8; providers differ */
 
-static void connect_now(struct kanal_channel *);
+static void connect_now(void *channel);
 
 int sms_link_is_bound(const struct kanal_channel *channel)
 {
@@ -37,7 +36,7 @@ static int is_ours(const struct kanal_channel *channel)
 static void on_plain_written(void *user, kanal_status status)
 {
     (void)status; /* of no use: the end of the stream is told by on_close() */
-    sms_let_go(user);
+    kanal_calls_let_go(user);
 }
 
 static void say(struct kanal_channel *channel, uint32_t command, uint32_t status, uint32_t sequence)
@@ -47,8 +46,8 @@ static void say(struct kanal_channel *channel, uint32_t command, uint32_t status
     int with_text = command == (SMS_DELIVER_SM | SMS_RESPONSE) || command == (SMS_DATA_SM | SMS_RESPONSE);
     sms_plain_write(&pdu, command, status, sequence, with_text);
     if (!pdu.failed && link->streams->write(channel->host, link->stream, kanal_buffer_view(&pdu), NULL, 0,
-                                            on_plain_written, channel) != 0)
-        sms_hold(channel);
+                                            on_plain_written, &channel->calls) != 0)
+        kanal_calls_hold(&channel->calls);
     kanal_buffer_release(&pdu);
 }
 
@@ -97,7 +96,7 @@ static void tell_end(struct kanal_channel *channel, kanal_status status, kanal_s
     }
     snprintf(words, sizeof words, "%s:%u: %.*s", channel->settings.host, (unsigned)channel->settings.port,
              reason.len < 256 ? (int)reason.len : 256, reason.ptr ? reason.ptr : "");
-    if (channel->stopping == 0 && is_ours(channel)) {
+    if (channel->calls.stopping == 0 && is_ours(channel)) {
         uint32_t ill = link->is_refused ? SMS_ILL_BIND : SMS_ILL_LINK;
         kanal_log(channel->host, 0, KANAL_LOG_WARN, "no bind", kanal_str_c(words));
         kanal_health_set(&channel->health, ill, status, kanal_str_c(words));
@@ -115,8 +114,8 @@ static void try_later(struct kanal_channel *channel)
         link->failures = 0;
     uint32_t min_ms = link->is_refused ? REFUSED_MIN_MS : RETRY_MIN_MS;
     uint32_t max_ms = link->is_refused ? REFUSED_MAX_MS : RETRY_MAX_MS;
-    sms_timer_set(&link->retry, channel, kanal_backoff_ms(channel->host, link->failures++, min_ms, max_ms),
-                  connect_now);
+    kanal_timer_set(&link->retry, &channel->calls,
+                    kanal_backoff_ms(channel->host, link->failures++, min_ms, max_ms), connect_now, channel);
 }
 
 static void on_close(struct kanal_channel *channel, kanal_op stream, kanal_status status, kanal_str reason)
@@ -135,6 +134,7 @@ static void on_close(struct kanal_channel *channel, kanal_op stream, kanal_statu
     tell_end(channel, status, reason);
     try_later(channel);
     sms_settle(channel);
+    kanal_calls_let_go(&channel->calls);
 }
 
 static void on_end(struct kanal_channel *channel, kanal_op stream)
@@ -174,7 +174,7 @@ static void on_bound(void *user, kanal_status status, const struct sms_header *h
     }
 }
 
-static void tick(struct kanal_channel *);
+static void tick(void *channel);
 
 static void on_open(struct kanal_channel *channel, kanal_op stream)
 {
@@ -197,18 +197,19 @@ static void on_open(struct kanal_channel *channel, kanal_op stream)
                      channel) != KANAL_OK)
         sms_link_close(channel, KANAL_E_INTERNAL, "out of memory");
     kanal_buffer_release(&pdu);
-    sms_timer_set(&link->tick, channel, TICK_MS, tick);
+    kanal_timer_set(&link->tick, &channel->calls, TICK_MS, tick, channel);
 }
 
-static void connect_now(struct kanal_channel *channel)
+static void connect_now(void *user)
 {
+    struct kanal_channel *channel = user;
     struct sms_link *link = &channel->link;
     const kanal_stream_target target = { .port = channel->settings.port,
                                          .flags = channel->settings.use_tls ? KANAL_STREAM_TLS : 0,
                                          .connect_timeout_ms = CONNECT_TIMEOUT_MS,
                                          .credit = CREDIT_BYTES,
                                          .host = kanal_str_c(channel->settings.host) };
-    if (channel->stopping != 0 || link->stream != 0 || !is_ours(channel))
+    if (channel->calls.stopping != 0 || link->stream != 0 || !is_ours(channel))
         return;
     link->closed = KANAL_OK;
     link->words[0] = 0;
@@ -216,10 +217,12 @@ static void connect_now(struct kanal_channel *channel)
     link->is_refused = 0;
     link->unanswered = 0;
     link->stream = link->streams->connect(channel->host, &target);
-    if (link->stream != 0)
-        link->state = SMS_LINK_CONNECTING;
-    else
+    if (link->stream == 0) {
         try_later(channel);
+        return;
+    }
+    link->state = SMS_LINK_CONNECTING;
+    kanal_calls_hold(&channel->calls); /* until on_close() */
 }
 
 /* ---- Each second ---- */
@@ -243,8 +246,9 @@ static void enquire(struct kanal_channel *channel)
     link->is_enquiring = ask_plain(channel, SMS_ENQUIRE_LINK, on_enquired) == KANAL_OK;
 }
 
-static void tick(struct kanal_channel *channel)
+static void tick(void *user)
 {
+    struct kanal_channel *channel = user;
     struct sms_link *link = &channel->link;
     if (link->stream == 0)
         return;
@@ -256,7 +260,7 @@ static void tick(struct kanal_channel *channel)
         sms_link_close(channel, KANAL_E_NETWORK, "the SMS centre has unbound");
     sms_outgoing_expire(channel);
     sms_outgoing_pump(channel);
-    sms_timer_set(&link->tick, channel, TICK_MS, tick);
+    kanal_timer_set(&link->tick, &channel->calls, TICK_MS, tick, channel);
 }
 
 /* ---- What comes ---- */
@@ -409,8 +413,8 @@ void sms_link_start(struct kanal_channel *channel)
 
 void sms_link_stop(struct kanal_channel *channel)
 {
-    sms_timer_cancel(&channel->link.retry);
-    sms_timer_cancel(&channel->link.tick);
+    kanal_timer_cancel(&channel->link.retry);
+    kanal_timer_cancel(&channel->link.tick);
 }
 
 static void on_unbound(void *user, kanal_status status, const struct sms_header *header, kanal_str body)

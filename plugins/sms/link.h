@@ -6,8 +6,8 @@
 #define SMS_LINK_H
 #include "kanal/ext/lease.h"
 #include "kanal/ext/stream.h"
+#include "kanal/sdk/calls.h"
 #include "pdu.h"
-#include "timer.h"
 
 enum sms_link_state {
     SMS_LINK_DOWN, /* waits for the lease, or for the next try */
@@ -42,7 +42,7 @@ struct sms_link {
     int64_t bound_ms, heard_ms; /* bound_ms: 0: this stream never was */
     kanal_status closed;        /* why it was closed by us, for the channel's health … */
     char words[160];            /* … and in words */
-    struct sms_timer retry, tick;
+    struct kanal_timer retry, tick;
 };
 
 /* [lane] Wants the lease if one is needed, and connects. */

@@ -67,7 +67,7 @@ static void go_on(struct kanal_channel *channel)
 {
     channel->reassembly.is_busy = 0;
     run(channel);
-    sms_let_go(channel);
+    kanal_calls_let_go(&channel->calls);
 }
 
 static void wait_for(struct kanal_channel *channel, kanal_op op)
@@ -78,7 +78,7 @@ static void wait_for(struct kanal_channel *channel, kanal_op op)
         return;
     }
     channel->reassembly.is_busy = 1;
-    sms_hold(channel);
+    kanal_calls_hold(&channel->calls);
 }
 
 static void slot_key(char out[16], uint32_t slot)
@@ -268,7 +268,7 @@ static void run(struct kanal_channel *channel)
     struct sms_reassembly *reassembly = &channel->reassembly;
     while (reassembly->first && !reassembly->is_busy) {
         struct sms_job *job = reassembly->first;
-        if (channel->stopping != 0 && (job->kind == SWEEP || channel->link.stream == 0))
+        if (channel->calls.stopping != 0 && (job->kind == SWEEP || channel->link.stream == 0))
             finish(channel, SMS_TEMPORARY); /* nobody waits for it any more */
         else if (!reassembly->slots[job->slot].is_loaded || (job->kind == SWEEP && !job->is_fresh))
             load(channel, job->slot);
@@ -309,8 +309,9 @@ void sms_reassembly_take(struct kanal_channel *channel, const struct sms_message
     run(channel);
 }
 
-static void sweep(struct kanal_channel *channel)
+static void sweep(void *user)
 {
+    struct kanal_channel *channel = user;
     uint32_t period_ms = channel->settings.reassembly_ms / 4;
     for (uint32_t i = 0; i < SMS_SLOTS; i++) {
         struct sms_job *job = calloc(1, sizeof *job);
@@ -321,11 +322,11 @@ static void sweep(struct kanal_channel *channel)
         append(channel, job);
     }
     run(channel);
-    sms_timer_set(&channel->reassembly.sweep, channel,
-                  period_ms < SWEEP_MIN_MS   ? SWEEP_MIN_MS
-                  : period_ms > SWEEP_MAX_MS ? SWEEP_MAX_MS
-                                             : period_ms,
-                  sweep);
+    kanal_timer_set(&channel->reassembly.sweep, &channel->calls,
+                    period_ms < SWEEP_MIN_MS   ? SWEEP_MIN_MS
+                    : period_ms > SWEEP_MAX_MS ? SWEEP_MAX_MS
+                                               : period_ms,
+                    sweep, channel);
 }
 
 void sms_reassembly_start(struct kanal_channel *channel)
@@ -335,7 +336,7 @@ void sms_reassembly_start(struct kanal_channel *channel)
 
 void sms_reassembly_stop(struct kanal_channel *channel)
 {
-    sms_timer_cancel(&channel->reassembly.sweep);
+    kanal_timer_cancel(&channel->reassembly.sweep);
     run(channel);
 }
 

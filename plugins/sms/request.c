@@ -82,7 +82,7 @@ static void on_written(void *user, kanal_status status)
         tell(request, KANAL_E_MAYBE, NULL, none); /* it left, and the stream ended */
     }
     collect(&channel->link);
-    sms_let_go(channel);
+    kanal_calls_let_go(&channel->calls);
 }
 
 kanal_status sms_link_ask(struct kanal_channel *channel, kanal_str pdu, uint32_t sequence,
@@ -112,7 +112,7 @@ kanal_status sms_link_ask(struct kanal_channel *channel, kanal_str pdu, uint32_t
         collect(link);
         return KANAL_E_INTERNAL;
     }
-    sms_hold(channel);
+    kanal_calls_hold(&channel->calls);
     return KANAL_OK;
 }
 
