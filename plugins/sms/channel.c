@@ -4,19 +4,15 @@
 
 #include "kanal/sdk/time.h"
 
-#define DRAIN_MS 5000u
 #define PORT_PLAIN 2775 /* as IANA has it */
 #define PORT_TLS 3550
 
 /* ---- Settings ---- */
 
-static int copy(char *out, size_t size, kanal_str text)
+/* False: it is too long. */
+static int take(char *out, size_t size, kanal_str text)
 {
-    size_t n = text.len < size ? text.len : 0;
-    if (n > 0)
-        memcpy(out, text.ptr, n);
-    out[n] = 0;
-    return n == text.len ? 0 : -1;
+    return kanal_str_keep(out, size, text).len == text.len;
 }
 
 /* "smpp://smsc.example.com:2775", "smpps://[2001:db8::1]". */
@@ -40,8 +36,9 @@ static int read_url(struct sms_settings *settings, kanal_str url)
     if (tail.len > 0 && (tail.ptr[0] != ':' || kanal_str_int(kanal_str_from(tail, 1), &port) != 0))
         return -1;
     settings->port = (uint32_t)port;
-    return host.len > 0 && port >= 1 && port <= 65535 ? copy(settings->host, sizeof settings->host, host)
-                                                      : -1;
+    return host.len > 0 && port >= 1 && port <= 65535 && take(settings->host, sizeof settings->host, host)
+               ? 0
+               : -1;
 }
 
 static int choose(kanal_str text, const char *const *names, int otherwise)
@@ -99,16 +96,15 @@ static const char *read_texts(struct sms_settings *settings, yyjson_val *root)
     kanal_str sender = kanal_json_text_at(root, "sender"), validity = kanal_json_text_at(root, "validity");
     if (read_url(settings, kanal_json_text_at(root, "api_url")) != 0)
         return "api_url is no smpp://HOST:PORT or smpps://HOST:PORT";
-    if (copy(settings->system_id, sizeof settings->system_id, kanal_json_text_at(root, "system_id")) != 0 ||
+    if (!take(settings->system_id, sizeof settings->system_id, kanal_json_text_at(root, "system_id")) ||
         !settings->system_id[0])
         return "system_id is missing, or over 16 bytes";
-    if (copy(settings->system_type, sizeof settings->system_type, kanal_json_text_at(root, "system_type")) !=
-        0)
+    if (!take(settings->system_type, sizeof settings->system_type, kanal_json_text_at(root, "system_type")))
         return "system_type is over 13 bytes";
-    if (copy(settings->address_range, sizeof settings->address_range,
-             kanal_json_text_at(root, "address_range")) != 0)
+    if (!take(settings->address_range, sizeof settings->address_range,
+              kanal_json_text_at(root, "address_range")))
         return "address_range is over 41 bytes";
-    if (copy(settings->region, sizeof settings->region, kanal_json_text_at(root, "default_region")) != 0)
+    if (!take(settings->region, sizeof settings->region, kanal_json_text_at(root, "default_region")))
         return "default_region is no code of a country";
     if (sender.len > 0 && sms_sender(&settings->sender, sender) != KANAL_OK)
         return "sender is neither a number nor a name of at most 11 ASCII characters";
@@ -132,122 +128,38 @@ int sms_settings_read(struct sms_settings *settings, kanal_str json, const char 
     return KANAL_E_INVALID;
 }
 
-/* ---- Life ---- */
-
-void sms_hold(struct kanal_channel *channel)
-{
-    channel->open++;
-}
-
-void sms_let_go(struct kanal_channel *channel)
-{
-    channel->open--;
-    sms_settle(channel);
-}
+/* ---- The end ---- */
 
 void sms_settle(struct kanal_channel *channel)
 {
-    kanal_op op = channel->stopping;
-    if (op == 0)
+    if (channel->calls.stopping == 0)
         return;
     if (channel->outgoing.count == 0 && channel->incoming.under_way == 0)
         sms_link_unbind(channel);
-    if (channel->link.stream != 0)
-        return;
-    if (channel->drain.op != 0) {
-        sms_timer_cancel(&channel->drain);
-        return;
-    }
-    if (channel->open > 0)
-        return;
-    channel->stopping = 0;
-    channel->host->finish(channel->host, op, KANAL_OK, kanal_str_of(NULL, 0));
+    if (channel->link.stream == 0 && channel->drain != 0)
+        channel->host->cancel(channel->host, channel->drain);
 }
 
-static void cut_off(struct kanal_channel *channel)
+static void on_drained(void *user, kanal_status status)
 {
+    struct kanal_channel *channel = user;
+    (void)status; /* the host's own end of the time to stop in is one too */
+    channel->drain = 0;
     sms_link_close(channel, KANAL_E_CANCELLED, "the time to stop in is over");
+    kanal_calls_let_go(&channel->calls);
 }
 
 /* What has left gets some seconds to be answered; then the bind is given back properly. */
 void sms_stop(struct kanal_channel *channel, kanal_op op)
 {
-    sms_timer_set(&channel->drain, channel, DRAIN_MS, cut_off);
-    channel->stopping = op;
-    sms_hold(channel);
+    kanal_calls_hold(&channel->calls);
+    channel->drain = channel->host->timer(channel->host, KANAL_CALLS_DRAIN_MS, on_drained, channel);
+    if (channel->drain != 0)
+        kanal_calls_hold(&channel->calls);
+    kanal_calls_stop(&channel->calls, op);
     sms_link_stop(channel);
     sms_outgoing_give_back(channel, "the channel is being stopped");
     sms_reassembly_stop(channel);
-    sms_let_go(channel);
-}
-
-void sms_health(struct kanal_channel *channel, kanal_status status, kanal_str reason)
-{
-    if (channel->health == status || channel->stopping != 0)
-        return;
-    channel->health = status;
-    channel->host->health(channel->host, status, reason);
-}
-
-/* ---- Timers ---- */
-
-static void on_timer(void *user, kanal_status status)
-{
-    struct sms_timer *timer = user;
-    struct kanal_channel *channel = timer->channel;
-    void (*fired)(struct kanal_channel *) = timer->fired;
-    timer->op = 0;
-    /* The host's own end of the time to stop in is one too. */
-    if (fired && (status == KANAL_OK || timer == &channel->drain))
-        fired(channel);
-    sms_let_go(channel);
-}
-
-void sms_timer_set(struct sms_timer *timer, struct kanal_channel *channel, uint32_t delay_ms,
-                   void (*fired)(struct kanal_channel *))
-{
-    if (channel->stopping != 0 || timer->op != 0)
-        return;
-    timer->channel = channel;
-    timer->fired = fired;
-    timer->op = channel->host->timer(channel->host, delay_ms, on_timer, timer);
-    if (timer->op != 0)
-        sms_hold(channel);
-}
-
-void sms_timer_cancel(struct sms_timer *timer)
-{
-    if (timer->op != 0 && timer->fired)
-        timer->channel->host->cancel(timer->channel->host, timer->op);
-    timer->fired = NULL;
-}
-
-uint32_t sms_backoff_ms(struct kanal_channel *channel, uint32_t failures, uint32_t min_ms, uint32_t max_ms)
-{
-    uint32_t delay = min_ms, random = 0;
-    for (uint32_t i = 0; i < failures && delay < max_ms; i++)
-        delay *= 2;
-    if (delay > max_ms)
-        delay = max_ms;
-    channel->host->random(channel->host, &random, sizeof random);
-    return delay / 2 + random % (delay / 2 + 1);
-}
-
-/* ---- Words ---- */
-
-void sms_log(struct kanal_channel *channel, kanal_op cause, int32_t level, const char *text, kanal_str detail)
-{
-    struct kanal_buffer line = { 0 };
-    kanal_buffer_text(&line, text);
-    if (detail.len > 0)
-        kanal_buffer_text(&line, ": ");
-    kanal_buffer_str(&line, kanal_str_of(detail.ptr, detail.len < 512 ? detail.len : 512));
-    if (!line.failed)
-        channel->host->log(channel->host, cause, level, kanal_buffer_view(&line));
-    kanal_buffer_release(&line);
-}
-
-void sms_count(struct kanal_channel *channel, const char *metric)
-{
-    channel->host->metric_add(channel->host, kanal_str_c(metric), 1, NULL, 0);
+    sms_settle(channel);
+    kanal_calls_let_go(&channel->calls);
 }

@@ -5,12 +5,13 @@
 #include "address.h"
 #include "deliver.h"
 #include "incoming.h"
+#include "kanal/sdk/calls.h"
 #include "kanal/sdk/json.h"
+#include "kanal/sdk/report.h"
 #include "link.h"
 #include "reassemble.h"
 #include "receipt.h"
 #include "text.h"
-#include "timer.h"
 
 #define SMS_RETRIED_MAX 16u
 
@@ -32,6 +33,10 @@ struct sms_settings {
     size_t retried_count;
 };
 
+/* Why there is no bind: one of them. */
+#define SMS_ILL_BIND 1u /* the log-in is refused */
+#define SMS_ILL_LINK 2u /* anything else */
+
 struct kanal_channel {
     const kanal_host *host;
     struct sms_settings settings;
@@ -39,30 +44,16 @@ struct kanal_channel {
     struct sms_outgoing outgoing;
     struct sms_incoming incoming;
     struct sms_reassembly reassembly;
-    uint32_t open;     /* callbacks that are owed to us */
-    kanal_op stopping; /* the op of stop(); 0 before */
-    struct sms_timer drain;
-    kanal_status health;
+    struct kanal_calls calls;   /* everything that is owed to us holds it, the open stream too */
+    kanal_op drain;             /* the timer of stop(); 0: none */
+    struct kanal_health health; /* SMS_ILL_… */
 };
 
 /* Settings out of the validated JSON. 0, or KANAL_E_INVALID with *ret_error saying what is wrong. */
 int sms_settings_read(struct sms_settings *, kanal_str json, const char **ret_error);
 
-/* Something is owed to us, or was got: one for one. The last one lets stop() go on. */
-void sms_hold(struct kanal_channel *);
-void sms_let_go(struct kanal_channel *);
-/* stop() goes on where nothing keeps it. */
+/* Of stop(), when less is under way: unbinds when nothing is any more. */
 void sms_settle(struct kanal_channel *);
 void sms_stop(struct kanal_channel *, kanal_op);
-
-/* Whether the channel works, where that changed. */
-void sms_health(struct kanal_channel *, kanal_status, kanal_str reason);
-
-/* Between half of it and all of min_ms doubled `failures` times, at most max_ms. */
-uint32_t sms_backoff_ms(struct kanal_channel *, uint32_t failures, uint32_t min_ms, uint32_t max_ms);
-
-/* A line of the log: text, then detail (may be absent). */
-void sms_log(struct kanal_channel *, kanal_op cause, int32_t level, const char *text, kanal_str detail);
-void sms_count(struct kanal_channel *, const char *metric);
 
 #endif

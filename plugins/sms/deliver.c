@@ -89,7 +89,7 @@ void sms_outgoing_release(struct kanal_channel *channel)
 static void on_dropped(void *user, kanal_status status, kanal_str value, uint64_t revision)
 {
     (void)status, (void)value, (void)revision; /* what stays is overwritten some day */
-    sms_let_go(user);
+    kanal_calls_let_go(user);
 }
 
 static void drop_progress(struct sms_delivery *delivery)
@@ -98,8 +98,8 @@ static void drop_progress(struct sms_delivery *delivery)
     char place[16];
     sms_progress_place(place, kanal_str_c(delivery->key));
     if (channel->host->state_put(channel->host, kanal_str_c(place), kanal_str_of(NULL, 0), UINT64_MAX,
-                                 on_dropped, channel) != 0)
-        sms_hold(channel);
+                                 on_dropped, &channel->calls) != 0)
+        kanal_calls_hold(&channel->calls);
 }
 
 static void answer(struct sms_delivery *delivery)
@@ -118,11 +118,11 @@ static void on_kept(void *user, kanal_status status, kanal_str value, uint64_t r
     struct kanal_channel *channel = delivery->channel;
     (void)value, (void)revision;
     if (status != KANAL_OK)
-        sms_log(channel, delivery->op, KANAL_LOG_WARN,
-                "which segments were taken could not be stored: another attempt submits them all",
-                kanal_str_of(NULL, 0));
+        kanal_log(channel->host, delivery->op, KANAL_LOG_WARN,
+                  "which segments were taken could not be stored: another attempt submits them all",
+                  kanal_str_of(NULL, 0));
     answer(delivery);
-    sms_let_go(channel);
+    kanal_calls_let_go(&channel->calls);
 }
 
 /* 1: the answer follows when it is written down what the next attempt need not submit. */
@@ -146,7 +146,7 @@ static int keep_progress(struct sms_delivery *delivery)
     kanal_buffer_release(&text);
     if (is_kept) {
         delivery->is_waiting = 1;
-        sms_hold(channel);
+        kanal_calls_hold(&channel->calls);
     }
     return is_kept;
 }
@@ -172,7 +172,7 @@ static int conclude(struct sms_delivery *delivery)
         delivery->verdict.external_id = kanal_str_c(delivery->external_id[0] ? delivery->external_id : NULL);
     } else if (delivery->lost > 0) {
         kanal_result_set(&delivery->verdict, KANAL_UNKNOWN, 0,
-                         delivery->channel->stopping != 0 ? "interrupted" : "timeout");
+                         delivery->channel->calls.stopping != 0 ? "interrupted" : "timeout");
         delivery->verdict.reason = KANAL_LIT("a submit_sm was sent, and no answer came");
     } else if (!delivery->has_verdict) {
         return 0;
@@ -206,8 +206,8 @@ static void take_refusal(struct sms_delivery *delivery, uint32_t status)
     delivery->has_verdict = 1;
     if (delivery->verdict.outcome == KANAL_RETRY && delivery->verdict.scope == KANAL_SCOPE_CHANNEL)
         channel->outgoing.resume_ms = channel->host->now_ms(channel->host) + THROTTLED_MS;
-    if (status == SMS_NOT_BOUND)
-        sms_link_close(channel, KANAL_E_REJECTED, "the SMS centre says that we are not bound");
+    if (status == SMS_NOT_BOUND || status == SMS_ALREADY_BOUND)
+        sms_link_close(channel, KANAL_E_REJECTED, "the SMS centre says that this bind is none to submit on");
 }
 
 static void on_answer(void *user, kanal_status status, const struct sms_header *header, kanal_str body)
@@ -257,15 +257,6 @@ static void fill(const struct sms_delivery *delivery, const struct segment *segm
     message->registered_delivery = settings->receipts && segment->index + 1 == delivery->text.count;
 }
 
-static uint32_t timeout_of(const struct sms_delivery *delivery)
-{
-    const kanal_host *host = delivery->channel->host;
-    int64_t limit = delivery->channel->settings.response_ms;
-    int64_t left =
-        delivery->deadline_ms > 0 ? delivery->deadline_ms - host->now_ms(host) - MARGIN_MS / 2 : limit;
-    return (uint32_t)(left > limit ? limit : left < 1000 ? 1000 : left);
-}
-
 /* 0, or -1: the delivery has a verdict. */
 static int submit(struct sms_delivery *delivery, struct segment *segment)
 {
@@ -284,8 +275,10 @@ static int submit(struct sms_delivery *delivery, struct segment *segment)
         judge(delivery, KANAL_FAILED, KANAL_SCOPE_MESSAGE, "invalid_content",
               "a field is too long for its place");
     } else {
-        status = sms_link_ask(channel, kanal_buffer_view(&pdu), sequence, timeout_of(delivery), on_answer,
-                              segment);
+        uint32_t timeout_ms =
+            kanal_call_timeout_ms(channel->host, delivery->deadline_ms, channel->settings.response_ms);
+        status =
+            sms_link_ask(channel, kanal_buffer_view(&pdu), sequence, timeout_ms, NULL, on_answer, segment);
         if (status != KANAL_OK)
             judge(delivery, KANAL_FAILED, KANAL_SCOPE_MESSAGE, "internal", "out of memory");
     }
@@ -372,7 +365,7 @@ static void on_loaded(void *user, kanal_status status, kanal_str value, uint64_t
     }
     if (!conclude(delivery))
         sms_outgoing_pump(channel);
-    sms_let_go(channel);
+    kanal_calls_let_go(&channel->calls);
 }
 
 /* 1: on_loaded() follows. */
@@ -384,13 +377,13 @@ static int load_progress(struct sms_delivery *delivery)
     if (channel->host->state_get(channel->host, kanal_str_c(place), on_loaded, delivery) == 0)
         return 0;
     delivery->is_waiting = 1;
-    sms_hold(channel);
+    kanal_calls_hold(&channel->calls);
     return 1;
 }
 
 static const char *why_not_now(const struct kanal_channel *channel)
 {
-    if (channel->stopping != 0)
+    if (channel->calls.stopping != 0)
         return "the channel is being stopped";
     if (!sms_link_is_bound(channel))
         return "there is no bind to the SMS centre";

@@ -126,7 +126,9 @@ int sms_event_receipt(struct kanal_batch *batch, const struct sms_settings *sett
                       const struct sms_message *message, const struct sms_receipt *receipt)
 {
     char uri[SMS_URI_BYTES_MAX + 1];
-    if (receipt->state == SMS_STATE_ENROUTE || receipt->state == SMS_STATE_ACCEPTED)
+    /* Intermediate: a try failed, and others follow. Only a receipt is about the end. */
+    if ((message->esm_class & SMS_CLASS_TYPE) == SMS_CLASS_INTERMEDIATE ||
+        receipt->state == SMS_STATE_ENROUTE || receipt->state == SMS_STATE_ACCEPTED)
         return 0;
     const struct end *end = &ends[receipt->state];
     struct kanal_batch_item *item = kanal_batch_begin(batch, end->type);

@@ -66,14 +66,6 @@ static struct sms_group *append(struct sms_groups *groups, uint8_t total)
     return group;
 }
 
-static void copy(char *out, size_t size, kanal_str text)
-{
-    size_t n = text.len < size ? text.len : size - 1;
-    if (n > 0)
-        memcpy(out, text.ptr, n);
-    out[n] = 0;
-}
-
 struct sms_group *sms_groups_add(struct sms_groups *groups, uint64_t id, const struct sms_message *message,
                                  uint8_t total, int64_t now_ms)
 {
@@ -81,8 +73,8 @@ struct sms_group *sms_groups_add(struct sms_groups *groups, uint64_t id, const s
     if (!group)
         return NULL;
     group->id = id;
-    copy(group->source, sizeof group->source, message->source);
-    copy(group->destination, sizeof group->destination, message->destination);
+    kanal_str_keep(group->source, sizeof group->source, message->source);
+    kanal_str_keep(group->destination, sizeof group->destination, message->destination);
     group->source_ton = message->source_ton;
     group->destination_ton = message->destination_ton;
     group->data_coding = message->data_coding;
@@ -252,8 +244,8 @@ static int read_group(struct sms_groups *groups, yyjson_val *value)
     if (!group)
         return KANAL_E_INTERNAL;
     group->id = id;
-    copy(group->source, sizeof group->source, kanal_json_text_at(value, "source"));
-    copy(group->destination, sizeof group->destination, kanal_json_text_at(value, "destination"));
+    kanal_str_keep(group->source, sizeof group->source, kanal_json_text_at(value, "source"));
+    kanal_str_keep(group->destination, sizeof group->destination, kanal_json_text_at(value, "destination"));
     group->source_ton = (uint8_t)kanal_json_int_at(value, "source_ton", 0);
     group->destination_ton = (uint8_t)kanal_json_int_at(value, "destination_ton", 0);
     group->data_coding = (uint8_t)kanal_json_int_at(value, "data_coding", 0);

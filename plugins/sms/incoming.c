@@ -34,13 +34,13 @@ static void on_stored(void *user, kanal_status status)
     if (arrival.recent)
         sms_recent_answered(arrival.recent, &arrival.found, status == KANAL_OK);
     if (status != KANAL_OK)
-        sms_count(channel, "messages_put_off");
+        kanal_count(channel->host, "messages_put_off");
     /* What the host calls malformed will be so the next time too. */
     sms_incoming_answer(channel, &arrival.question,
                         status == KANAL_OK          ? SMS_OK
                         : status == KANAL_E_INVALID ? SMS_PERMANENT
                                                     : SMS_TEMPORARY);
-    sms_let_go(channel);
+    kanal_calls_let_go(&channel->calls);
 }
 
 static void publish(struct kanal_channel *channel, struct kanal_batch *batch,
@@ -53,7 +53,7 @@ static void publish(struct kanal_channel *channel, struct kanal_batch *batch,
             arrival->found = *recent;
         sms_incoming_begin(channel);
         if (kanal_batch_publish(batch, channel->host, 0, raw, on_stored, arrival) != 0) {
-            sms_hold(channel);
+            kanal_calls_hold(&channel->calls);
             return;
         }
         channel->incoming.under_way--;
@@ -62,6 +62,7 @@ static void publish(struct kanal_channel *channel, struct kanal_batch *batch,
     if (recent)
         sms_recent_answered(recent, recent, 0);
     sms_link_respond(channel, question->session, question->command, SMS_TEMPORARY, question->sequence);
+    sms_settle(channel);
 }
 
 static void take_receipt(struct kanal_channel *channel, const struct sms_message *message,
@@ -71,13 +72,13 @@ static void take_receipt(struct kanal_channel *channel, const struct sms_message
     struct kanal_batch batch = { 0 };
     if (sms_receipt_read(&receipt, message, channel->settings.ids) != KANAL_OK) {
         /* Of no message, or of no state: nothing would be gained by hearing it again. */
-        sms_log(channel, 0, KANAL_LOG_WARN, "a receipt says no id or no known state",
-                kanal_str_utf8(message->text) ? message->text : kanal_str_of(NULL, 0));
-        sms_count(channel, "receipts_unreadable");
+        kanal_log(channel->host, 0, KANAL_LOG_WARN, "a receipt says no id or no known state",
+                  kanal_str_utf8(message->text) ? message->text : kanal_str_of(NULL, 0));
+        kanal_count(channel->host, "receipts_unreadable");
         sms_link_respond(channel, question->session, question->command, SMS_OK, question->sequence);
     } else if (!sms_event_receipt(&batch, &channel->settings, message, &receipt)) {
-        sms_log(channel, 0, KANAL_LOG_DEBUG, "on its way", kanal_str_c(receipt.id));
-        sms_count(channel, "receipts_intermediate");
+        kanal_log(channel->host, 0, KANAL_LOG_DEBUG, "on its way", kanal_str_c(receipt.id));
+        kanal_count(channel->host, "receipts_intermediate");
         sms_link_respond(channel, question->session, question->command, SMS_OK, question->sequence);
     } else {
         publish(channel, &batch, question, NULL, raw);
@@ -121,9 +122,9 @@ void sms_incoming_take(struct kanal_channel *channel, const struct sms_header *h
     struct sms_part part;
     uint32_t status = sms_message_read(&message, header->command, body);
     if (status != SMS_OK) {
-        sms_log(channel, 0, KANAL_LOG_WARN, "a message of the SMS centre cannot be read",
-                kanal_str_of(NULL, 0));
-        sms_count(channel, "messages_unreadable");
+        kanal_log(channel->host, 0, KANAL_LOG_WARN, "a message of the SMS centre cannot be read",
+                  kanal_str_of(NULL, 0));
+        kanal_count(channel->host, "messages_unreadable");
         sms_link_respond(channel, question.session, question.command, status, question.sequence);
         return;
     }

@@ -18,7 +18,7 @@
 #define REFUSED_MAX_MS 300000u
 #define PASSWORD_BYTES_MAX 64u /* SMPP says 8; providers differ */
 
-static void connect_now(struct kanal_channel *);
+static void connect_now(void *channel);
 
 int sms_link_is_bound(const struct kanal_channel *channel)
 {
@@ -36,7 +36,7 @@ static int is_ours(const struct kanal_channel *channel)
 static void on_plain_written(void *user, kanal_status status)
 {
     (void)status; /* of no use: the end of the stream is told by on_close() */
-    sms_let_go(user);
+    kanal_calls_let_go(user);
 }
 
 static void say(struct kanal_channel *channel, uint32_t command, uint32_t status, uint32_t sequence)
@@ -46,8 +46,8 @@ static void say(struct kanal_channel *channel, uint32_t command, uint32_t status
     int with_text = command == (SMS_DELIVER_SM | SMS_RESPONSE) || command == (SMS_DATA_SM | SMS_RESPONSE);
     sms_plain_write(&pdu, command, status, sequence, with_text);
     if (!pdu.failed && link->streams->write(channel->host, link->stream, kanal_buffer_view(&pdu), NULL, 0,
-                                            on_plain_written, channel) != 0)
-        sms_hold(channel);
+                                            on_plain_written, &channel->calls) != 0)
+        kanal_calls_hold(&channel->calls);
     kanal_buffer_release(&pdu);
 }
 
@@ -59,13 +59,13 @@ void sms_link_respond(struct kanal_channel *channel, uint32_t session, uint32_t 
         say(channel, command | SMS_RESPONSE, status, sequence);
 }
 
-static kanal_status ask_plain(struct kanal_channel *channel, uint32_t command, uint32_t timeout_ms,
-                              sms_answer_fn *fn)
+static kanal_status ask_plain(struct kanal_channel *channel, uint32_t command, sms_answer_fn *fn)
 {
     struct kanal_buffer pdu = { 0 };
     uint32_t sequence = sms_link_sequence(channel);
     sms_plain_write(&pdu, command, SMS_OK, sequence, 0);
-    kanal_status status = sms_link_ask(channel, kanal_buffer_view(&pdu), sequence, timeout_ms, fn, channel);
+    kanal_status status = sms_link_ask(channel, kanal_buffer_view(&pdu), sequence,
+                                       channel->settings.response_ms, NULL, fn, channel);
     kanal_buffer_release(&pdu);
     return status;
 }
@@ -96,9 +96,13 @@ static void tell_end(struct kanal_channel *channel, kanal_status status, kanal_s
     }
     snprintf(words, sizeof words, "%s:%u: %.*s", channel->settings.host, (unsigned)channel->settings.port,
              reason.len < 256 ? (int)reason.len : 256, reason.ptr ? reason.ptr : "");
-    if (channel->stopping == 0 && is_ours(channel)) {
-        sms_log(channel, 0, KANAL_LOG_WARN, "no bind", kanal_str_c(words));
-        sms_health(channel, status, kanal_str_c(words));
+    if (channel->calls.stopping == 0 && is_ours(channel)) {
+        uint32_t ill = link->is_refused ? SMS_ILL_BIND : SMS_ILL_LINK;
+        kanal_log(channel->host, 0, KANAL_LOG_WARN, "no bind", kanal_str_c(words));
+        kanal_health_set(&channel->health, ill, status, kanal_str_c(words));
+        /* What it was before, it is not any more; else that it is so again would not be told. */
+        kanal_health_set(&channel->health, (SMS_ILL_BIND | SMS_ILL_LINK) & ~ill, KANAL_OK,
+                         kanal_str_of(NULL, 0));
     }
 }
 
@@ -110,8 +114,8 @@ static void try_later(struct kanal_channel *channel)
         link->failures = 0;
     uint32_t min_ms = link->is_refused ? REFUSED_MIN_MS : RETRY_MIN_MS;
     uint32_t max_ms = link->is_refused ? REFUSED_MAX_MS : RETRY_MAX_MS;
-    sms_timer_set(&link->retry, channel, sms_backoff_ms(channel, link->failures++, min_ms, max_ms),
-                  connect_now);
+    kanal_timer_set(&link->retry, &channel->calls,
+                    kanal_backoff_ms(channel->host, link->failures++, min_ms, max_ms), connect_now, channel);
 }
 
 static void on_close(struct kanal_channel *channel, kanal_op stream, kanal_status status, kanal_str reason)
@@ -130,6 +134,7 @@ static void on_close(struct kanal_channel *channel, kanal_op stream, kanal_statu
     tell_end(channel, status, reason);
     try_later(channel);
     sms_settle(channel);
+    kanal_calls_let_go(&channel->calls);
 }
 
 static void on_end(struct kanal_channel *channel, kanal_op stream)
@@ -149,8 +154,8 @@ static void on_bound(void *user, kanal_status status, const struct sms_header *h
         header->command == (SMS_BIND_TRANSCEIVER | SMS_RESPONSE)) {
         link->state = SMS_LINK_BOUND;
         link->bound_ms = channel->host->now_ms(channel->host);
-        sms_log(channel, 0, KANAL_LOG_INFO, "bound", sms_response_text(body, 16));
-        sms_health(channel, KANAL_OK, kanal_str_of(NULL, 0));
+        kanal_log(channel->host, 0, KANAL_LOG_INFO, "bound", sms_response_text(body, 16));
+        kanal_health_set(&channel->health, SMS_ILL_BIND | SMS_ILL_LINK, KANAL_OK, kanal_str_of(NULL, 0));
     } else if (status == KANAL_OK) {
         sms_status_code(code, header->status);
         snprintf(words, sizeof words, "the SMS centre refuses the bind: %s (%s)",
@@ -169,7 +174,7 @@ static void on_bound(void *user, kanal_status status, const struct sms_header *h
     }
 }
 
-static void tick(struct kanal_channel *);
+static void tick(void *channel);
 
 static void on_open(struct kanal_channel *channel, kanal_op stream)
 {
@@ -188,22 +193,23 @@ static void on_open(struct kanal_channel *channel, kanal_op stream)
     link->state = SMS_LINK_BINDING;
     link->heard_ms = channel->host->now_ms(channel->host);
     sms_bind_write(&pdu, sequence, &bind, &password.position);
-    if (sms_link_ask_secretly(channel, kanal_buffer_view(&pdu), sequence, settings->response_ms, &password,
-                              on_bound, channel) != KANAL_OK)
+    if (sms_link_ask(channel, kanal_buffer_view(&pdu), sequence, settings->response_ms, &password, on_bound,
+                     channel) != KANAL_OK)
         sms_link_close(channel, KANAL_E_INTERNAL, "out of memory");
     kanal_buffer_release(&pdu);
-    sms_timer_set(&link->tick, channel, TICK_MS, tick);
+    kanal_timer_set(&link->tick, &channel->calls, TICK_MS, tick, channel);
 }
 
-static void connect_now(struct kanal_channel *channel)
+static void connect_now(void *user)
 {
+    struct kanal_channel *channel = user;
     struct sms_link *link = &channel->link;
     const kanal_stream_target target = { .port = channel->settings.port,
                                          .flags = channel->settings.use_tls ? KANAL_STREAM_TLS : 0,
                                          .connect_timeout_ms = CONNECT_TIMEOUT_MS,
                                          .credit = CREDIT_BYTES,
                                          .host = kanal_str_c(channel->settings.host) };
-    if (channel->stopping != 0 || link->stream != 0 || !is_ours(channel))
+    if (channel->calls.stopping != 0 || link->stream != 0 || !is_ours(channel))
         return;
     link->closed = KANAL_OK;
     link->words[0] = 0;
@@ -211,10 +217,12 @@ static void connect_now(struct kanal_channel *channel)
     link->is_refused = 0;
     link->unanswered = 0;
     link->stream = link->streams->connect(channel->host, &target);
-    if (link->stream != 0)
-        link->state = SMS_LINK_CONNECTING;
-    else
+    if (link->stream == 0) {
         try_later(channel);
+        return;
+    }
+    link->state = SMS_LINK_CONNECTING;
+    kanal_calls_hold(&channel->calls); /* until on_close() */
 }
 
 /* ---- Each second ---- */
@@ -235,12 +243,12 @@ static void enquire(struct kanal_channel *channel)
     int64_t quiet_ms = channel->host->now_ms(channel->host) - link->heard_ms;
     if (enquire_ms == 0 || quiet_ms < enquire_ms || link->is_enquiring)
         return;
-    link->is_enquiring =
-        ask_plain(channel, SMS_ENQUIRE_LINK, channel->settings.response_ms, on_enquired) == KANAL_OK;
+    link->is_enquiring = ask_plain(channel, SMS_ENQUIRE_LINK, on_enquired) == KANAL_OK;
 }
 
-static void tick(struct kanal_channel *channel)
+static void tick(void *user)
 {
+    struct kanal_channel *channel = user;
     struct sms_link *link = &channel->link;
     if (link->stream == 0)
         return;
@@ -252,7 +260,7 @@ static void tick(struct kanal_channel *channel)
         sms_link_close(channel, KANAL_E_NETWORK, "the SMS centre has unbound");
     sms_outgoing_expire(channel);
     sms_outgoing_pump(channel);
-    sms_timer_set(&link->tick, channel, TICK_MS, tick);
+    kanal_timer_set(&link->tick, &channel->calls, TICK_MS, tick, channel);
 }
 
 /* ---- What comes ---- */
@@ -263,7 +271,7 @@ static void on_unbind(struct kanal_channel *channel, const struct sms_header *he
     say(channel, SMS_UNBIND | SMS_RESPONSE, SMS_OK, header->sequence);
     link->streams->shutdown(channel->host, link->stream); /* close() would drop the answer */
     if (link->state != SMS_LINK_UNBINDING)
-        sms_log(channel, 0, KANAL_LOG_INFO, "the SMS centre unbinds", kanal_str_of(NULL, 0));
+        kanal_log(channel->host, 0, KANAL_LOG_INFO, "the SMS centre unbinds", kanal_str_of(NULL, 0));
     link->state = SMS_LINK_CLOSING;
     sms_outgoing_give_back(channel, "the SMS centre has unbound");
 }
@@ -291,10 +299,10 @@ static void take(struct kanal_channel *channel, const struct sms_header *header,
         break;
     case SMS_OUTBIND: /* neither has an answer */
     case SMS_ALERT_NOTIFICATION:
-        sms_count(channel, "commands_ignored");
+        kanal_count(channel->host, "commands_ignored");
         break;
     default:
-        sms_count(channel, "commands_unknown");
+        kanal_count(channel->host, "commands_unknown");
         say(channel, SMS_GENERIC_NACK | SMS_RESPONSE, SMS_INVALID_COMMAND, header->sequence);
     }
 }
@@ -320,8 +328,7 @@ static void read_on(struct kanal_channel *channel)
     }
     link->is_reading = 0;
     if (found < 0) {
-        sms_count(channel, "streams_garbled");
-        say(channel, SMS_GENERIC_NACK | SMS_RESPONSE, SMS_INVALID_COMMAND_LENGTH, 0);
+        kanal_count(channel->host, "streams_garbled");
         sms_link_close(channel, KANAL_E_REJECTED, "the SMS centre sent a length that cannot be");
     }
     if (at > 0 && at <= link->in.len) {
@@ -376,9 +383,9 @@ static void on_lost(struct kanal_channel *channel, kanal_op lease)
 {
     if (lease != channel->link.lease)
         return;
-    sms_log(channel, 0, KANAL_LOG_INFO, "the lease is lost: this replica does not bind until it is back",
-            kanal_str_of(NULL, 0));
-    sms_health(channel, KANAL_OK, kanal_str_of(NULL, 0));
+    kanal_log(channel->host, 0, KANAL_LOG_INFO,
+              "the lease is lost: this replica does not bind until it is back", kanal_str_of(NULL, 0));
+    kanal_health_set(&channel->health, SMS_ILL_BIND | SMS_ILL_LINK, KANAL_OK, kanal_str_of(NULL, 0));
     sms_link_close(channel, KANAL_E_CANCELLED, "another replica holds the lease");
 }
 
@@ -398,15 +405,16 @@ void sms_link_start(struct kanal_channel *channel)
             link->lease = link->leases->acquire(channel->host, KANAL_LIT("bind"), 0);
         if (link->lease != 0)
             return; /* on_held() follows */
-        sms_log(channel, 0, KANAL_LOG_WARN, "no leases here: each replica binds", kanal_str_of(NULL, 0));
+        kanal_log(channel->host, 0, KANAL_LOG_WARN, "no leases here: each replica binds",
+                  kanal_str_of(NULL, 0));
     }
     connect_now(channel);
 }
 
 void sms_link_stop(struct kanal_channel *channel)
 {
-    sms_timer_cancel(&channel->link.retry);
-    sms_timer_cancel(&channel->link.tick);
+    kanal_timer_cancel(&channel->link.retry);
+    kanal_timer_cancel(&channel->link.tick);
 }
 
 static void on_unbound(void *user, kanal_status status, const struct sms_header *header, kanal_str body)
@@ -422,7 +430,7 @@ void sms_link_unbind(struct kanal_channel *channel)
         return;
     int was_bound = link->state == SMS_LINK_BOUND;
     link->state = SMS_LINK_UNBINDING;
-    if (!was_bound || ask_plain(channel, SMS_UNBIND, UNBIND_TIMEOUT_MS, on_unbound) != KANAL_OK)
+    if (!was_bound || ask_plain(channel, SMS_UNBIND, on_unbound) != KANAL_OK)
         sms_link_close(channel, KANAL_E_CANCELLED, "the channel is being stopped");
 }
 

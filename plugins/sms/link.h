@@ -6,8 +6,8 @@
 #define SMS_LINK_H
 #include "kanal/ext/lease.h"
 #include "kanal/ext/stream.h"
+#include "kanal/sdk/calls.h"
 #include "pdu.h"
-#include "timer.h"
 
 enum sms_link_state {
     SMS_LINK_DOWN, /* waits for the lease, or for the next try */
@@ -42,7 +42,7 @@ struct sms_link {
     int64_t bound_ms, heard_ms; /* bound_ms: 0: this stream never was */
     kanal_status closed;        /* why it was closed by us, for the channel's health … */
     char words[160];            /* … and in words */
-    struct sms_timer retry, tick;
+    struct kanal_timer retry, tick;
 };
 
 /* [lane] Wants the lease if one is needed, and connects. */
@@ -60,13 +60,10 @@ int sms_link_is_bound(const struct kanal_channel *);
 uint32_t sms_link_room(const struct kanal_channel *);
 /* The number of the next request. */
 uint32_t sms_link_sequence(struct kanal_channel *);
-/* Sends a request with that number; fn runs exactly once, later. 0, or KANAL_E_INTERNAL: out of memory, and it never runs. */
+/* Sends a request with that number; fn runs exactly once, later. secret: NULL: there is none in it. 0, or KANAL_E_INTERNAL: out of memory, and fn
+ * never runs. */
 kanal_status sms_link_ask(struct kanal_channel *, kanal_str pdu, uint32_t sequence, uint32_t timeout_ms,
-                          sms_answer_fn *, void *user);
-/* The same, with a secret in it. */
-kanal_status sms_link_ask_secretly(struct kanal_channel *, kanal_str pdu, uint32_t sequence,
-                                   uint32_t timeout_ms, const kanal_stream_secret *, sms_answer_fn *,
-                                   void *user);
+                          const kanal_stream_secret *secret, sms_answer_fn *, void *user);
 /* Answers a request of the SMS centre, if the session is still the same. */
 void sms_link_respond(struct kanal_channel *, uint32_t session, uint32_t command, uint32_t status,
                       uint32_t sequence);

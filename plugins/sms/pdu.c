@@ -312,9 +312,7 @@ void sms_bind_write(struct kanal_buffer *out, uint32_t sequence, const struct sm
     *ret_password = (uint32_t)(out->len - start);
     append_text(out, KANAL_LIT(""));
     append_text(out, bind->system_type);
-    kanal_buffer_byte(out, 0x34);
-    kanal_buffer_byte(out, (char)bind->address_ton);
-    kanal_buffer_byte(out, (char)bind->address_npi);
+    kanal_buffer_append(out, "\x34\0\0", 3); /* version 3.4; address_range: type and plan unknown */
     append_text(out, bind->address_range);
     end(out, start);
 }

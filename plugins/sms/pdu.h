@@ -94,9 +94,8 @@ kanal_str sms_response_text(kanal_str body, size_t max);
 
 struct sms_bind {
     kanal_str system_id, system_type, address_range;
-    uint8_t address_ton, address_npi;
 };
-/* A bind_transceiver with an empty password; ret_password: the byte before which it is to be inserted. */
+/* A bind_transceiver with an empty password, and no type or plan for the address_range; ret_password: the byte before which it is to be inserted. */
 void sms_bind_write(struct kanal_buffer *out, uint32_t sequence, const struct sms_bind *,
                     uint32_t *ret_password);
 /* A PDU without a body; of responses that have an (empty) message id too: with_text 1. */

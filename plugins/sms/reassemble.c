@@ -67,7 +67,7 @@ static void go_on(struct kanal_channel *channel)
 {
     channel->reassembly.is_busy = 0;
     run(channel);
-    sms_let_go(channel);
+    kanal_calls_let_go(&channel->calls);
 }
 
 static void wait_for(struct kanal_channel *channel, kanal_op op)
@@ -78,7 +78,7 @@ static void wait_for(struct kanal_channel *channel, kanal_op op)
         return;
     }
     channel->reassembly.is_busy = 1;
-    sms_hold(channel);
+    kanal_calls_hold(&channel->calls);
 }
 
 static void slot_key(char out[16], uint32_t slot)
@@ -98,7 +98,8 @@ static void on_loaded(void *user, kanal_status status, kanal_str value, uint64_t
         slot->is_loaded = job->is_fresh = 1;
         slot->revision = status == KANAL_OK ? revision : 0;
         if (status == KANAL_OK && sms_groups_read(&slot->groups, value) != KANAL_OK)
-            sms_log(channel, 0, KANAL_LOG_ERROR, "stored segments cannot be read", kanal_str_of(NULL, 0));
+            kanal_log(channel->host, 0, KANAL_LOG_ERROR, "stored segments cannot be read",
+                      kanal_str_of(NULL, 0));
     } else {
         finish(channel, SMS_TEMPORARY);
     }
@@ -156,7 +157,7 @@ static void on_told(void *user, kanal_status status)
     struct sms_group *group = sms_groups_find(&slot->groups, channel->reassembly.publishing);
     int is_own = job->kind == SEGMENT && job->id == channel->reassembly.publishing;
     if (status != KANAL_OK || !group) {
-        sms_count(channel, "messages_put_off");
+        kanal_count(channel->host, "messages_put_off");
         forget(slot); /* the last segment is not in the state, and comes again */
         finish(channel, SMS_TEMPORARY);
     } else if (is_own && sms_group_missing(group) == 0) {
@@ -252,7 +253,7 @@ static void step_sweep(struct kanal_channel *channel, struct sms_job *job)
         sms_groups_drop(&slot->groups, group);
         job->is_changed = 1;
     } else if (group) {
-        sms_count(channel, "messages_incomplete");
+        kanal_count(channel->host, "messages_incomplete");
         tell(channel, group);
     } else if (job->is_changed) {
         store(channel, job);
@@ -267,7 +268,7 @@ static void run(struct kanal_channel *channel)
     struct sms_reassembly *reassembly = &channel->reassembly;
     while (reassembly->first && !reassembly->is_busy) {
         struct sms_job *job = reassembly->first;
-        if (channel->stopping != 0 && (job->kind == SWEEP || channel->link.stream == 0))
+        if (channel->calls.stopping != 0 && (job->kind == SWEEP || channel->link.stream == 0))
             finish(channel, SMS_TEMPORARY); /* nobody waits for it any more */
         else if (!reassembly->slots[job->slot].is_loaded || (job->kind == SWEEP && !job->is_fresh))
             load(channel, job->slot);
@@ -308,8 +309,9 @@ void sms_reassembly_take(struct kanal_channel *channel, const struct sms_message
     run(channel);
 }
 
-static void sweep(struct kanal_channel *channel)
+static void sweep(void *user)
 {
+    struct kanal_channel *channel = user;
     uint32_t period_ms = channel->settings.reassembly_ms / 4;
     for (uint32_t i = 0; i < SMS_SLOTS; i++) {
         struct sms_job *job = calloc(1, sizeof *job);
@@ -320,11 +322,11 @@ static void sweep(struct kanal_channel *channel)
         append(channel, job);
     }
     run(channel);
-    sms_timer_set(&channel->reassembly.sweep, channel,
-                  period_ms < SWEEP_MIN_MS   ? SWEEP_MIN_MS
-                  : period_ms > SWEEP_MAX_MS ? SWEEP_MAX_MS
-                                             : period_ms,
-                  sweep);
+    kanal_timer_set(&channel->reassembly.sweep, &channel->calls,
+                    period_ms < SWEEP_MIN_MS   ? SWEEP_MIN_MS
+                    : period_ms > SWEEP_MAX_MS ? SWEEP_MAX_MS
+                                               : period_ms,
+                    sweep, channel);
 }
 
 void sms_reassembly_start(struct kanal_channel *channel)
@@ -334,7 +336,7 @@ void sms_reassembly_start(struct kanal_channel *channel)
 
 void sms_reassembly_stop(struct kanal_channel *channel)
 {
-    sms_timer_cancel(&channel->reassembly.sweep);
+    kanal_timer_cancel(&channel->reassembly.sweep);
     run(channel);
 }
 

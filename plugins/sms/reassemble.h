@@ -6,9 +6,9 @@
  * segments that are missing. One job at a time, in order. */
 #ifndef SMS_REASSEMBLE_H
 #define SMS_REASSEMBLE_H
+#include "kanal/sdk/calls.h"
 #include "groups.h"
 #include "incoming.h"
-#include "timer.h"
 
 #define SMS_SLOTS 8u
 
@@ -25,7 +25,7 @@ struct sms_reassembly {
     struct sms_job *first, *last; /* the first is under way */
     int is_busy;
     uint64_t publishing; /* id of the group whose event is being stored */
-    struct sms_timer sweep;
+    struct kanal_timer sweep;
 };
 
 /* Looks for what other replicas, or an earlier life, left incomplete; and again from time to time. */

@@ -82,11 +82,12 @@ static void on_written(void *user, kanal_status status)
         tell(request, KANAL_E_MAYBE, NULL, none); /* it left, and the stream ended */
     }
     collect(&channel->link);
-    sms_let_go(channel);
+    kanal_calls_let_go(&channel->calls);
 }
 
-static kanal_status ask(struct kanal_channel *channel, kanal_str pdu, uint32_t sequence, uint32_t timeout_ms,
-                        const kanal_stream_secret *secret, sms_answer_fn *fn, void *user)
+kanal_status sms_link_ask(struct kanal_channel *channel, kanal_str pdu, uint32_t sequence,
+                          uint32_t timeout_ms, const kanal_stream_secret *secret, sms_answer_fn *fn,
+                          void *user)
 {
     struct sms_link *link = &channel->link;
     struct sms_header header;
@@ -111,21 +112,8 @@ static kanal_status ask(struct kanal_channel *channel, kanal_str pdu, uint32_t s
         collect(link);
         return KANAL_E_INTERNAL;
     }
-    sms_hold(channel);
+    kanal_calls_hold(&channel->calls);
     return KANAL_OK;
-}
-
-kanal_status sms_link_ask(struct kanal_channel *channel, kanal_str pdu, uint32_t sequence,
-                          uint32_t timeout_ms, sms_answer_fn *fn, void *user)
-{
-    return ask(channel, pdu, sequence, timeout_ms, NULL, fn, user);
-}
-
-kanal_status sms_link_ask_secretly(struct kanal_channel *channel, kanal_str pdu, uint32_t sequence,
-                                   uint32_t timeout_ms, const kanal_stream_secret *secret, sms_answer_fn *fn,
-                                   void *user)
-{
-    return ask(channel, pdu, sequence, timeout_ms, secret, fn, user);
 }
 
 /* ---- Answers ---- */
@@ -140,16 +128,16 @@ void sms_link_answered(struct kanal_channel *channel, const struct sms_header *h
         int is_late = request->is_told;
         end(request);
         if (is_late)
-            sms_log(channel, 0, KANAL_LOG_WARN,
-                    "an answer came after its time: what it is about was told as unknown",
-                    sms_response_text(body, SMS_ID_BYTES_MAX));
+            kanal_log(channel->host, 0, KANAL_LOG_WARN,
+                      "an answer came after its time: what it is about was told as unknown",
+                      sms_response_text(body, SMS_ID_BYTES_MAX));
         tell(request, KANAL_OK, header, body);
         collect(&channel->link);
         if (is_late)
             sms_outgoing_pump(channel);
         return;
     }
-    sms_count(channel, "answers_unexpected");
+    kanal_count(channel->host, "answers_unexpected");
 }
 
 void sms_link_lose(struct kanal_channel *channel)

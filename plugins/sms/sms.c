@@ -95,6 +95,8 @@ static kanal_channel *create(const kanal_host *host, const kanal_config *config)
     struct kanal_channel *channel = calloc(1, sizeof *channel);
     if (channel) {
         channel->host = host;
+        kanal_calls_init(&channel->calls, host);
+        kanal_health_init(&channel->health, host);
         channel->link.streams = host->extension(host, KANAL_EXT_STREAM);
     }
     if (channel && sms_settings_read(&channel->settings, config->settings, &error) == 0) {

@@ -1,13 +1,7 @@
 #include "channel.h"
 
 #include "kanal/sdk/member.h"
-
-static char *dup_trimmed(kanal_str url)
-{
-    while (url.len > 0 && url.ptr[url.len - 1] == '/')
-        url.len--;
-    return kanal_str_dup(url);
-}
+#include "kanal/sdk/url.h"
 
 /* A text of the settings that may be missing. 0: out of memory. */
 static int take(char **out, yyjson_val *object, const char *name)
@@ -34,14 +28,14 @@ static int choose(yyjson_val *object, const char *name, const char *const *words
 
 static int take_texts(struct tw_settings *settings, yyjson_val *root, yyjson_val *calls)
 {
-    return settings->api_url && take(&settings->from, root, "from") &&
-           take(&settings->language, root, "language") && take(&settings->voice, root, "voice") &&
-           take(&settings->greeting, calls, "greeting") && take(&settings->dial, calls, "dial");
+    return take(&settings->from, root, "from") && take(&settings->language, root, "language") &&
+           take(&settings->voice, root, "voice") && take(&settings->greeting, calls, "greeting") &&
+           take(&settings->dial, calls, "dial");
 }
 
 static const char *find_fault(const struct tw_settings *settings)
 {
-    if (strncmp(settings->api_url, "http://", 7) != 0 && strncmp(settings->api_url, "https://", 8) != 0)
+    if (!settings->api_url)
         return "api_url is no http or https URL";
     if (!settings->account[0])
         return "account_sid is required: AC and 32 hexadecimal digits";
@@ -61,7 +55,7 @@ int tw_settings_read(struct tw_settings *settings, kanal_str json, const char **
     memset(settings, 0, sizeof *settings);
     yyjson_doc *document = kanal_json_parse(json);
     yyjson_val *root = yyjson_doc_get_root(document), *calls = kanal_json_at(root, "calls");
-    settings->api_url = dup_trimmed(kanal_json_text_at(root, "api_url"));
+    kanal_status status = kanal_url_base(kanal_json_text_at(root, "api_url"), &settings->api_url);
     take_sid(settings->account, root, "account_sid");
     take_sid(settings->api_key, root, "api_key_sid");
     take_sid(settings->service, root, "messaging_service_sid");
@@ -72,7 +66,7 @@ int tw_settings_read(struct tw_settings *settings, kanal_str json, const char **
     settings->ring_s = kanal_json_int_at(calls, "ring_s", 20);
     settings->message_s = kanal_json_int_at(calls, "message_s", 120);
     settings->records = kanal_json_bool_at(calls, "record");
-    int is_complete = take_texts(settings, root, calls);
+    int is_complete = status != KANAL_E_INTERNAL && take_texts(settings, root, calls);
     yyjson_doc_free(document);
     *ret_error = is_complete ? find_fault(settings) : "out of memory";
     if (!is_complete)
@@ -89,30 +83,4 @@ void tw_settings_release(struct tw_settings *settings)
     free(settings->greeting);
     free(settings->dial);
     memset(settings, 0, sizeof *settings);
-}
-
-void tw_channel_health(struct kanal_channel *channel, uint32_t ill, kanal_status status, kanal_str reason)
-{
-    uint32_t before = channel->ills;
-    channel->ills = status == KANAL_OK ? before & ~ill : before | ill;
-    if (channel->ills == before || (channel->ills != 0 && status == KANAL_OK))
-        return;
-    channel->host->health(channel->host, status, reason);
-}
-
-void tw_log(struct kanal_channel *channel, kanal_op cause, int32_t level, const char *text, kanal_str detail)
-{
-    struct kanal_buffer line = { 0 };
-    kanal_buffer_text(&line, text);
-    if (detail.len > 0)
-        kanal_buffer_text(&line, ": ");
-    kanal_buffer_str(&line, kanal_str_of(detail.ptr, detail.len < 512 ? detail.len : 512));
-    if (!line.failed)
-        channel->host->log(channel->host, cause, level, kanal_buffer_view(&line));
-    kanal_buffer_release(&line);
-}
-
-void tw_count(struct kanal_channel *channel, const char *metric)
-{
-    channel->host->metric_add(channel->host, kanal_str_c(metric), 1, NULL, 0);
 }

@@ -4,6 +4,7 @@
 #include "kanal/plugin.h"
 #include "kanal/sdk/calls.h"
 #include "kanal/sdk/json.h"
+#include "kanal/sdk/report.h"
 
 #define TW_SID_BYTES 34u
 
@@ -36,18 +37,11 @@ struct kanal_channel {
     char *public_url; /* owned, without a trailing slash; NULL: none is configured */
     struct tw_settings settings;
     struct kanal_calls calls;
-    uint32_t ills; /* TW_ILL_… */
+    struct kanal_health health; /* TW_ILL_… */
 };
 
 /* Settings out of the validated JSON. 0, or KANAL_E_INVALID / KANAL_E_INTERNAL with *ret_error saying what is wrong. */
 int tw_settings_read(struct tw_settings *, kanal_str json, const char **ret_error);
 void tw_settings_release(struct tw_settings *);
-
-/* One thing is wrong (status and why), or is not any more (KANAL_OK). The host hears of changes. */
-void tw_channel_health(struct kanal_channel *, uint32_t ill, kanal_status, kanal_str reason);
-/* A line of the log, in pieces: text, then detail (may be absent). */
-void tw_log(struct kanal_channel *, kanal_op cause, int32_t level, const char *text, kanal_str detail);
-/* Counts one. */
-void tw_count(struct kanal_channel *, const char *metric);
 
 #endif

@@ -10,7 +10,6 @@
 #include "outcome.h"
 
 #define TIMEOUT_MS 30000
-#define OPTED_OUT 21610
 
 struct delivery {
     struct kanal_channel *channel;
@@ -43,10 +42,10 @@ static void on_withdrawal_stored(void *user, kanal_status status)
     struct kanal_channel *channel = delivery->channel;
     kanal_result result;
     if (status != KANAL_OK)
-        tw_log(channel, delivery->op, KANAL_LOG_WARN,
-               "consent.withdrawn could not be stored: the next try tells", kanal_str_of(NULL, 0));
+        kanal_log(channel->host, delivery->op, KANAL_LOG_WARN,
+                  "consent.withdrawn could not be stored: the next try tells", kanal_str_of(NULL, 0));
     kanal_result_set(&result, KANAL_FAILED, KANAL_SCOPE_RECIPIENT, "opted_out");
-    result.provider_code = KANAL_LIT("21610");
+    result.provider_code = KANAL_LIT(TW_OPTED_OUT_TEXT);
     result.reason = kanal_buffer_view(&delivery->reason);
     channel->host->delivered(channel->host, delivery->op, &result);
     delivery_free(delivery);
@@ -86,8 +85,8 @@ static void tell_health(struct kanal_channel *channel, const kanal_result *resul
     if (result->outcome != KANAL_FAILED || result->scope != KANAL_SCOPE_CHANNEL)
         return;
     int is_token = kanal_str_is(result->code, "auth_failed");
-    tw_channel_health(channel, is_token ? TW_ILL_TOKEN : TW_ILL_ACCOUNT,
-                      is_token ? KANAL_E_DENIED : KANAL_E_REJECTED, result->reason);
+    kanal_health_set(&channel->health, is_token ? TW_ILL_TOKEN : TW_ILL_ACCOUNT,
+                     is_token ? KANAL_E_DENIED : KANAL_E_REJECTED, result->reason);
 }
 
 static void on_reply(void *user, const struct tw_reply *reply)
@@ -96,12 +95,12 @@ static void on_reply(void *user, const struct tw_reply *reply)
     struct kanal_channel *channel = delivery->channel;
     char scratch[24];
     kanal_result result;
-    if (reply->error_code == OPTED_OUT && say_withdrawn(delivery, reply->words))
+    if (reply->error_code == TW_OPTED_OUT && say_withdrawn(delivery, reply->words))
         return;
     if (reply->is_ok) {
         kanal_result_set(&result, KANAL_SENT, 0, NULL);
         result.external_id = kanal_json_text_at(reply->root, "sid");
-        tw_channel_health(channel, TW_ILL_TOKEN | TW_ILL_ACCOUNT, KANAL_OK, kanal_str_of(NULL, 0));
+        kanal_health_set(&channel->health, TW_ILL_TOKEN | TW_ILL_ACCOUNT, KANAL_OK, kanal_str_of(NULL, 0));
     } else {
         tw_result_of_reply(&result, reply, channel->calls.stopping != 0 ? KANAL_EXCHANGE_STOPPING : 0,
                            scratch);
@@ -109,12 +108,6 @@ static void on_reply(void *user, const struct tw_reply *reply)
     }
     channel->host->delivered(channel->host, delivery->op, &result);
     delivery_free(delivery);
-}
-
-static uint32_t timeout_of(const kanal_host *host, int64_t deadline_ms)
-{
-    int64_t left = deadline_ms > 0 ? deadline_ms - host->now_ms(host) - 500 : TIMEOUT_MS;
-    return (uint32_t)(left > TIMEOUT_MS ? TIMEOUT_MS : left < 1000 ? 1000 : left);
 }
 
 /* The party of the address; without one the chat, which is the party as Twilio wrote it. */
@@ -146,7 +139,8 @@ static kanal_status send(struct delivery *delivery, struct tw_outgoing *outgoing
                ? status
                : tw_api_call(channel, delivery->op, kanal_str_c(outgoing->path),
                              kanal_buffer_view(&outgoing->form),
-                             timeout_of(channel->host, wanted->deadline_ms), on_reply, delivery);
+                             kanal_call_timeout_ms(channel->host, wanted->deadline_ms, TIMEOUT_MS), on_reply,
+                             delivery);
 }
 
 void tw_deliver(struct kanal_channel *channel, kanal_op op, const kanal_delivery *wanted)

@@ -5,6 +5,7 @@
 #include "events.h"
 #include "kanal/sdk/member.h"
 #include "media.h"
+#include "outcome.h"
 
 #define TEXT_CHARS_MAX 16384
 #define MEDIA_MAX 32
@@ -259,7 +260,7 @@ void tw_read_status(struct tw_told *told, const struct tw_source *source)
     if (is_failure)
         write_failure(&item->json, source, name);
     int is_opted_out =
-        is_failure && item->address[0] && tw_param_int(source->params, "ErrorCode", 0) == 21610;
+        is_failure && item->address[0] && tw_param_int(source->params, "ErrorCode", 0) == TW_OPTED_OUT;
     tw_end(told, item);
     if (is_opted_out)
         tw_say_consent(told, source, to, sid, 0, "provider", tw_time(source));

@@ -45,7 +45,7 @@ static const struct tw_rule rules[] = {
     FAILED(21604, RECIPIENT, "recipient_unknown"),
     FAILED(21606, CHANNEL, "provider_rejected"),   /* From is no number of ours, or has no SMS */
     FAILED(21608, RECIPIENT, "provider_rejected"), /* a trial account: not verified */
-    FAILED(21610, RECIPIENT, "opted_out"),
+    FAILED(TW_OPTED_OUT, RECIPIENT, "opted_out"),
     RETRY(21611, CHANNEL, "rate_limited", 60000),  /* the number's queue is full */
     FAILED(21612, RECIPIENT, "recipient_unknown"), /* no way from this number to that */
     FAILED(21614, RECIPIENT, "recipient_unknown"), /* no mobile telephone */

@@ -3,6 +3,10 @@
 #define TWILIO_OUTCOME_H
 #include "api.h"
 
+/* The recipient has opted out: told as consent.withdrawn too. */
+#define TW_OPTED_OUT 21610
+#define TW_OPTED_OUT_TEXT "21610"
+
 struct tw_rule {
     int64_t code;
     int32_t outcome, scope;

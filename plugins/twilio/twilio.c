@@ -90,12 +90,13 @@ static void destroy(struct kanal_channel *channel)
     free(channel);
 }
 
-static int take_url(struct kanal_channel *channel, kanal_str url)
+/* NULL, or what is wrong. */
+static const char *take_url(struct kanal_channel *channel, kanal_str url)
 {
-    while (url.len > 0 && url.ptr[url.len - 1] == '/')
-        url.len--;
-    channel->public_url = url.len > 0 ? kanal_str_dup(url) : NULL;
-    return url.len == 0 || channel->public_url;
+    kanal_status status = url.len > 0 ? kanal_url_base(url, &channel->public_url) : KANAL_OK;
+    if (status == KANAL_OK)
+        return NULL;
+    return status == KANAL_E_INVALID ? "http.public_url is no http or https URL" : "out of memory";
 }
 
 static kanal_channel *create(const kanal_host *host, const kanal_config *config)
@@ -106,10 +107,13 @@ static kanal_channel *create(const kanal_host *host, const kanal_config *config)
         channel->host = host;
         channel->id = kanal_str_dup(config->channel_id);
         kanal_calls_init(&channel->calls, host);
+        kanal_health_init(&channel->health, host);
     }
-    if (channel && channel->id && take_url(channel, config->public_url) &&
-        tw_settings_read(&channel->settings, config->settings, &error) == 0)
-        return channel;
+    if (channel && channel->id) {
+        error = take_url(channel, config->public_url);
+        if (!error && tw_settings_read(&channel->settings, config->settings, &error) == 0)
+            return channel;
+    }
     host->log(host, 0, KANAL_LOG_ERROR, kanal_str_c(error));
     destroy(channel);
     return NULL;
@@ -118,8 +122,8 @@ static kanal_channel *create(const kanal_host *host, const kanal_config *config)
 static void start(kanal_channel *channel, kanal_op op)
 {
     if (!channel->public_url)
-        tw_log(
-            channel, op, KANAL_LOG_WARN,
+        kanal_log(
+            channel->host, op, KANAL_LOG_WARN,
             "without http.public_url nothing that Twilio sends can be verified, and no status is asked for",
             kanal_str_of(NULL, 0));
     channel->host->finish(channel->host, op, KANAL_OK, kanal_str_of(NULL, 0));
@@ -172,8 +176,9 @@ static void provision(kanal_channel *channel, kanal_op op, kanal_str public_url,
     const kanal_host *host = channel->host;
     struct kanal_buffer form = { 0 }, path = { 0 };
     if (!channel->settings.number_sid[0]) {
-        tw_log(channel, op, KANAL_LOG_INFO,
-               "without number_sid the webhooks are registered by hand, in the Console, below", public_url);
+        kanal_log(channel->host, op, KANAL_LOG_INFO,
+                  "without number_sid the webhooks are registered by hand, in the Console, below",
+                  public_url);
         host->finish(host, op, KANAL_OK, kanal_str_of(NULL, 0));
         return;
     }

@@ -63,7 +63,7 @@ static void respond(struct kanal_channel *channel, kanal_op op, int32_t code, ka
 static void refuse(struct kanal_channel *channel, kanal_op op, int32_t code, const char *words)
 {
     if (code != 503)
-        tw_count(channel, "requests_refused");
+        kanal_count(channel->host, "requests_refused");
     respond(channel, op, code, kanal_str_c(words), "text/plain; charset=utf-8");
 }
 
@@ -140,9 +140,9 @@ static void take(struct job *job)
     struct tw_told told = { 0 };
     kanal_status status = read_request(job, &told);
     for (uint32_t i = 0; i < told.ignored; i++)
-        tw_count(channel, "events_ignored");
+        kanal_count(channel->host, "events_ignored");
     if (told.ignored > 0)
-        tw_log(channel, job->op, KANAL_LOG_DEBUG, told.why, kanal_str_c(told.what));
+        kanal_log(channel->host, job->op, KANAL_LOG_DEBUG, told.why, kanal_str_c(told.what));
     if (status == KANAL_E_INVALID)
         refuse(channel, job->op, 400, "expected a request of Twilio's");
     else if (status != KANAL_OK)

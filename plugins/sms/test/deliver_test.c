@@ -102,6 +102,22 @@ Test(deliver, errors)
     channel_free(host);
 }
 
+Test(deliver, a_bind_that_the_sms_centre_denies_is_made_anew)
+{
+    static const uint32_t statuses[] = { SMS_NOT_BOUND, SMS_ALREADY_BOUND };
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        struct fake_host *host = channel_bound(NULL);
+        kanal_op op = deliver(host, TEXT("x"));
+        struct pdu pdu = take_command(host, SMS_SUBMIT_SM);
+        answer(host, &pdu, statuses[i], NULL);
+        expect_result(host, op, KANAL_RETRY, KANAL_SCOPE_CHANNEL, "unavailable");
+        cr_expect(fake_stream_at(host, 0)->closed, "status %u", (unsigned)statuses[i]);
+        fake_advance(host, 2000);
+        cr_expect_eq(fake_stream_count(host), 2, "status %u", (unsigned)statuses[i]);
+        channel_free(host);
+    }
+}
+
 Test(deliver, no_answer_in_time_is_unknown_and_keeps_its_place)
 {
     struct fake_host *host =

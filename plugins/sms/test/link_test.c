@@ -69,6 +69,21 @@ Test(link, who_is_refused_knocks_seldom)
     channel_free(host);
 }
 
+Test(link, why_there_is_no_bind_is_told_each_time_it_is_another)
+{
+    struct fake_host *host = channel_new(NULL);
+    answer_bind(host, SMS_INVALID_PASSWORD);
+    cr_expect_eq(fake_health(host), KANAL_E_REJECTED);
+    fake_advance(host, 31000);
+    fake_stream_close(host, stream_of(host), KANAL_E_NETWORK);
+    cr_expect_eq(fake_health(host), KANAL_E_NETWORK);
+    fake_advance(host, 5000);
+    cr_assert_eq(fake_stream_count(host), 3);
+    answer_bind(host, SMS_INVALID_PASSWORD);
+    cr_expect_eq(fake_health(host), KANAL_E_REJECTED);
+    channel_free(host);
+}
+
 Test(link, backoff_grows_and_is_jittered)
 {
     struct fake_host *host = channel_new(NULL);
