@@ -56,10 +56,15 @@ static void on_mailed(void *user, kanal_status status, const kanal_mail_result *
     kanal_result result;
     uint32_t flags = (channel->stopping != 0 ? OUTCOME_STOPPING : 0) | (d->has_files ? OUTCOME_FILES : 0);
     outcome_of(&result, status, told, flags, scratch);
-    if (result.outcome == KANAL_SENT)
+    if (result.outcome == KANAL_SENT) {
         result.external_id = kanal_buffer_view(&d->mail.id);
-    if (result.outcome == KANAL_FAILED && result.scope == KANAL_SCOPE_CHANNEL)
-        say(channel, d->op, KANAL_LOG_ERROR, "the mail server refuses what the channel sends", result.reason);
+        kanal_health_set(&channel->health, EMAIL_ILL_SENDING, KANAL_OK, kanal_str_of(NULL, 0));
+    } else if (result.outcome == KANAL_FAILED && result.scope == KANAL_SCOPE_CHANNEL) {
+        const char *refused = "the mail server refuses what the channel sends";
+        kanal_log(channel->host, d->op, KANAL_LOG_ERROR, refused, result.reason);
+        kanal_health_set(&channel->health, EMAIL_ILL_SENDING, KANAL_E_REJECTED,
+                         result.reason.len > 0 ? result.reason : kanal_str_c(refused));
+    }
     channel->host->delivered(channel->host, d->op, &result);
     delivery_free(d);
 }

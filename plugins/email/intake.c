@@ -78,7 +78,7 @@ static void on_trouble(struct kanal_channel *channel, kanal_status status)
         session_run(channel);
         return;
     }
-    count(channel, "store_errors");
+    kanal_count(channel->host, "store_errors");
     session_drop(channel, "an attachment could not be stored; the mail is read again", kanal_str_of(NULL, 0));
     session_run(channel);
 }

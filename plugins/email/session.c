@@ -54,7 +54,7 @@ void session_drop(struct kanal_channel *channel, const char *words, kanal_str de
 {
     struct mailbox *m = &channel->mailbox;
     if (words)
-        say(channel, 0, KANAL_LOG_WARN, words, detail);
+        kanal_log(channel->host, 0, KANAL_LOG_WARN, words, detail);
     m->is_dropped = 1;
     timer_clear(&m->timer);
     if (m->stream != 0)
@@ -150,13 +150,14 @@ static void on_close(kanal_channel *channel, kanal_op stream, kanal_status statu
     m->is_open = 0;
     timer_clear(&m->timer);
     if (channel->stopping == 0 && status != KANAL_E_CANCELLED) {
-        say(channel, 0, is_refused ? KANAL_LOG_ERROR : KANAL_LOG_WARN,
-            is_refused ? "the mailbox cannot be opened" : "the mailbox's connection has ended", reason);
-        count(channel, "imap_errors");
+        kanal_log(channel->host, 0, is_refused ? KANAL_LOG_ERROR : KANAL_LOG_WARN,
+                  is_refused ? "the mailbox cannot be opened" : "the mailbox's connection has ended", reason);
+        kanal_count(channel->host, "imap_errors");
         if (is_refused || m->failures >= 2) /* one lost connection is nothing */
-            tell_health(channel, status == KANAL_OK ? KANAL_E_NETWORK : status,
-                        is_refused ? "the mail server refuses the log-in or its certificate is wrong"
-                                   : "the mail server cannot be reached");
+            kanal_health_set(
+                &channel->health, EMAIL_ILL_READING, status == KANAL_OK ? KANAL_E_NETWORK : status,
+                is_refused ? KANAL_LIT("the mail server refuses the log-in or its certificate is wrong")
+                           : KANAL_LIT("the mail server cannot be reached"));
     }
     delay = is_refused ? REFUSED_MS : backoff_ms(channel);
     m->failures++;
@@ -201,8 +202,8 @@ static void on_lost(kanal_channel *channel, kanal_op lease)
     if (lease != channel->mailbox.lease)
         return;
     session_drop(channel, NULL, kanal_str_of(NULL, 0));
-    say(channel, 0, KANAL_LOG_INFO, "the lease is lost: this replica does not read until it is back",
-        kanal_str_of(NULL, 0));
+    kanal_log(channel->host, 0, KANAL_LOG_INFO,
+              "the lease is lost: this replica does not read until it is back", kanal_str_of(NULL, 0));
     for (uint32_t i = 0; i < channel->settings.folder_count; i++)
         channel->mailbox.folders[i].is_loaded = 0; /* somebody else moves the cursors now */
 }

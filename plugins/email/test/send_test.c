@@ -213,6 +213,30 @@ Test(send, what_the_server_says)
     }
 }
 
+/* A log-in that is refused is the channel's illness until a mail is sent; that it reads well says nothing of it. */
+Test(send, a_refused_log_in_is_told)
+{
+    struct peer *p = calloc(1, sizeof *p);
+    p->host = peer_host(NULL);
+    send_to(p->host, "mailto:anna@example.org", NULL, NULL, TEXT);
+    fake_mail_answer(p->host, 0, KANAL_E_REJECTED, 535, "5.7.8 credentials");
+    cr_expect_eq(fake_health(p->host), KANAL_E_REJECTED);
+    peer_open(p);
+    cr_expect_eq(fake_health(p->host), KANAL_E_REJECTED, "reading is something else");
+    send_to(p->host, "mailto:anna@example.org", NULL, NULL, TEXT);
+    fake_mail_answer(p->host, 0, KANAL_E_REJECTED, 550, "5.1.1 no such user");
+    cr_expect_eq(fake_health(p->host), KANAL_E_REJECTED);
+    send_to(p->host, "mailto:anna@example.org", NULL, NULL, TEXT);
+    fake_mail_answer(p->host, 0, KANAL_OK, 250, "ok");
+    cr_expect_eq(fake_health(p->host), KANAL_OK);
+    send_to(p->host, "mailto:anna@example.org", NULL, NULL, TEXT);
+    fake_mail_answer(p->host, 0, KANAL_E_REJECTED, 550, "5.1.1 no such user");
+    cr_expect_eq(fake_health(p->host), KANAL_OK, "a customer's address is not the channel's illness");
+    end(p->host);
+    peer_release(p);
+    free(p);
+}
+
 Test(send, what_cannot_be_sent)
 {
     static const struct {
