@@ -153,7 +153,7 @@ static void on_close(kanal_channel *channel, kanal_op stream, kanal_status statu
         kanal_log(channel->host, 0, is_refused ? KANAL_LOG_ERROR : KANAL_LOG_WARN,
                   is_refused ? "the mailbox cannot be opened" : "the mailbox's connection has ended", reason);
         kanal_count(channel->host, "imap_errors");
-        if (is_refused || m->failures >= 2) /* one lost connection is nothing */
+        if ((is_refused || m->failures >= 2) && session_is_ours(channel)) /* one lost connection is nothing */
             kanal_health_set(
                 &channel->health, EMAIL_ILL_READING, status == KANAL_OK ? KANAL_E_NETWORK : status,
                 is_refused ? KANAL_LIT("the mail server refuses the log-in or its certificate is wrong")
@@ -204,6 +204,8 @@ static void on_lost(kanal_channel *channel, kanal_op lease)
     session_drop(channel, NULL, kanal_str_of(NULL, 0));
     kanal_log(channel->host, 0, KANAL_LOG_INFO,
               "the lease is lost: this replica does not read until it is back", kanal_str_of(NULL, 0));
+    /* Who stands by reads nothing that could show it well again. */
+    kanal_health_set(&channel->health, EMAIL_ILL_READING, KANAL_OK, kanal_str_of(NULL, 0));
     for (uint32_t i = 0; i < channel->settings.folder_count; i++)
         channel->mailbox.folders[i].is_loaded = 0; /* somebody else moves the cursors now */
 }

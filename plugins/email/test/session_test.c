@@ -326,6 +326,23 @@ Test(session, a_server_that_is_away)
     peer_end(p);
 }
 
+/* Whoever has the lease finds out whether the server is there. */
+Test(session, who_is_ill_and_loses_the_lease_stands_by)
+{
+    struct peer *p = peer_new(NULL);
+    for (size_t i = 0; i < 3; i++) {
+        fake_advance(p->host, i > 0 ? 300000 : 0);
+        fake_stream_close(p->host, fake_stream_at(p->host, i)->op, KANAL_E_NETWORK);
+    }
+    cr_expect_eq(fake_health(p->host), KANAL_E_NETWORK);
+    fake_lease_hold(p->host, 0);
+    cr_expect_eq(fake_health(p->host), KANAL_OK);
+    fake_lease_hold(p->host, 1);
+    fake_stream_close(p->host, fake_stream_at(p->host, 3)->op, KANAL_E_NETWORK);
+    cr_expect_eq(fake_health(p->host), KANAL_E_NETWORK, "and is ill again if it is still away");
+    peer_end(p);
+}
+
 Test(session, nonsense_closes_the_connection)
 {
     static const char *const nonsense[] = { "HTTP/1.1 400 Bad Request\r\n\r\n)",
