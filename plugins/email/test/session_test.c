@@ -1,8 +1,7 @@
 /* The mailbox: cursor, folders, IDLE, polling, what goes wrong. The peer speaks IMAP from memory. */
 #include <stdio.h>
 
-#include "mail.h"
-#include "cursor.h"
+#include "channel.h"
 #include "test/peer.h"
 
 #define MAIL(n)                                                                                              \
@@ -440,6 +439,33 @@ Test(session, a_store_that_is_busy_is_asked_again)
     fake_advance(p->host, 200);
     peer_serve(p);
     cr_assert_eq(fake_event_count(p->host), 1);
+    cr_expect_eq(fake_stream_count(p->host), 1);
+    peer_end(p);
+}
+
+static kanal_op put_nothing(const kanal_host *host, kanal_str content_type, kanal_str filename,
+                            kanal_str data, kanal_value_fn *callback, void *user)
+{
+    (void)host, (void)content_type, (void)filename, (void)data, (void)callback, (void)user;
+    return 0;
+}
+
+/* The file is given up; the connection goes on. */
+Test(session, a_store_that_is_busy_and_then_takes_nothing)
+{
+    static const kanal_blob2_host nothing = { .struct_size = sizeof nothing, .put = put_nothing };
+    struct peer *p = peer_new(NULL);
+    fake_fail_blob(p->host, KANAL_E_BUSY);
+    peer_add_text(p, 3, with_file);
+    peer_add_text(p, 4, MAIL(2));
+    peer_open(p);
+    cr_expect_eq(fake_event_count(p->host), 0);
+    fake_channel(p->host)->blobs = &nothing;
+    fake_advance(p->host, 200);
+    peer_serve(p);
+    cr_assert_eq(fake_event_count(p->host), 2);
+    EXPECT_TEXT(event_value(p->host, 0, "message/content/1/unavailable"), "failed");
+    EXPECT_TEXT(event_value(p->host, 1, "message/content/0/text"), "text 2");
     cr_expect_eq(fake_stream_count(p->host), 1);
     peer_end(p);
 }
