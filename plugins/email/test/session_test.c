@@ -622,6 +622,23 @@ Test(session, a_large_mailbox)
 
 /* ---- Pure ---- */
 
+Test(session, names_of_folders)
+{
+    static const char *const rows[][2] = {
+        { "Sent & done", "Sent &- done" },
+        { "~peter/mail/台北/日本語", "~peter/mail/&U,BTFw-/&ZeVnLIqe-" }, /* RFC 3501, 5.1.3 */
+        { "a\U0001F600", "a&2D3eAA-" },                                   /* two units */
+        { "a\xff", "a&,,0-" },                                            /* no UTF-8: U+FFFD */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct kanal_buffer out = { 0 };
+        cursor_encode_name(&out, kanal_str_c(rows[i][0]));
+        kanal_buffer_byte(&out, 0);
+        EXPECT_TEXT(out.data, rows[i][1]);
+        kanal_buffer_release(&out);
+    }
+}
+
 Test(session, cursors_and_dates)
 {
     struct cursor cursor = { .validity = 7, .uid = 9, .last_ms = 5 }, again;
