@@ -14,11 +14,16 @@
 #include "kanal/ext/lease.h"
 #include "kanal/ext/transfer.h"
 #include "kanal/sdk/imap.h"
+#include "kanal/sdk/report.h"
 #include "mail.h"
 #include "settings.h"
 
 #define UIDS_MAX 1000u      /* of one search that are remembered */
 #define BATCH_MAILS_MAX 32u /* mails that are stored at once */
+
+/* What may be wrong with a channel, each by itself. */
+#define EMAIL_ILL_READING 1u /* the mailbox cannot be reached or opened */
+#define EMAIL_ILL_SENDING 2u /* the mail server refuses the channel itself */
 
 /* A wait: at most one at a time; setting it again replaces it. */
 struct timer {
@@ -106,16 +111,11 @@ struct kanal_channel {
     struct timer stop_timer;
     uint32_t ticks;    /* timers of the host that have not come back */
     kanal_op stopping; /* the op of stop(); 0 before */
-    int32_t is_ill;
+    struct kanal_health health;
 };
 
 /* ---- email.c ---- */
 
-/* A line of the log: text, then detail (may be absent). */
-void say(struct kanal_channel *, kanal_op cause, int32_t level, const char *text, kanal_str detail);
-void count(struct kanal_channel *, const char *metric);
-/* The host hears of changes only. */
-void tell_health(struct kanal_channel *, kanal_status, const char *reason);
 /* Answers stop() once nothing is open any more; called whenever something ended. */
 void settle(struct kanal_channel *);
 void timer_set(struct kanal_channel *, struct timer *, uint32_t delay_ms,

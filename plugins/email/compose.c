@@ -3,11 +3,9 @@
 #include <gmime/gmime.h>
 
 #include "html.h"
-#include "kanal/sdk/base64.h"
 #include "kanal/sdk/member.h"
 #include "kanal/sdk/time.h"
 
-#define LINE_MAX_BYTES 900u
 #define FILE_BYTES_MAX (48u * 1024u * 1024u)
 
 struct content { /* what is to be shown */

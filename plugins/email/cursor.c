@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "kanal/sdk/base64.h"
+#include "kanal/sdk/gsm7.h"
 #include "kanal/sdk/time.h"
 
 #define KEY_DIGITS 16
@@ -85,27 +86,6 @@ int cursor_has_key(const struct cursor *c, uint64_t key)
 
 /* ---- Names ---- */
 
-/* One character as UTF-16, big-endian; returns the bytes of UTF-8 that it has. */
-static size_t to_utf16(struct kanal_buffer *out, kanal_str text)
-{
-    const unsigned char *s = (const unsigned char *)text.ptr;
-    size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc0 ? 2 : 1;
-    if (n > text.len)
-        n = text.len;
-    uint32_t c = n == 1 ? s[0] : s[0] & (0x7fu >> n);
-    for (size_t i = 1; i < n; i++)
-        c = c << 6 | (s[i] & 0x3fu);
-    if (c >= 0x10000) {
-        uint32_t high = 0xd800 + ((c - 0x10000) >> 10);
-        kanal_buffer_byte(out, (char)(high >> 8));
-        kanal_buffer_byte(out, (char)high);
-        c = 0xdc00 + ((c - 0x10000) & 0x3ff);
-    }
-    kanal_buffer_byte(out, (char)(c >> 8));
-    kanal_buffer_byte(out, (char)c);
-    return n;
-}
-
 static void end_shift(struct kanal_buffer *out, struct kanal_buffer *wide)
 {
     size_t from = out->len;
@@ -132,7 +112,8 @@ void cursor_encode_name(struct kanal_buffer *out, kanal_str name)
             if (c == '&')
                 kanal_buffer_byte(out, '-');
         } else {
-            n = to_utf16(&wide, name);
+            kanal_utf8_first(name, &n);
+            kanal_ucs2_encode(&wide, kanal_str_of(name.ptr, n));
         }
         name = kanal_str_from(name, n);
     }

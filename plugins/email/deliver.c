@@ -1,12 +1,12 @@
 /* A delivery: what is known of its thread, the mail, its submission. */
 #include "channel.h"
 #include "compose.h"
+#include "kanal/sdk/calls.h"
 #include "kanal/sdk/outcome.h"
 #include "kanal/sdk/url.h"
 #include "outcome.h"
 
-#define TIMEOUT_MS 120000
-#define MARGIN_MS 500
+#define TIMEOUT_MS 120000u
 
 struct delivery {
     struct kanal_channel *channel;
@@ -56,19 +56,17 @@ static void on_mailed(void *user, kanal_status status, const kanal_mail_result *
     kanal_result result;
     uint32_t flags = (channel->stopping != 0 ? OUTCOME_STOPPING : 0) | (d->has_files ? OUTCOME_FILES : 0);
     outcome_of(&result, status, told, flags, scratch);
-    if (result.outcome == KANAL_SENT)
+    if (result.outcome == KANAL_SENT) {
         result.external_id = kanal_buffer_view(&d->mail.id);
-    if (result.outcome == KANAL_FAILED && result.scope == KANAL_SCOPE_CHANNEL)
-        say(channel, d->op, KANAL_LOG_ERROR, "the mail server refuses what the channel sends", result.reason);
+        kanal_health_set(&channel->health, EMAIL_ILL_SENDING, KANAL_OK, kanal_str_of(NULL, 0));
+    } else if (result.outcome == KANAL_FAILED && result.scope == KANAL_SCOPE_CHANNEL) {
+        const char *refused = "the mail server refuses what the channel sends";
+        kanal_log(channel->host, d->op, KANAL_LOG_ERROR, refused, result.reason);
+        kanal_health_set(&channel->health, EMAIL_ILL_SENDING, KANAL_E_REJECTED,
+                         result.reason.len > 0 ? result.reason : kanal_str_c(refused));
+    }
     channel->host->delivered(channel->host, d->op, &result);
     delivery_free(d);
-}
-
-static uint32_t timeout_of(const struct delivery *d)
-{
-    const kanal_host *host = d->channel->host;
-    int64_t left = d->deadline_ms > 0 ? d->deadline_ms - host->now_ms(host) - MARGIN_MS : TIMEOUT_MS;
-    return (uint32_t)(left > TIMEOUT_MS ? TIMEOUT_MS : left < 1000 ? 1000 : left);
 }
 
 static kanal_login login_of(const struct settings *s)
@@ -90,7 +88,7 @@ static void submit(struct delivery *d)
     struct kanal_channel *channel = d->channel;
     const kanal_str recipient = kanal_str_c(d->recipient);
     const kanal_mail mail = { .struct_size = sizeof mail,
-                              .timeout_ms = timeout_of(d),
+                              .timeout_ms = kanal_call_timeout_ms(channel->host, d->deadline_ms, TIMEOUT_MS),
                               .login = login_of(&channel->settings),
                               .from = channel->settings.address,
                               .recipients = &recipient,

@@ -4,34 +4,6 @@
 #define VERSION "1.0.0"
 #define DRAIN_MS 5000u
 
-/* ---- Words ---- */
-
-void say(struct kanal_channel *channel, kanal_op cause, int32_t level, const char *text, kanal_str detail)
-{
-    struct kanal_buffer line = { 0 };
-    kanal_buffer_text(&line, text);
-    if (detail.len > 0)
-        kanal_buffer_text(&line, ": ");
-    kanal_buffer_str(&line, kanal_str_of(detail.ptr, detail.len < 512 ? detail.len : 512));
-    if (!line.failed)
-        channel->host->log(channel->host, cause, level, kanal_buffer_view(&line));
-    kanal_buffer_release(&line);
-}
-
-void count(struct kanal_channel *channel, const char *metric)
-{
-    channel->host->metric_add(channel->host, kanal_str_c(metric), 1, NULL, 0);
-}
-
-void tell_health(struct kanal_channel *channel, kanal_status status, const char *reason)
-{
-    int is_ill = status != KANAL_OK;
-    if (is_ill == channel->is_ill)
-        return;
-    channel->is_ill = is_ill;
-    channel->host->health(channel->host, status, kanal_str_c(reason));
-}
-
 /* ---- Timers ---- */
 
 struct tick { /* one timer of the host; it outlives the wait that it was for */
@@ -121,6 +93,7 @@ static kanal_channel *create(const kanal_host *host, const kanal_config *config)
     kanal_channel *channel = calloc(1, sizeof *channel);
     if (channel) {
         channel->host = host;
+        kanal_health_init(&channel->health, host);
         if (settings_read(&channel->settings, config->settings, &error) == KANAL_OK) {
             channel->mailbox.folders =
                 calloc(channel->settings.folder_count, sizeof *channel->mailbox.folders);

@@ -117,7 +117,7 @@ static void rest(struct kanal_channel *channel)
     uint32_t pause_ms = channel->settings.poll_s * 1000;
     m->failures = 0;
     m->step = STEP_NONE;
-    tell_health(channel, KANAL_OK, NULL);
+    kanal_health_set(&channel->health, EMAIL_ILL_READING, KANAL_OK, kanal_str_of(NULL, 0));
     if (m->has_idle && channel->settings.uses_idle) {
         if (m->has_news) {
             search(channel, STEP_SEARCH);
@@ -189,9 +189,9 @@ static void renumbered(struct kanal_channel *channel)
 {
     struct mailbox *m = &channel->mailbox;
     struct cursor *cursor = &current(m)->cursor;
-    say(channel, 0, KANAL_LOG_WARN,
-        "the folder was numbered anew (UIDVALIDITY); its last days are read again", name_of(channel));
-    count(channel, "uidvalidity_changes");
+    kanal_log(channel->host, 0, KANAL_LOG_WARN,
+              "the folder was numbered anew (UIDVALIDITY); its last days are read again", name_of(channel));
+    kanal_count(channel->host, "uidvalidity_changes");
     cursor->validity = m->validity;
     cursor->uid = 0;
     cursor->since_ms = cursor->last_ms > VALIDITY_MARGIN_MS ? cursor->last_ms - VALIDITY_MARGIN_MS : 0;
@@ -252,8 +252,8 @@ static void fetch_refused(struct kanal_channel *channel, kanal_str words)
         fetch(channel);
         return;
     }
-    say(channel, 0, KANAL_LOG_ERROR, "the mail server cannot give a mail; it is left out", words);
-    count(channel, "mails_unreadable");
+    kanal_log(channel->host, 0, KANAL_LOG_ERROR, "the mail server cannot give a mail; it is left out", words);
+    kanal_count(channel->host, "mails_unreadable");
     store_flush(channel, m->uids[m->uid_at], next_chunk);
 }
 
@@ -306,8 +306,8 @@ static void command_failed(struct kanal_channel *channel, kanal_str words)
     struct mailbox *m = &channel->mailbox;
     switch (m->step) {
     case STEP_SELECT:
-        say(channel, 0, KANAL_LOG_ERROR, "a folder cannot be opened", name_of(channel));
-        count(channel, "folders_refused");
+        kanal_log(channel->host, 0, KANAL_LOG_ERROR, "a folder cannot be opened", name_of(channel));
+        kanal_count(channel->host, "folders_refused");
         if (m->folder > 0)
             folder_done(channel);
         else
@@ -317,7 +317,7 @@ static void command_failed(struct kanal_channel *channel, kanal_str words)
         fetch_refused(channel, words);
         break;
     case STEP_SEEN:
-        say(channel, 0, KANAL_LOG_WARN, "mails cannot be marked as read", words);
+        kanal_log(channel->host, 0, KANAL_LOG_WARN, "mails cannot be marked as read", words);
         next_chunk(channel);
         break;
     case STEP_IDLE:

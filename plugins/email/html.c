@@ -284,7 +284,7 @@ static void end_link(struct writer *w)
     w->href = kanal_str_of(NULL, 0);
     if (href.len == 0 || w->out->failed)
         return;
-    kanal_str words = kanal_str_of(w->out->data + w->href_from, w->out->len - w->href_from);
+    kanal_str words = kanal_str_from(kanal_buffer_view(w->out), w->href_from);
     kanal_str bare = kanal_str_from(href, kanal_str_starts(href, "https://")  ? 8
                                           : kanal_str_starts(href, "http://") ? 7
                                                                               : 4);

@@ -65,11 +65,19 @@ static void file_failed(struct kanal_channel *channel, const char *why)
     kanal_buffer_clear(&in->piece);
 }
 
-/* What a call of the store ended with, if not well: 1, if the file is given up or the connection is; 0: it is tried again. */
+/* The store was busy. If it takes nothing now either, the file is given up, and nobody else would go on with the rest. */
+static void again(struct kanal_channel *channel)
+{
+    hand_over(channel);
+    if (channel->mailbox.pending == 0)
+        session_run(channel);
+}
+
+/* What a call of the store ended with, if not well: it is tried again, or the file is given up, or the connection is. */
 static void on_trouble(struct kanal_channel *channel, kanal_status status)
 {
     if (status == KANAL_E_BUSY) {
-        timer_set(channel, &channel->mailbox.timer, BUSY_MS, hand_over);
+        timer_set(channel, &channel->mailbox.timer, BUSY_MS, again);
         return;
     }
     if (status == KANAL_E_TOO_LARGE || status == KANAL_E_INVALID || status == KANAL_E_DENIED ||
@@ -78,7 +86,7 @@ static void on_trouble(struct kanal_channel *channel, kanal_status status)
         session_run(channel);
         return;
     }
-    count(channel, "store_errors");
+    kanal_count(channel->host, "store_errors");
     session_drop(channel, "an attachment could not be stored; the mail is read again", kanal_str_of(NULL, 0));
     session_run(channel);
 }

@@ -101,7 +101,6 @@ void mail_write_recipients(const struct mail *, struct kanal_json *);
 void mail_write_customer(const struct mail *, struct kanal_json *, const char *name, kanal_str uri);
 /* The results that the operator's own server noted, of the setting authserv_id. */
 void mail_write_authentication(const struct mail *, struct kanal_json *);
-int mail_is_proved(const struct mail *);
 /* content, and quoted. */
 void mail_write_content(struct mail *, struct kanal_json *);
 /* Events of a delivery status or a read receipt. How many. */

@@ -143,7 +143,7 @@ static kanal_str results(const struct mail *m)
     return after == ';' || after == ' ' ? kanal_str_from(text, own.len) : kanal_str_of(NULL, 0);
 }
 
-int mail_is_proved(const struct mail *m)
+static int is_proved(const struct mail *m)
 {
     return kanal_str_equal_nocase(result_of(results(m), "dmarc"), KANAL_LIT("pass"));
 }
@@ -168,7 +168,7 @@ void mail_write_customer(const struct mail *m, struct kanal_json *json, const ch
     kanal_json_key(json, "customer");
     kanal_json_object(json);
     kanal_member_text(json, "name", kanal_buffer_view(&clean), 256);
-    if (mail_is_proved(m)) {
+    if (is_proved(m)) {
         kanal_json_key(json, "identifiers");
         kanal_json_array(json);
         kanal_json_object(json);

@@ -1,6 +1,8 @@
 /* The connection to the mailbox: one at a time, and only where the lease is. */
 #include "channel.h"
 
+#include "kanal/sdk/calls.h"
+
 #define CREDIT_BYTES (128u * 1024u)
 #define IDLE_TIMEOUT_MS 900000u /* longer than any pause that is made */
 #define BACKOFF_MIN_MS 2000u
@@ -14,15 +16,9 @@ int session_is_ours(const struct kanal_channel *channel)
     return !channel->leases || channel->leases->held(channel->host, channel->mailbox.lease);
 }
 
-static uint32_t backoff_ms(struct kanal_channel *channel)
+static uint32_t backoff_ms(const struct kanal_channel *channel)
 {
-    uint32_t delay = BACKOFF_MIN_MS, random = 0;
-    for (uint32_t i = 0; i < channel->mailbox.failures && delay < BACKOFF_MAX_MS; i++)
-        delay *= 2;
-    if (delay > BACKOFF_MAX_MS)
-        delay = BACKOFF_MAX_MS;
-    channel->host->random(channel->host, &random, sizeof random);
-    return delay / 2 + random % (delay / 2 + 1);
+    return kanal_backoff_ms(channel->host, channel->mailbox.failures, BACKOFF_MIN_MS, BACKOFF_MAX_MS);
 }
 
 /* ---- The end of a connection ---- */
@@ -54,7 +50,7 @@ void session_drop(struct kanal_channel *channel, const char *words, kanal_str de
 {
     struct mailbox *m = &channel->mailbox;
     if (words)
-        say(channel, 0, KANAL_LOG_WARN, words, detail);
+        kanal_log(channel->host, 0, KANAL_LOG_WARN, words, detail);
     m->is_dropped = 1;
     timer_clear(&m->timer);
     if (m->stream != 0)
@@ -141,7 +137,6 @@ static void on_end(kanal_channel *channel, kanal_op stream)
 static void on_close(kanal_channel *channel, kanal_op stream, kanal_status status, kanal_str reason)
 {
     struct mailbox *m = &channel->mailbox;
-    uint32_t delay = BACKOFF_MIN_MS;
     if (stream != m->stream)
         return;
     int is_refused = !m->is_open && (status == KANAL_E_REJECTED || status == KANAL_E_NOT_FOUND ||
@@ -150,19 +145,20 @@ static void on_close(kanal_channel *channel, kanal_op stream, kanal_status statu
     m->is_open = 0;
     timer_clear(&m->timer);
     if (channel->stopping == 0 && status != KANAL_E_CANCELLED) {
-        say(channel, 0, is_refused ? KANAL_LOG_ERROR : KANAL_LOG_WARN,
-            is_refused ? "the mailbox cannot be opened" : "the mailbox's connection has ended", reason);
-        count(channel, "imap_errors");
-        if (is_refused || m->failures >= 2) /* one lost connection is nothing */
-            tell_health(channel, status == KANAL_OK ? KANAL_E_NETWORK : status,
-                        is_refused ? "the mail server refuses the log-in or its certificate is wrong"
-                                   : "the mail server cannot be reached");
+        kanal_log(channel->host, 0, is_refused ? KANAL_LOG_ERROR : KANAL_LOG_WARN,
+                  is_refused ? "the mailbox cannot be opened" : "the mailbox's connection has ended", reason);
+        kanal_count(channel->host, "imap_errors");
+        if ((is_refused || m->failures >= 2) && session_is_ours(channel)) /* one lost connection is nothing */
+            kanal_health_set(
+                &channel->health, EMAIL_ILL_READING, status == KANAL_OK ? KANAL_E_NETWORK : status,
+                is_refused ? KANAL_LIT("the mail server refuses the log-in or its certificate is wrong")
+                           : KANAL_LIT("the mail server cannot be reached"));
     }
-    delay = is_refused ? REFUSED_MS : backoff_ms(channel);
+    uint32_t delay_ms = is_refused ? REFUSED_MS : backoff_ms(channel);
     m->failures++;
     m->is_dropped = 1;
     if (m->pending == 0 && m->puts == 0)
-        connect_later(channel, delay);
+        connect_later(channel, delay_ms);
 }
 
 const kanal_stream_plugin email_streams = { .struct_size = sizeof email_streams,
@@ -201,8 +197,10 @@ static void on_lost(kanal_channel *channel, kanal_op lease)
     if (lease != channel->mailbox.lease)
         return;
     session_drop(channel, NULL, kanal_str_of(NULL, 0));
-    say(channel, 0, KANAL_LOG_INFO, "the lease is lost: this replica does not read until it is back",
-        kanal_str_of(NULL, 0));
+    kanal_log(channel->host, 0, KANAL_LOG_INFO,
+              "the lease is lost: this replica does not read until it is back", kanal_str_of(NULL, 0));
+    /* Who stands by reads nothing that could show it well again. */
+    kanal_health_set(&channel->health, EMAIL_ILL_READING, KANAL_OK, kanal_str_of(NULL, 0));
     for (uint32_t i = 0; i < channel->settings.folder_count; i++)
         channel->mailbox.folders[i].is_loaded = 0; /* somebody else moves the cursors now */
 }

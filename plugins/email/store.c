@@ -51,7 +51,7 @@ static void add_events(struct kanal_channel *channel, struct mail *mail, uint64_
     struct mail_thread thread;
     uint32_t before = m->batch.count;
     if (!mail_write(mail, &m->batch, &thread)) {
-        count(channel, "mails_own");
+        kanal_count(channel->host, "mails_own");
         return;
     }
     for (uint32_t i = before; i < m->batch.count; i++)
@@ -79,7 +79,7 @@ int store_add(struct kanal_channel *channel)
     if (mail->received_ms > cursor->last_ms)
         cursor->last_ms = mail->received_ms;
     if (cursor_has_key(cursor, key) || is_in_batch(m, key))
-        count(channel, "mails_known");
+        kanal_count(channel->host, "mails_known");
     else
         add_events(channel, mail, key);
     intake_clear(channel);
@@ -211,7 +211,8 @@ static void on_thread(void *user, kanal_status status, kanal_str value, uint64_t
     (void)revision;
     m->puts--;
     if (status != KANAL_OK) /* an answer then goes to the sender, with a subject of its own */
-        say(channel, 0, KANAL_LOG_DEBUG, "a thread could not be remembered", kanal_str_of(NULL, 0));
+        kanal_log(channel->host, 0, KANAL_LOG_DEBUG, "a thread could not be remembered",
+                  kanal_str_of(NULL, 0));
     if (m->puts > 0)
         return;
     if (m->is_dropped || channel->stopping != 0)
@@ -294,13 +295,14 @@ static void refused(struct kanal_channel *channel)
         m->is_single = 1;
         m->single = 0;
     } else if (!m->is_spare && make_spare(m)) {
-        say(channel, 0, KANAL_LOG_ERROR, "the host refuses the event of a mail; it is told as unsupported",
-            kanal_str_c(m->batch.items[m->single]->external_id));
+        kanal_log(channel->host, 0, KANAL_LOG_ERROR,
+                  "the host refuses the event of a mail; it is told as unsupported",
+                  kanal_str_c(m->batch.items[m->single]->external_id));
         m->is_spare = 1;
     } else {
-        say(channel, 0, KANAL_LOG_ERROR, "an event of a mail is left out: the host refuses it",
-            kanal_str_c(m->batch.items[m->single]->external_id));
-        count(channel, "events_refused");
+        kanal_log(channel->host, 0, KANAL_LOG_ERROR, "an event of a mail is left out: the host refuses it",
+                  kanal_str_c(m->batch.items[m->single]->external_id));
+        kanal_count(channel->host, "events_refused");
         m->is_spare = 0;
         m->single++;
     }
@@ -317,7 +319,7 @@ static void on_published(void *user, kanal_status status)
     } else if (is_for_good(status)) {
         refused(channel);
     } else if (status != KANAL_OK) { /* the mailbox keeps it until it is stored */
-        count(channel, "store_errors");
+        kanal_count(channel->host, "store_errors");
         session_drop(channel, "mails could not be stored; they are read again", kanal_str_of(NULL, 0));
         session_run(channel);
     } else if (m->is_single) {

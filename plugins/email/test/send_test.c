@@ -184,6 +184,10 @@ Test(send, what_the_server_says)
           "auth_failed" },
         { KANAL_E_REJECTED, 550, "5.1.1 no such user", KANAL_FAILED, KANAL_SCOPE_RECIPIENT,
           "recipient_unknown" },
+        { KANAL_E_REJECTED, 553, "5.1.7 sender address", KANAL_FAILED, KANAL_SCOPE_CHANNEL,
+          "provider_rejected" },
+        { KANAL_E_REJECTED, 550, "5.1.8 sender's domain", KANAL_FAILED, KANAL_SCOPE_CHANNEL,
+          "provider_rejected" },
         { KANAL_E_REJECTED, 550, "no such user", KANAL_FAILED, KANAL_SCOPE_RECIPIENT, "recipient_unknown" },
         { KANAL_E_REJECTED, 550, "5.2.1 disabled", KANAL_FAILED, KANAL_SCOPE_RECIPIENT, "recipient_blocked" },
         { KANAL_E_REJECTED, 552, "5.2.2 over quota", KANAL_FAILED, KANAL_SCOPE_RECIPIENT,
@@ -211,6 +215,30 @@ Test(send, what_the_server_says)
         expect_code(host, op, rows[i].outcome, rows[i].scope, rows[i].told);
         end(host);
     }
+}
+
+/* A log-in that is refused is the channel's illness until a mail is sent; that it reads well says nothing of it. */
+Test(send, a_refused_log_in_is_told)
+{
+    struct peer *p = calloc(1, sizeof *p);
+    p->host = peer_host(NULL);
+    send_to(p->host, "mailto:anna@example.org", NULL, NULL, TEXT);
+    fake_mail_answer(p->host, 0, KANAL_E_REJECTED, 535, "5.7.8 credentials");
+    cr_expect_eq(fake_health(p->host), KANAL_E_REJECTED);
+    peer_open(p);
+    cr_expect_eq(fake_health(p->host), KANAL_E_REJECTED, "reading is something else");
+    send_to(p->host, "mailto:anna@example.org", NULL, NULL, TEXT);
+    fake_mail_answer(p->host, 0, KANAL_E_REJECTED, 550, "5.1.1 no such user");
+    cr_expect_eq(fake_health(p->host), KANAL_E_REJECTED);
+    send_to(p->host, "mailto:anna@example.org", NULL, NULL, TEXT);
+    fake_mail_answer(p->host, 0, KANAL_OK, 250, "ok");
+    cr_expect_eq(fake_health(p->host), KANAL_OK);
+    send_to(p->host, "mailto:anna@example.org", NULL, NULL, TEXT);
+    fake_mail_answer(p->host, 0, KANAL_E_REJECTED, 550, "5.1.1 no such user");
+    cr_expect_eq(fake_health(p->host), KANAL_OK, "a customer's address is not the channel's illness");
+    end(p->host);
+    peer_release(p);
+    free(p);
 }
 
 Test(send, what_cannot_be_sent)

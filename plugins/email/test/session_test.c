@@ -1,8 +1,7 @@
 /* The mailbox: cursor, folders, IDLE, polling, what goes wrong. The peer speaks IMAP from memory. */
 #include <stdio.h>
 
-#include "mail.h"
-#include "cursor.h"
+#include "channel.h"
 #include "test/peer.h"
 
 #define MAIL(n)                                                                                              \
@@ -326,6 +325,23 @@ Test(session, a_server_that_is_away)
     peer_end(p);
 }
 
+/* Whoever has the lease finds out whether the server is there. */
+Test(session, who_is_ill_and_loses_the_lease_stands_by)
+{
+    struct peer *p = peer_new(NULL);
+    for (size_t i = 0; i < 3; i++) {
+        fake_advance(p->host, i > 0 ? 300000 : 0);
+        fake_stream_close(p->host, fake_stream_at(p->host, i)->op, KANAL_E_NETWORK);
+    }
+    cr_expect_eq(fake_health(p->host), KANAL_E_NETWORK);
+    fake_lease_hold(p->host, 0);
+    cr_expect_eq(fake_health(p->host), KANAL_OK);
+    fake_lease_hold(p->host, 1);
+    fake_stream_close(p->host, fake_stream_at(p->host, 3)->op, KANAL_E_NETWORK);
+    cr_expect_eq(fake_health(p->host), KANAL_E_NETWORK, "and is ill again if it is still away");
+    peer_end(p);
+}
+
 Test(session, nonsense_closes_the_connection)
 {
     static const char *const nonsense[] = { "HTTP/1.1 400 Bad Request\r\n\r\n)",
@@ -384,13 +400,21 @@ static const char with_file[] = "From: anna@example.org\r\nMessage-ID: <f@x>\r\n
                                 "multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nsee\r\n--b\r\n"
                                 "Content-Type: application/pdf; name=a.pdf\r\n\r\n%PDF\r\n--b--\r\n";
 
-Test(session, a_file_that_is_too_large_is_told)
+/* A mail with a file comes while the store answers so. */
+static struct peer *peer_with_file(kanal_status status)
 {
     struct peer *p = peer_new(NULL);
-    fake_fail_blob(p->host, KANAL_E_TOO_LARGE);
+    fake_fail_blob(p->host, status);
     peer_add_text(p, 3, with_file);
     peer_open(p);
-    cr_assert_eq(fake_event_count(p->host), 1);
+    cr_assert_eq(fake_event_count(p->host), status == KANAL_E_TOO_LARGE);
+    fake_fail_blob(p->host, KANAL_OK);
+    return p;
+}
+
+Test(session, a_file_that_is_too_large_is_told)
+{
+    struct peer *p = peer_with_file(KANAL_E_TOO_LARGE);
     EXPECT_TEXT(event_value(p->host, 0, "message/content/1/unavailable"), "too_large");
     EXPECT_TEXT(event_value(p->host, 0, "message/content/1/name"), "a.pdf");
     peer_end(p);
@@ -399,12 +423,7 @@ Test(session, a_file_that_is_too_large_is_told)
 /* A store that is away holds the mail up; it is not told without its file. */
 Test(session, a_file_that_cannot_be_stored_now)
 {
-    struct peer *p = peer_new(NULL);
-    fake_fail_blob(p->host, KANAL_E_NETWORK);
-    peer_add_text(p, 3, with_file);
-    peer_open(p);
-    cr_expect_eq(fake_event_count(p->host), 0);
-    fake_fail_blob(p->host, KANAL_OK);
+    struct peer *p = peer_with_file(KANAL_E_NETWORK);
     fake_advance(p->host, 300000);
     peer_open(p);
     cr_assert_eq(fake_event_count(p->host), 1);
@@ -414,12 +433,7 @@ Test(session, a_file_that_cannot_be_stored_now)
 
 Test(session, a_store_that_is_busy_is_asked_again)
 {
-    struct peer *p = peer_new(NULL);
-    fake_fail_blob(p->host, KANAL_E_BUSY);
-    peer_add_text(p, 3, with_file);
-    peer_open(p);
-    cr_expect_eq(fake_event_count(p->host), 0);
-    fake_fail_blob(p->host, KANAL_OK);
+    struct peer *p = peer_with_file(KANAL_E_BUSY);
     fake_advance(p->host, 200);
     peer_serve(p);
     cr_assert_eq(fake_event_count(p->host), 1);
@@ -427,70 +441,77 @@ Test(session, a_store_that_is_busy_is_asked_again)
     peer_end(p);
 }
 
+static kanal_op put_nothing(const kanal_host *host, kanal_str content_type, kanal_str filename,
+                            kanal_str data, kanal_value_fn *callback, void *user)
+{
+    (void)host, (void)content_type, (void)filename, (void)data, (void)callback, (void)user;
+    return 0;
+}
+
+/* The file is given up; the connection goes on. */
+Test(session, a_store_that_is_busy_and_then_takes_nothing)
+{
+    static const kanal_blob2_host nothing = { .struct_size = sizeof nothing, .put = put_nothing };
+    struct peer *p = peer_with_file(KANAL_E_BUSY);
+    fake_channel(p->host)->blobs = &nothing;
+    fake_advance(p->host, 200);
+    peer_serve(p);
+    cr_assert_eq(fake_event_count(p->host), 1);
+    EXPECT_TEXT(event_value(p->host, 0, "message/content/1/unavailable"), "failed");
+    cr_expect_eq(fake_stream_count(p->host), 1);
+    peer_end(p);
+}
+
 /* ---- Size ---- */
 
-static char *repeat(const char *head, const char *piece, size_t bytes, size_t *ret_len)
+/* Has read one mail: the head, then the piece again and again. */
+static struct peer *peer_with_long(const char *head, const char *piece, size_t bytes)
 {
+    struct peer *p = peer_new(NULL);
     struct kanal_buffer text = { 0 };
     kanal_buffer_text(&text, head);
     while (text.len < bytes)
         kanal_buffer_text(&text, piece);
-    kanal_buffer_byte(&text, 0);
-    *ret_len = text.len - 1;
-    return text.data;
+    peer_add(p, 3, text.data, text.len);
+    peer_open(p);
+    cr_assert_eq(fake_event_count(p->host), 1);
+    p->mails[0].gone = 1; /* its text is */
+    kanal_buffer_release(&text);
+    return p;
 }
 
 Test(session, a_large_file_goes_in_pieces)
 {
-    size_t len;
-    char *text =
-        repeat("From: anna@example.org\r\nContent-Type: application/zip; "
-               "name=big.zip\r\nContent-Transfer-Encoding: base64\r\n\r\n",
-               "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVpBQkNERUZHSElKS0xNTk9QUVJTVFVWV1hZWkFC\r\n", 3000000, &len);
-    struct peer *p = peer_new(NULL);
-    peer_add(p, 3, text, len);
-    peer_open(p);
-    cr_assert_eq(fake_event_count(p->host), 1);
+    struct peer *p = peer_with_long(
+        "From: anna@example.org\r\nContent-Type: application/zip; name=big.zip\r\n"
+        "Content-Transfer-Encoding: base64\r\n\r\n",
+        "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVpBQkNERUZHSElKS0xNTk9QUVJTVFVWV1hZWkFC\r\n", 3000000);
     EXPECT_TEXT(event_value(p->host, 0, "message/content/0/name"), "big.zip");
     cr_expect_gt(strtol(event_value(p->host, 0, "message/content/0/size"), NULL, 10), 2100000);
     peer_end(p);
-    free(text);
 }
 
 Test(session, a_long_text_becomes_a_file_too)
 {
-    size_t len;
-    char *text = repeat("From: anna@example.org\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n",
-                        "so many words, ", 700000, &len);
-    struct peer *p = peer_new(NULL);
-    peer_add(p, 3, text, len);
-    peer_open(p);
-    cr_assert_eq(fake_event_count(p->host), 1);
+    static const char head[] = "From: anna@example.org\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n";
+    struct peer *p = peer_with_long(head, "so many words, ", 700000);
+    char size[24];
+    snprintf(size, sizeof size, "%zu", p->mails[0].len - strlen(head));
     cr_expect_eq(strlen(event_value(p->host, 0, "message/content/0/text")), 100 * 1024);
     EXPECT_TEXT(event_value(p->host, 0, "message/content/1/name"), "message.txt");
-    char size[24];
-    snprintf(size, sizeof size, "%zu",
-             len - strlen("From: anna@example.org\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"));
     EXPECT_TEXT(event_value(p->host, 0, "message/content/1/size"), size);
     EXPECT_TEXT(event_value(p->host, 0, "message/provider/truncated"), "true");
     peer_end(p);
-    free(text);
 }
 
 Test(session, huge_headers)
 {
-    size_t len;
-    char *text = repeat("From: anna@example.org\r\nSubject: many\r\nMessage-ID: <h@x>\r\nTo: ",
-                        "somebody.with.a.long.name@example.org,\r\n ", 400000, &len);
-    struct peer *p = peer_new(NULL);
-    peer_add(p, 3, text, len);
-    peer_open(p);
-    cr_assert_eq(fake_event_count(p->host), 1);
+    struct peer *p = peer_with_long("From: anna@example.org\r\nSubject: many\r\nMessage-ID: <h@x>\r\nTo: ",
+                                    "somebody.with.a.long.name@example.org,\r\n ", 400000);
     EXPECT_TEXT(event_value(p->host, 0, "message/subject"), "many");
     EXPECT_TEXT(event_value(p->host, 0, "message/recipients/59/role"), "to");
     EXPECT_TEXT(event_value(p->host, 0, "message/provider/truncated"), "true");
     peer_end(p);
-    free(text);
 }
 
 /* What makes GMime slow: a callback that takes too long fails the test. */
@@ -501,37 +522,21 @@ Test(session, headers_that_are_meant_to_be_slow)
     static const char *const pieces[] = { "a,",        "\xc3\xa9,", "a:",         "a ", "<a>", "a=b;",
                                           "a*1*=%41;", "X: y\r\n",  "To: a,\r\n", "((", "\"" };
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
-        for (size_t k = 0; k < sizeof pieces / sizeof *pieces; k++) {
-            size_t len;
-            char *text = repeat(heads[i], pieces[k], 130000, &len);
-            struct peer *p = peer_new(NULL);
-            peer_add(p, 3, text, len);
-            peer_open(p);
-            cr_expect_eq(fake_event_count(p->host), 1);
-            peer_end(p);
-            free(text);
-        }
+        for (size_t k = 0; k < sizeof pieces / sizeof *pieces; k++)
+            peer_end(peer_with_long(heads[i], pieces[k], 130000));
 }
 
 Test(session, html_that_is_meant_to_be_slow)
 {
+    static const char *const heads[] = { "From: a@b.example\r\nContent-Type: text/html\r\n\r\n",
+                                         "From: a@b.example\r\nContent-Type: text/html\r\n\r\n<script>" };
     static const char *const pieces[] = { "<a b='>", "<a b=\"",           "<!--",
                                           "<a",      "</a b='>",          "<script>",
                                           "&#",      "<div style=\"x\">", "<a href=https://x>",
                                           "> \n",    "a:\n> b\n" };
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
-        for (int is_script = 0; is_script < 2; is_script++) {
-            size_t len;
-            char *text = repeat(is_script ? "From: a@b.example\r\nContent-Type: text/html\r\n\r\n<script>"
-                                          : "From: a@b.example\r\nContent-Type: text/html\r\n\r\n",
-                                pieces[i], 260000, &len);
-            struct peer *p = peer_new(NULL);
-            peer_add(p, 3, text, len);
-            peer_open(p);
-            cr_expect_eq(fake_event_count(p->host), 1);
-            peer_end(p);
-            free(text);
-        }
+        for (size_t k = 0; k < sizeof heads / sizeof *heads; k++)
+            peer_end(peer_with_long(heads[k], pieces[i], 260000));
 }
 
 Test(session, deep_nesting_and_too_many_parts)
@@ -578,6 +583,23 @@ Test(session, a_large_mailbox)
 }
 
 /* ---- Pure ---- */
+
+Test(session, names_of_folders)
+{
+    static const char *const rows[][2] = {
+        { "Sent & done", "Sent &- done" },
+        { "~peter/mail/台北/日本語", "~peter/mail/&U,BTFw-/&ZeVnLIqe-" }, /* RFC 3501, 5.1.3 */
+        { "a\U0001F600", "a&2D3eAA-" },                                   /* two units */
+        { "a\xff", "a&,,0-" },                                            /* no UTF-8: U+FFFD */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct kanal_buffer out = { 0 };
+        cursor_encode_name(&out, kanal_str_c(rows[i][0]));
+        kanal_buffer_byte(&out, 0);
+        EXPECT_TEXT(out.data, rows[i][1]);
+        kanal_buffer_release(&out);
+    }
+}
 
 Test(session, cursors_and_dates)
 {
