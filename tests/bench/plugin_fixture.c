@@ -54,7 +54,8 @@ static const char *begin(struct fixture *f)
     const struct fake_options options = { .settings = settings,
                                           .secrets = (const char *const(*)[2])secrets,
                                           .secret_count = count,
-                                          .channel_id = "check", /* as in `kanal plugin check`: some sign the URL */
+                                          .channel_id =
+                                              "check", /* as in `kanal plugin check`: some sign the URL */
                                           .flags = FAKE_CREATE_ONLY };
     f->host = fake_new_with(f->plugin, &options);
     if (f->host && rules)
