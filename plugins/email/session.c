@@ -3,6 +3,7 @@
 
 #include "kanal/sdk/calls.h"
 
+#define ILL_AFTER 2u /* failures in a row: one lost connection is nothing */
 #define CREDIT_BYTES (128u * 1024u)
 #define IDLE_TIMEOUT_MS 900000u /* longer than any pause that is made */
 #define BACKOFF_MIN_MS 2000u
@@ -51,6 +52,8 @@ void session_drop(struct kanal_channel *channel, const char *words, kanal_str de
     struct mailbox *m = &channel->mailbox;
     if (words)
         kanal_log(channel->host, 0, KANAL_LOG_WARN, words, detail);
+    if (words && m->failures >= ILL_AFTER && channel->stopping == 0 && session_is_ours(channel))
+        kanal_health_set(&channel->health, EMAIL_ILL_READING, KANAL_E_REJECTED, kanal_str_c(words));
     m->is_dropped = 1;
     timer_clear(&m->timer);
     if (m->stream != 0)
@@ -148,7 +151,7 @@ static void on_close(kanal_channel *channel, kanal_op stream, kanal_status statu
         kanal_log(channel->host, 0, is_refused ? KANAL_LOG_ERROR : KANAL_LOG_WARN,
                   is_refused ? "the mailbox cannot be opened" : "the mailbox's connection has ended", reason);
         kanal_count(channel->host, "imap_errors");
-        if ((is_refused || m->failures >= 2) && session_is_ours(channel)) /* one lost connection is nothing */
+        if ((is_refused || m->failures >= ILL_AFTER) && session_is_ours(channel))
             kanal_health_set(
                 &channel->health, EMAIL_ILL_READING, status == KANAL_OK ? KANAL_E_NETWORK : status,
                 is_refused ? KANAL_LIT("the mail server refuses the log-in or its certificate is wrong")

@@ -270,6 +270,24 @@ Test(session, a_folder_that_is_not_there)
     peer_end(p);
 }
 
+Test(session, a_mailbox_that_is_never_read_is_ill)
+{
+    struct peer *p = peer_new(SETTINGS(",\"start\":\"all\",\"folders\":[\"Nowhere\"]"));
+    p->refused_folder = "Nowhere";
+    for (size_t i = 0; i < 3; i++) {
+        cr_expect_eq(fake_health(p->host), KANAL_OK);
+        peer_open(p);
+        cr_assert(fake_stream_at(p->host, i)->closed);
+        fake_advance(p->host, 300000);
+        cr_assert_eq(fake_stream_count(p->host), i + 2);
+    }
+    cr_expect_eq(fake_health(p->host), KANAL_E_REJECTED);
+    p->refused_folder = NULL;
+    peer_open(p);
+    cr_expect_eq(fake_health(p->host), KANAL_OK);
+    peer_end(p);
+}
+
 Test(session, marks_as_read_what_is_stored)
 {
     struct peer *p = peer_new(SETTINGS(",\"start\":\"all\",\"mark_seen\":true"));
