@@ -171,11 +171,10 @@ test('the memory beside the socket has the size that it was given', () => harmle
 
 test('descriptors that a worker sends are nobody\'s', () => harmless(async () => {
   const open = () => readdirSync(`/proc/${kanal.child.pid}/fd`).length;
-  await act('twice');
+  await until('every worker has its own descriptors again', async () => (await kanal.channels()).every((channel) => channel.state === 'up'));
   const before = open();
   assert.equal(await act('descriptors'), 0);
-  await sleep(200);
-  assert.ok(open() <= before + 8, `${open()} descriptors, ${before} before`); // the neighbour's load comes and goes
+  await until(`there are no more descriptors than the ${before} of before`, () => open() <= before + 8); // the neighbour's load comes and goes
   assert.equal((await stateOf('evil-quiet')).state, 'up');
 }));
 
