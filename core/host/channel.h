@@ -66,6 +66,7 @@ struct channel {
     struct egress_gate gates[EGRESS_REACHES];
     enum channel_state state;
     kanal_status health; /* KANAL_OK, or why not */
+    int is_refused;      /* that is what a delivery was told, and nobody has said anything since */
     char reason[256];
     int64_t since_ms; /* of state or health, wall clock */
     int64_t last_in_ms, last_out_ms;

@@ -113,6 +113,7 @@ void channel_set_health(struct channel *channel, kanal_status status, kanal_str 
 {
     int was = health_is_good(channel);
     channel->health = status;
+    channel->is_refused = 0;
     snprintf(channel->reason, sizeof channel->reason, "%.*s", (int)(reason.len < 255 ? reason.len : 255),
              reason.ptr ? reason.ptr : "");
     if (channel->state == CHANNEL_UP && health_changed(channel, was))

@@ -238,6 +238,8 @@ void outcome_settle(struct job *job, const kanal_result *result)
                     : KANAL_SCOPE_MESSAGE;
     switch (result->outcome) {
     case KANAL_SENT:
+        if (job->channel->is_refused)
+            channel_set_health(job->channel, KANAL_OK, (kanal_str){ 0 });
         outcome_sent(job, result->external_id);
         break;
     case KANAL_RETRY:
@@ -247,8 +249,10 @@ void outcome_settle(struct job *job, const kanal_result *result)
         outcome_unknown(job, known_code(result->code, "timeout"));
         break;
     default:
-        if (scope == KANAL_SCOPE_CHANNEL)
+        if (scope == KANAL_SCOPE_CHANNEL) {
             channel_set_health(job->channel, KANAL_E_REJECTED, result->reason);
+            job->channel->is_refused = 1; /* until the plugin or the next delivery says better */
+        }
         outcome_failed(job, "message.failed", known_code(result->code, "provider_rejected"), scope,
                        (kanal_str){ 0 });
     }

@@ -25,6 +25,19 @@ after(async () => {
   provider?.close();
 });
 
+test('a channel that the provider refuses is ill until the provider takes something', async () => {
+  const kanal = await start([probe('locked')]);
+  const js = client.jetstream();
+  const send = (id, text) => js.publish('kanal.commands.locked.message.send', JSON.stringify({ id, to: { address: `probe:${id}` }, content: [{ type: 'text', text }] }));
+  await until('it is registered', () => kanal.log().some((line) => line.channel === 'locked' && line.message === 'registered at the provider'));
+  await send('refused', 'no more');
+  const ill = await until('it is ill', async () => { const channel = await channelOf(kanal, 'locked'); return !channel.healthy && channel; });
+  assert.match(ill.reason, /the account is locked/);
+  await send('taken', 'hello');
+  await until('it is well', async () => (await channelOf(kanal, 'locked')).healthy);
+  await end(kanal);
+});
+
 test('starts that do not end well', { concurrency: true }, async (t) => {
   const kanal = await start([
     probe('fails', { settings: { start: 'fail' } }), probe('flaky', { settings: { fail_starts: 5 } }), probe('refuses', { settings: { create: 'refuse' } }),

@@ -172,6 +172,13 @@ static void deliver(kanal_channel *channel, kanal_op op, const kanal_delivery *d
         host->delivered(host, op, &result);
     } else if (kanal_str_is(text, "null")) {
         host->delivered(host, op, NULL);
+    } else if (kanal_str_is(text, "no more")) {
+        kanal_result result = { .struct_size = sizeof result,
+                                .outcome = KANAL_FAILED,
+                                .scope = KANAL_SCOPE_CHANNEL,
+                                .code = KANAL_LIT("auth_failed"),
+                                .reason = KANAL_LIT("the account is locked") };
+        host->delivered(host, op, &result);
     } else if (kanal_str_is(text, "null text")) {
         kanal_result result = {
             .struct_size = sizeof result, .outcome = KANAL_FAILED, .reason = { NULL, 77 }, .code = { NULL, 5 }
