@@ -74,18 +74,23 @@ export async function stop(child, signal = 'SIGTERM', ms = 15000) {
 export class Nats {
   static async start(options = {}) {
     const nats = new Nats();
-    nats.port = options.port ?? (await freePort());
     nats.directory = options.directory ?? scratchDir();
-    nats.url = `nats://127.0.0.1:${nats.port}`;
     nats.more = options.more ?? 'jetstream { store_dir: "DATA" }';
-    await nats.run();
-    return nats;
+    for (let tries = 1; ; tries++) { // somebody else may take the port before the server does
+      nats.port = options.port ?? (await freePort());
+      nats.url = `nats://127.0.0.1:${nats.port}`;
+      const failure = await nats.run().catch((error) => error);
+      if (!failure) return nats;
+      await nats.kill();
+      if (options.port || tries === 3) throw failure;
+    }
   }
   async run() {
     const config = path.join(this.directory, 'nats.conf');
     writeFileSync(config, `listen: 127.0.0.1:${this.port}\n${this.more.replace('DATA', `${this.directory}/data`)}\n`);
     this.child = start(process.env.NATS_SERVER || 'nats-server', ['-c', config]);
-    await until('nats-server is ready', () => this.child.lines.some((line) => line.includes('Server is ready')));
+    const ready = until('nats-server is ready', () => this.child.lines.some((line) => line.includes('Server is ready')));
+    await Promise.race([ready, this.child.exited.then(() => { throw new Error(`nats-server ended: ${this.child.lines.at(-1)}`); })]);
   }
   kill(signal = 'SIGKILL') { return stop(this.child, signal); }
   async pause() {
