@@ -220,7 +220,7 @@ static const char *reason_of(const struct worker *worker, int status)
     if (worker_process_stopped_by_sandbox(worker->process, status, stopped))
         return "sandbox";
     if (worker_process_stopped_by_group(worker->process, &worker->plugin->worker->terms, status, stopped))
-        return "memory";
+        return "memory_limit";
     if (WIFSIGNALED(status))
         return WTERMSIG(status) == SIGKILL ? "killed" : "crash";
     return "exit";

@@ -117,12 +117,12 @@ for (const name of ['hoard', 'hoard_stack']) {
     const told = await said(/^(each worker is held by a control group of its own: memory|workers are held by their rlimits alone)/);
     if (!/: memory/.test(told.message)) return t.skip(told.message);
     await harmless(async () => {
-      const before = await kanal.metric(/^kanal_worker_restarts_total\{plugin="hostile",reason="memory"/);
+      const before = await kanal.metric(/^kanal_worker_restarts_total\{plugin="hostile",reason="memory_limit"/);
       assert.equal(await act(name, `evil-${name}`), 503);
       const line = await until('it is told', () => kanal.log().find((one) => one.channel === `evil-${name}` && / has ended /.test(one.message)));
       // 64M, a thirty-second of it, and 16M.
       assert.match(line.message, /^the worker of plugin 'hostile' has ended in on_http\(\): it needed more memory than the 82 MiB that its control group lets it have/);
-      assert.equal(await kanal.metric(/^kanal_worker_restarts_total\{plugin="hostile",reason="memory"/), before + 1);
+      assert.equal(await kanal.metric(/^kanal_worker_restarts_total\{plugin="hostile",reason="memory_limit"/), before + 1);
       await until('it is up again', async () => (await stateOf(`evil-${name}`)).state === 'up');
     });
   });
