@@ -74,6 +74,16 @@ static int try_to_hold(int above, const char *name)
     return -1;
 }
 
+/* "kanal-" and numbers. Others' are none of ours, such as a unit's that is called kanal-web.service. */
+static int is_of_a_gateway(const char *name)
+{
+    size_t prefix = strlen(NAME);
+    if (strncmp(name, NAME, prefix) != 0)
+        return 0;
+    name += prefix;
+    return *name >= '0' && *name <= '9' && name[strspn(name, "0123456789-")] == '\0';
+}
+
 static void remove_leftovers(const struct hold *hold)
 {
     int copy = openat(hold->above, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd;
@@ -81,8 +91,7 @@ static void remove_leftovers(const struct hold *hold)
     if (!listing && copy >= 0)
         close(copy);
     for (struct dirent *entry; listing && (entry = readdir(listing));)
-        if (strncmp(entry->d_name, NAME, strlen(NAME)) == 0 &&
-            (fd = try_to_hold(hold->above, entry->d_name)) >= 0) {
+        if (is_of_a_gateway(entry->d_name) && (fd = try_to_hold(hold->above, entry->d_name)) >= 0) {
             cgroup_remove(hold->above, entry->d_name);
             close(fd);
         }

@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { Kanal, Nats, buildDir, configText, isSanitized, kanalBinary, probeDirs, run, scratchDir, sleep, until } from './harness.mjs';
+import { Kanal, Nats, buildDir, configText, inOwnGroup, isSanitized, kanalBinary, probeDirs, run, scratchDir, sleep, until } from './harness.mjs';
 import { probe, startKanal } from './probe.mjs';
 
 const EACCES = -13;
@@ -15,16 +15,15 @@ const hostileDir = path.join(buildDir, 'tests/bad_plugins/hostile');
 const plugins = { path: [...probeDirs(), hostileDir], hostile: { memory: '64M', deadline: '6s', cpu: 0.2 }, probe: { memory: '128M' } };
 const evil = (id) => ({ id, plugin: 'hostile', worker: 'own' });
 
-let nats, kanal, groups = [], lacking;
+let nats, kanal, lacking;
 
 before(async () => {
   nats = await Nats.start();
-  kanal = await startKanal(nats, [probe(), evil('evil-spin'), evil('evil-leave')], { top: { plugins } });
+  kanal = await startKanal(nats, [probe(), evil('evil-spin'), evil('evil-leave')], { top: { plugins }, wrap: inOwnGroup() });
   const line = kanal.log().find(({ message }) => held.test(message) || unheld.test(message));
   assert.ok(line, 'the start says whether there are groups');
   const [, controllers] = held.exec(line.message) ?? [];
   if (controllers !== 'memory, cpu and pids') lacking = line.message;
-  else groups = groupsOf((await workerOf('probe')));
 });
 
 after(async () => {
@@ -106,10 +105,13 @@ grouped('a worker that ended has no group any more, and the next has another', {
 });
 
 grouped('what a gateway that was killed left is removed by the next, and a stop leaves nothing', {}, async () => {
-  const first = await startKanal(nats, [probe()], { top: { plugins } });
+  // On version 2 nobody enters a group that a killed gateway has made ready: there both use one that neither is in.
+  const directory = inOwnGroup()?.at(-1);
+  const more = { top: { plugins: directory ? { ...plugins, cgroup: `/${path.basename(directory)}` } : plugins } };
+  const first = await startKanal(nats, [probe()], more);
   const left = Object.values(groupsOf(await workerOf('probe', first))).map((directory) => path.dirname(directory));
   await first.stop('SIGKILL');
-  const second = await startKanal(nats, [probe()], { top: { plugins } });
+  const second = await startKanal(nats, [probe()], more);
   for (const directory of left) assert.ok(!existsSync(directory), directory);
   const own = Object.values(groupsOf(await workerOf('probe', second))).map((directory) => path.dirname(directory));
   for (const directory of [...own, path.dirname(groupsOf(await workerOf('probe')).memory)]) assert.ok(existsSync(directory), directory);
@@ -118,7 +120,7 @@ grouped('what a gateway that was killed left is removed by the next, and a stop 
 });
 
 grouped('required: starts where it has them', {}, async () => {
-  const other = await startKanal(nats, [probe()], { top: { plugins: { ...plugins, cgroup: 'required' } } });
+  const other = await startKanal(nats, [probe()], { top: { plugins: { ...plugins, cgroup: 'required' } }, wrap: inOwnGroup() });
   assert.ok(other.log().some(({ message }) => held.test(message)));
   assert.deepEqual(await other.stop(), { code: 0, signal: null });
 });
@@ -142,7 +144,8 @@ test('a group that is not there: nothing starts, and it is said what to do', asy
 test('a user without any group: auto says so and starts, required does not', { skip: process.getuid() !== 0 && 'needs root, to become another user' }, async (t) => {
   const nobody = 65534, folder = scratchDir();
   const become = ['setpriv', `--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups'];
-  for (const directory of [folder]) { chownSync(directory, nobody, nobody); chmodSync(directory, 0o755); }
+  chownSync(folder, nobody, nobody);
+  chmodSync(folder, 0o755);
   if (spawnSync(become[0], [...become.slice(1), kanalBinary, 'version']).status !== 0) return t.skip('the build is not readable to other users');
   const configured = (cgroup) => {
     const file = path.join(folder, `${cgroup}.yaml`);

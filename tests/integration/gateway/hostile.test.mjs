@@ -7,7 +7,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { Nats, buildDir, probeDirs, run, configText, isSanitized, scratchDir, sleep, stored, until } from './harness.mjs';
+import { Nats, buildDir, inOwnGroup, probeDirs, run, configText, isSanitized, scratchDir, sleep, stored, until } from './harness.mjs';
 import { DENIED, INVALID, NOT_FOUND, message, probe, raw, startKanal, startProvider } from './probe.mjs';
 
 const EACCES = -13, ENOMEM = -12, EPERM = -1;
@@ -25,7 +25,7 @@ before(async () => {
   provider = await startProvider();
   nats = await Nats.start();
   const channels = [probe('neighbour'), ...ids.map((id) => evil(`evil-${id}`)), evil('evil-asks', { egress: ['localhost'] })];
-  kanal = await startKanal(nats, channels, { top: { plugins }, http: { limits: { answer_timeout: '3s' } } });
+  kanal = await startKanal(nats, channels, { top: { plugins }, http: { limits: { answer_timeout: '3s' } }, wrap: inOwnGroup() });
   client = await nats.client();
   load = startLoad();
 });
