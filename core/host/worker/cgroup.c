@@ -266,9 +266,11 @@ int cgroups_open(struct cgroups **ret_groups, const char *group, char reason[CGR
         else if (wanted && !groups->missing[0])
             snprintf(groups->missing, sizeof groups->missing, "%s", reason);
     }
-    if (groups->missing[0])
-        snprintf(reason, CGROUP_REASON_MAX, "%s", groups->missing);
     free(places);
+    if (groups->count > 0 && cgroups_controllers(groups) != CGROUP_ALL && !groups->missing[0])
+        snprintf(groups->missing, sizeof groups->missing, "not delegated, or its hierarchy is not mounted");
+    if (groups->count > 0 || groups->missing[0])
+        snprintf(reason, CGROUP_REASON_MAX, "%s", groups->missing);
     if (groups->count == 0) {
         free(groups);
         return KANAL_E_NOT_FOUND;
@@ -293,8 +295,7 @@ void cgroups_text(const struct cgroups *groups, char *text, size_t size)
     cgroup_names(CGROUP_ALL & ~controllers, lacking);
     int n = snprintf(text, size, "%s below %.200s/%s", had, groups->holds[0].path, groups->holds[0].name);
     if (lacking[0] && n > 0 && (size_t)n < size)
-        snprintf(text + n, size - (size_t)n, ", without %s (%s)", lacking,
-                 groups->missing[0] ? groups->missing : "its hierarchy is not mounted here");
+        snprintf(text + n, size - (size_t)n, ", without %s (%s)", lacking, groups->missing);
 }
 
 void cgroups_close(struct cgroups *groups)

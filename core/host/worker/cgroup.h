@@ -27,7 +27,7 @@
 struct cgroups;
 
 /* group: as it stands in /proc/PID/cgroup, "/kanal.slice/kanal.service"; NULL: the one this process is in. Removes what gateways that
- * are dead left there. 0 if any controller is to be had. KANAL_E_NOT_FOUND: none is, or KANAL_E_INTERNAL; and the reason. */
+ * are dead left there. 0 if any controller is to be had, and the reason why others are not, or "". KANAL_E_NOT_FOUND: none is, or KANAL_E_INTERNAL; and why. */
 int cgroups_open(struct cgroups **ret_groups, const char *group, char reason[CGROUP_REASON_MAX]);
 /* Those that each worker is held by. 0 of NULL. */
 unsigned cgroups_controllers(const struct cgroups *);

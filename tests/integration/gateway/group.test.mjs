@@ -2,7 +2,7 @@
 // no writable group, the tests that need one are skipped, with what the gateway said.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Kanal, Nats, buildDir, configText, inOwnGroup, isSanitized, kanalBinary, probeDirs, run, scratchDir, sleep, until } from './harness.mjs';
@@ -141,26 +141,62 @@ test('a group that is not there: nothing starts, and it is said what to do', asy
   assert.match(stderr, /plugins\.cgroup: workers cannot have control groups .*no\/such\/group.*docs\/deployment\.md/);
 });
 
-test('a user without any group: auto says so and starts, required does not', { skip: process.getuid() !== 0 && 'needs root, to become another user' }, async (t) => {
-  const nobody = 65534, folder = scratchDir();
-  const become = ['setpriv', `--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups'];
+// ---- Other users ----
+
+const nobody = 65534, become = ['setpriv', `--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups'];
+const isRoot = process.getuid() === 0;
+
+function whyNot() {
+  if (!isRoot) return 'needs root, to become another user';
+  return spawnSync(become[0], [...become.slice(1), kanalBinary, 'version']).status === 0 ? undefined : 'the build is not readable to other users';
+}
+
+// A gateway of nobody's, not started.
+function nobodys(cgroup, channels = [probe()]) {
+  const other = new Kanal(), folder = scratchDir();
   chownSync(folder, nobody, nobody);
   chmodSync(folder, 0o755);
-  if (spawnSync(become[0], [...become.slice(1), kanalBinary, 'version']).status !== 0) return t.skip('the build is not readable to other users');
-  const configured = (cgroup) => {
-    const file = path.join(folder, `${cgroup}.yaml`);
-    writeFileSync(file, configText(nats, [probe()], { data_dir: folder, top: { plugins: { ...plugins, cgroup } } }));
-    return file;
-  };
-  const other = new Kanal();
-  other.config = configured('auto');
+  other.config = path.join(folder, 'kanal.yaml');
+  writeFileSync(other.config, configText(nats, channels, { data_dir: folder, top: { plugins: { ...plugins, cgroup } } }));
+  return other;
+}
+
+// As a supervisor does: the directory, and what processes and controllers are given by.
+function giveAway(directory) {
+  for (const name of ['.', 'cgroup.procs', 'cgroup.threads', 'cgroup.subtree_control', 'tasks'])
+    if (existsSync(path.join(directory, name))) chownSync(path.join(directory, name), nobody, nobody);
+}
+
+grouped('a user to whom a group was delegated has it for its workers', { skip: whyNot() }, async () => {
+  const wrap = inOwnGroup(), name = `test-kanal-${process.pid}-given`;
+  // Version 1 has no inside and outside: a group that the gateway is not in.
+  const made = wrap ? [] : ['memory', 'cpu', 'pids'].map((controller) => path.join(groupsOf(1)[controller], name));
+  for (const directory of made) mkdirSync(directory);
+  for (const directory of wrap ? [wrap.at(-1)] : made) giveAway(directory);
+  const other = nobodys(wrap ? 'required' : `/${name}`, [probe(), evil('evil-hoard')]);
+  await other.run({ wrap: [...(wrap ?? []), ...become] });
+  assert.ok(other.log().some(({ message }) => held.test(message)));
+  assert.match(groupsOf(await workerOf('probe', other)).memory, new RegExp(`test-kanal-.*/kanal-${other.child.pid}/\\d+$`));
+  if (!isSanitized()) {
+    assert.equal((await other.post('/c/evil-hoard/act', 'hoard', { 'content-type': 'text/plain' })).status, 503);
+    const line = await until('it is told', () => other.log().find(({ message }) => / has ended in on_http/.test(message)));
+    assert.match(line.message, /needed more memory than the 82 MiB/);
+    assert.equal(line.channel, 'evil-hoard');
+    assert.equal(await other.metric(/^kanal_worker_restarts_total\{plugin="hostile",reason="memory_limit"/), 1);
+  }
+  assert.deepEqual(await other.stop(), { code: 0, signal: null });
+  for (const directory of made) rmdirSync(directory); // so nothing is left in it
+});
+
+test('a user without any group: auto says so and starts, required does not', { skip: whyNot() }, async () => {
+  const other = nobodys('auto');
   await other.run({ wrap: become });
   const line = other.log().find(({ message }) => unheld.test(message) || held.test(message));
   assert.equal(line.level, 'warn');
   assert.match(line.message, unheld);
   assert.match(line.message, /(Permission denied|other processes|Read-only file system|not in it)/);
   assert.deepEqual(await other.stop(), { code: 0, signal: null });
-  const required = spawnSync(become[0], [...become.slice(1), kanalBinary, 'run', '-c', configured('required')], { encoding: 'utf8' });
+  const required = spawnSync(become[0], [...become.slice(1), kanalBinary, 'run', '-c', nobodys('required').config], { encoding: 'utf8' });
   assert.equal(required.status, 3);
   assert.match(required.stderr, /plugins\.cgroup: workers cannot have control groups/);
 });

@@ -73,17 +73,6 @@ static int set_areas_up(struct inside *in)
     return 0;
 }
 
-/* Before anything of the plugin is there, and before its own files are closed to it. -1: errno. */
-static int enter_groups(int entrances)
-{
-    for (int fd = WORKER_FD_GROUPS; fd < WORKER_FD_GROUPS + entrances && fd < WORKER_FD_END; fd++) {
-        if (write(fd, "0", 1) != 1)
-            return -1;
-        close(fd);
-    }
-    return 0;
-}
-
 static void send_hello(struct inside *in)
 {
     struct wire_hello hello = { WIRE_MAGIC, WIRE_VERSION, KANAL_ABI_MAJOR, KANAL_ABI_MINOR };
@@ -94,6 +83,21 @@ static void send_refused(struct inside *in, kanal_str words)
 {
     struct wire_text refused = { 0, words };
     inside_send(in, WIRE_REFUSED, NULL, &refused);
+}
+
+/* Before anything of the plugin is there. What it is entered by is not open to it. -1: the core was told. */
+static int enter_groups(struct inside *in, int entrances)
+{
+    char words[128];
+    for (int fd = WORKER_FD_GROUPS; fd < WORKER_FD_GROUPS + entrances && fd < WORKER_FD_END; fd++) {
+        if (write(fd, "0", 1) != 1) {
+            snprintf(words, sizeof words, "its worker cannot enter its control group: %s", strerror(errno));
+            send_refused(in, kanal_str_c(words));
+            return -1;
+        }
+        close(fd);
+    }
+    return 0;
 }
 
 static void send_description(struct inside *in)
@@ -124,15 +128,12 @@ static kanal_str without_name(kanal_str text, const char *name)
 /* The control group, the first stage of the sandbox, the plugin, the second. 0, or the core was told why not. */
 static int load(struct inside *in, const struct told *told, const struct sandbox_options *sandbox)
 {
-    char path[128];
+    char path[32];
     const kanal_plugin *descriptor;
     struct kanal_buffer error = { 0 };
     struct sandbox_report *report = &in->page->sandbox;
-    if (enter_groups(told->entrances) != 0) {
-        snprintf(path, sizeof path, "its worker cannot enter its control group: %.60s", strerror(errno));
-        send_refused(in, kanal_str_c(path));
+    if (enter_groups(in, told->entrances) != 0)
         return -1;
-    }
     if (sandbox_before_load(sandbox, report) != 0) {
         send_refused(in, kanal_str_c(report->problem));
         return -1;
