@@ -167,11 +167,12 @@ function giveAway(directory) {
     if (existsSync(path.join(directory, name))) chownSync(path.join(directory, name), nobody, nobody);
 }
 
-grouped('a user to whom a group was delegated has it for its workers', { skip: whyNot() }, async () => {
+grouped('a user to whom a group was delegated has it for its workers', { skip: whyNot() }, async (t) => {
   const wrap = inOwnGroup(), name = `test-kanal-${process.pid}-given`;
   // Version 1 has no inside and outside: a group that the gateway is not in.
   const made = wrap ? [] : ['memory', 'cpu', 'pids'].map((controller) => path.join(groupsOf(1)[controller], name));
   for (const directory of made) mkdirSync(directory);
+  t.after(() => { for (const directory of made) rmdirSync(directory); }); // so nothing is left in it
   for (const directory of wrap ? [wrap.at(-1)] : made) giveAway(directory);
   const other = nobodys(wrap ? 'required' : `/${name}`, [probe(), evil('evil-hoard')]);
   await other.run({ wrap: [...(wrap ?? []), ...become] });
@@ -185,7 +186,6 @@ grouped('a user to whom a group was delegated has it for its workers', { skip: w
     assert.equal(await other.metric(/^kanal_worker_restarts_total\{plugin="hostile",reason="memory_limit"/), 1);
   }
   assert.deepEqual(await other.stop(), { code: 0, signal: null });
-  for (const directory of made) rmdirSync(directory); // so nothing is left in it
 });
 
 test('a user without any group: auto says so and starts, required does not', { skip: whyNot() }, async () => {
