@@ -31,8 +31,9 @@
 struct hold {
     int version;
     unsigned controllers;
-    int above;     /* D */
-    int directory; /* D/kanal-PID, and the lock on it; -1: not there */
+    unsigned handed_on; /* version 2: of these, those that D did not hand on already, perhaps to others */
+    int above;          /* D */
+    int directory;      /* D/kanal-PID, and the lock on it; -1: not there */
     int has_leaf;
     char name[32];
     char path[CGROUP_PATH_MAX]; /* of D */
@@ -130,17 +131,10 @@ static int is_alone(const struct hold *hold)
     return found;
 }
 
-static int move_to(const struct hold *hold, int directory, const char *file, char reason[CGROUP_REASON_MAX])
-{
-    if (cgroup_write(directory, file, "0") == 0)
-        return 0;
-    return refuse(reason, hold->path, file);
-}
-
 /* The gateway's leaf, and the controllers down to the workers. */
 static int prepare_unified(struct hold *hold, char reason[CGROUP_REASON_MAX])
 {
-    int alone = is_alone(hold), status = 0;
+    int alone = is_alone(hold);
     if (alone < 0) {
         snprintf(
             reason, CGROUP_REASON_MAX,
@@ -152,13 +146,12 @@ static int prepare_unified(struct hold *hold, char reason[CGROUP_REASON_MAX])
     if (alone > 0) {
         if (mkdirat(hold->directory, LEAF, 0755) != 0)
             return refuse(reason, hold->path, LEAF);
-        if ((status = move_to(hold, hold->directory, LEAF "/cgroup.procs", reason)) != 0) {
-            unlinkat(hold->directory, LEAF, AT_REMOVEDIR);
-            return status;
-        }
         hold->has_leaf = 1;
+        if (cgroup_write(hold->directory, LEAF "/cgroup.procs", "0") != 0)
+            return refuse(reason, hold->path, LEAF "/cgroup.procs");
     }
-    if (cgroup_hand_on(hold->above, hold->controllers) != 0 ||
+    hold->handed_on = hold->controllers & ~cgroup_listed(hold->above, "cgroup.subtree_control");
+    if (cgroup_hand_on(hold->above, hold->handed_on) != 0 ||
         cgroup_hand_on(hold->directory, hold->controllers) != 0)
         return refuse(reason, hold->path, "cgroup.subtree_control");
     if (hold->has_leaf && (hold->controllers & CGROUP_CPU))
@@ -166,13 +159,13 @@ static int prepare_unified(struct hold *hold, char reason[CGROUP_REASON_MAX])
     return 0;
 }
 
-/* What is under way in it is over. The kernel refuses to take controllers back that another gateway's group there has. */
+/* What is under way in it is over. The kernel refuses to take controllers back that another gateway's group there hands on. */
 static void hold_release(struct hold *hold)
 {
     if (hold->directory >= 0) {
         if (hold->version == 2) {
             cgroup_take_back(hold->directory, hold->controllers);
-            cgroup_take_back(hold->above, hold->controllers);
+            cgroup_take_back(hold->above, hold->handed_on);
         }
         if (hold->has_leaf && cgroup_write(hold->above, "cgroup.procs", "0") == 0)
             unlinkat(hold->directory, LEAF, AT_REMOVEDIR);
@@ -194,7 +187,8 @@ static int hold_make(struct hold *hold, const struct cgroup_place *place, unsign
     hold->above = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (hold->above < 0)
         return refuse(reason, place->path, "");
-    hold->controllers = wanted & (place->version == 2 ? cgroup_offers(hold->above) : place->controllers);
+    hold->controllers = wanted & (place->version == 2 ? cgroup_listed(hold->above, "cgroup.controllers")
+                                                      : place->controllers);
     if (!hold->controllers) {
         cgroup_names(wanted, list);
         snprintf(reason, CGROUP_REASON_MAX, "%.*s/cgroup.controllers: %s not in it", 150, place->path, list);

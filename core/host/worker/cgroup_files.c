@@ -64,17 +64,17 @@ int cgroup_write(int directory, const char *file, const char *text)
 
 /* ---- Controllers of version 2 ---- */
 
-unsigned cgroup_offers(int directory)
+unsigned cgroup_listed(int directory, const char *file)
 {
     char text[512], *rest = NULL;
-    unsigned offered = 0;
-    if (cgroup_read(directory, "cgroup.controllers", text, sizeof text) != 0)
+    unsigned listed = 0;
+    if (cgroup_read(directory, file, text, sizeof text) != 0)
         return 0;
     for (char *word = strtok_r(text, " \n", &rest); word; word = strtok_r(NULL, " \n", &rest))
         for (unsigned controller = 1; controller <= CGROUP_PIDS; controller <<= 1)
             if (strcmp(word, cgroup_controller_name(controller)) == 0)
-                offered |= controller;
-    return offered;
+                listed |= controller;
+    return listed;
 }
 
 static int switch_controllers(int directory, char sign, unsigned controllers)

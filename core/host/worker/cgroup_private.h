@@ -35,8 +35,8 @@ void cgroup_names(unsigned controllers, char text[32]);
 int cgroup_read(int directory, const char *file, char *text, size_t size);
 int cgroup_write(int directory, const char *file, const char *text);
 
-/* Version 2: those that it has to hand on; hands them on, or takes them back. */
-unsigned cgroup_offers(int directory);
+/* Version 2: those in cgroup.controllers, which it has, or cgroup.subtree_control, which it hands on; hands more on, or takes them back. */
+unsigned cgroup_listed(int directory, const char *file);
 int cgroup_hand_on(int directory, unsigned controllers);
 int cgroup_take_back(int directory, unsigned controllers);
 

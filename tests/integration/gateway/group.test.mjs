@@ -58,7 +58,7 @@ grouped('each worker has a group of its own, with its plugin\'s limits', {}, asy
   const seen = new Set();
   for (const [id, bytes, quota] of [['probe', 128 << 20, -1], ['evil-spin', 64 << 20, 20000], ['evil-leave', 64 << 20, 20000]]) {
     const { memory, cpu, pids } = groupsOf(await workerOf(id));
-    assert.match(memory, new RegExp(`/kanal-${kanal.child.pid}/\\d+$`));
+    assert.match(memory, new RegExp(`/kanal-${kanal.child.pid}(-\\d+)?/\\d+$`));
     seen.add(memory);
     if (!isSanitized()) {
       const most = bytes + bytes / 32 + (16 << 20);
@@ -129,7 +129,7 @@ test('off: none is made', async () => {
   const other = await startKanal(nats, [probe()], { top: { plugins: { ...plugins, cgroup: 'off' } } });
   const line = other.log().find(({ message }) => unheld.test(message));
   assert.match(line.message, /plugins\.cgroup is off/);
-  assert.doesNotMatch(readFileSync(`/proc/${await workerOf('probe', other)}/cgroup`, 'utf8'), new RegExp(`kanal-${other.child.pid}/`));
+  assert.doesNotMatch(readFileSync(`/proc/${await workerOf('probe', other)}/cgroup`, 'utf8'), new RegExp(`kanal-${other.child.pid}[-/]`));
   assert.deepEqual(await other.stop(), { code: 0, signal: null });
 });
 
@@ -177,7 +177,7 @@ grouped('a user to whom a group was delegated has it for its workers', { skip: w
   const other = nobodys(wrap ? 'required' : `/${name}`, [probe(), evil('evil-hoard')]);
   await other.run({ wrap: [...(wrap ?? []), ...become] });
   assert.ok(other.log().some(({ message }) => held.test(message)));
-  assert.match(groupsOf(await workerOf('probe', other)).memory, new RegExp(`test-kanal-.*/kanal-${other.child.pid}/\\d+$`));
+  assert.match(groupsOf(await workerOf('probe', other)).memory, new RegExp(`test-kanal-.*/kanal-${other.child.pid}(-\\d+)?/\\d+$`));
   if (!isSanitized()) {
     assert.equal((await other.post('/c/evil-hoard/act', 'hoard', { 'content-type': 'text/plain' })).status, 503);
     const line = await until('it is told', () => other.log().find(({ message }) => / has ended in on_http/.test(message)));

@@ -225,11 +225,11 @@ Test(cgroup, controllers_are_handed_on_and_taken_back)
 {
     static const char *const names[] = { "cgroup.controllers", "cgroup.subtree_control", NULL };
     int directory = make_tree(names);
-    cr_expect_eq(cgroup_offers(directory), 0);
+    cr_expect_eq(cgroup_listed(directory, "cgroup.controllers"), 0);
     fill(directory, "cgroup.controllers", "cpuset cpu io memory hugetlb rdma misc pids\n");
-    cr_expect_eq(cgroup_offers(directory), CGROUP_ALL);
+    cr_expect_eq(cgroup_listed(directory, "cgroup.controllers"), CGROUP_ALL);
     fill(directory, "cgroup.controllers", "cpuset io pids\n");
-    cr_expect_eq(cgroup_offers(directory), CGROUP_PIDS);
+    cr_expect_eq(cgroup_listed(directory, "cgroup.controllers"), CGROUP_PIDS);
     cr_expect_eq(cgroup_hand_on(directory, CGROUP_ALL), 0);
     expect_file(directory, "cgroup.subtree_control", "+memory +cpu +pids");
     fill(directory, "cgroup.subtree_control", "");
