@@ -167,9 +167,11 @@ static void hold_release(struct hold *hold)
             cgroup_take_back(hold->directory, hold->controllers);
             cgroup_take_back(hold->above, hold->handed_on);
         }
-        if (hold->has_leaf && cgroup_write(hold->above, "cgroup.procs", "0") == 0)
-            unlinkat(hold->directory, LEAF, AT_REMOVEDIR);
-        unlinkat(hold->above, hold->name, AT_REMOVEDIR); /* else the next gateway does it */
+        if (hold->has_leaf)
+            cgroup_write(hold->above, "cgroup.procs", "0");
+        /* Not while somebody is in it: then the next gateway does it. */
+        unlinkat(hold->directory, LEAF, AT_REMOVEDIR);
+        unlinkat(hold->above, hold->name, AT_REMOVEDIR);
         close(hold->directory);
     }
     if (hold->above >= 0)
