@@ -356,15 +356,16 @@ Test(cgroup_kernel, what_is_still_in_it_is_killed, .timeout = 30)
     struct cgroups *groups = open_or_skip();
     struct cgroup *group = NULL;
     char reason[CGROUP_REASON_MAX], path[1024], procs[1200], found[64] = "";
+    int status = 0;
     directory_of(groups, path);
     cr_assert_eq(cgroup_new(&group, groups, &some, reason), 0, "%s", reason);
     pid_t child = child_in(group, sleep_for_ever);
     snprintf(procs, sizeof procs, "%s/1/cgroup.procs", path);
     while (strtol(found, NULL, 10) != child)
         cgroup_read(AT_FDCWD, procs, found, sizeof found);
-    signal(SIGCHLD, SIG_IGN); /* nobody waits for it but the kernel, as for an orphan */
     cgroup_free(group);
-    cr_expect_eq(kill(child, 0), -1);
+    cr_expect_eq(waitpid(child, &status, 0), child);
+    cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "%x", status);
     cgroups_close(groups);
     cr_expect_neq(access(path, F_OK), 0);
 }
@@ -470,9 +471,9 @@ Test(cgroup_kernel, version_2_kills_by_its_own_file, .timeout = 30)
     while (strtol(found, NULL, 10) != child && waitpid(child, &status, WNOHANG) == 0)
         cgroup_read(directory, "cgroup.procs", found, sizeof found);
     close(directory);
-    signal(SIGCHLD, SIG_IGN);
     cr_expect_eq(cgroup_remove(above, name), 0);
-    cr_expect_eq(kill(child, 0), -1);
+    cr_expect_eq(waitpid(child, &status, 0), child);
+    cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "%x", status);
     cr_expect_neq(faccessat(above, name, F_OK, 0), 0);
     close(above);
 }
