@@ -1,4 +1,4 @@
-#include "host/lease.h"
+#include "host/lease_inside.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,40 +9,12 @@
 #include "kanal/sdk/json.h"
 #include "kanal/sdk/str.h"
 
-struct ask; /* a request to the broker under way */
-
-struct lease_group {
-    struct lease_group *next;
-    struct lease_book *book;
-    struct lease_member *members;
-    uv_timer_t timer;
-    struct ask *ask;
-    char key[48];
-    uint64_t term; /* of the present or last holding */
-    int held;
-    uint64_t revision;               /* of our record */
-    uint64_t count, sent_ms;         /* of the last record we sent, and when */
-    uint64_t until_ms;               /* held until then */
-    uint64_t renew_ms;               /* when the next renewal is due */
-    uint64_t seen_revision, seen_ms; /* of somebody else's record, and since when */
-    uint32_t seen_ttl_ms, ttl_ms;
-};
-
-struct lease_book {
-    struct host *host;
-    struct lease_group *groups;
-    uint64_t terms;
-    char holder[ID_LEN + 1]; /* this process */
-};
-
 struct ask {
     struct lease_group *group; /* NULL: nobody waits for it any more */
 };
 
-static void look(struct lease_group *g);
-
 /* Goes on while this process or the whole machine stands still. */
-static uint64_t now_ms(void)
+uint64_t lease_now_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_BOOTTIME, &now);
@@ -59,10 +31,10 @@ static uint64_t jitter_ms(void)
 
 uint32_t lease_group_of(kanal_str id)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a: equal in every replica and version */
+    uint32_t hash = 2166136261u; /* FNV-1a, as the lanes': equal in every replica and version */
     for (size_t i = 0; i < id.len; i++)
         hash = (hash ^ (unsigned char)id.ptr[i]) * 16777619u;
-    return (hash ^ hash >> 16) % LEASE_GROUPS;
+    return hash % LEASE_GROUPS;
 }
 
 static void tell(struct lease_group *g)
@@ -75,12 +47,12 @@ static void tell(struct lease_group *g)
 
 static void on_timer(uv_timer_t *timer)
 {
-    look(timer->data);
+    lease_look(timer->data);
 }
 
 static void later(struct lease_group *g, uint64_t at_ms)
 {
-    uint64_t now = now_ms();
+    uint64_t now = lease_now_ms();
     uv_timer_start(&g->timer, on_timer, at_ms > now ? at_ms - now : 0, 0);
 }
 
@@ -91,7 +63,7 @@ static void log_change(const struct lease_group *g, const char *what)
     log_write(g->book->host->log, KANAL_LOG_INFO, "lease", NULL, "%s %s", g->key, what);
 }
 
-static void lost(struct lease_group *g, const char *why)
+void lease_lost(struct lease_group *g, const char *why)
 {
     if (!g->held)
         return;
@@ -104,12 +76,18 @@ static void lost(struct lease_group *g, const char *why)
 /* Our record of `count` stands there under this revision. */
 static void confirmed(struct lease_group *g, uint64_t revision, uint64_t count)
 {
-    uint64_t now = now_ms();
+    uint64_t now = lease_now_ms();
     g->revision = revision;
     g->seen_revision = 0;
+    g->free_ms = 0;
+    g->is_offered = 0;
+    snprintf(g->holder, sizeof g->holder, "%s", g->book->holder);
     if (count == g->count)
         g->until_ms = g->sent_ms + g->ttl_ms - g->ttl_ms / 5;
     g->renew_ms = g->sent_ms + g->ttl_ms / 3;
+    if (count != g->count && !g->held)
+        g->renew_ms =
+            now; /* another replica gave it to us, or it was our own before: it is held when it is renewed */
     if (g->held && now < g->until_ms)
         for (struct lease_member *m = g->members; m; m = m->next)
             if (m->renewed)
@@ -120,6 +98,7 @@ static void confirmed(struct lease_group *g, uint64_t revision, uint64_t count)
     g->term = ++g->book->terms;
     log_change(g, "held");
     tell(g);
+    share_gained(g->book->share, g);
 }
 
 /* ---- Asking the broker ---- */
@@ -155,32 +134,37 @@ static void on_stored(void *user, kanal_status status, kanal_str value, uint64_t
     } else {
         g->revision = 0; /* not known: perhaps it was stored, perhaps another's is there */
         if (status == KANAL_E_REJECTED)
-            lost(g, "lost: another replica has taken it");
+            lease_lost(g, "lost: another replica has taken it");
     }
-    look(g);
+    lease_look(g);
 }
 
-static void store(struct lease_group *g, uint64_t if_revision)
+static void put(struct lease_group *g, const char *holder, uint64_t count, uint64_t if_revision,
+                kv_value_fn *fn)
 {
     struct ask *ask = ask_new(g);
     struct kanal_buffer text = { 0 };
     struct kanal_json json;
     if (!ask)
         return;
+    kanal_json_init(&json, &text);
+    kanal_json_object(&json);
+    kanal_json_member_text(&json, "holder", holder);
+    kanal_json_member_int(&json, "ttl_ms", g->ttl_ms);
+    kanal_json_member_int(&json, "count", (int64_t)count);
+    kanal_json_object_end(&json);
+    kv_put(g->book->host->broker, g->book->host->names.leases, kanal_str_c(g->key), kanal_buffer_view(&text),
+           if_revision, fn, ask);
+    kanal_buffer_release(&text);
+}
+
+static void store(struct lease_group *g, uint64_t if_revision)
+{
     g->ttl_ms = LEASE_TTL_MAX_MS;
     for (const struct lease_member *m = g->members; m; m = m->next)
         g->ttl_ms = m->ttl_ms < g->ttl_ms ? m->ttl_ms : g->ttl_ms;
-    g->count++;
-    kanal_json_init(&json, &text);
-    kanal_json_object(&json);
-    kanal_json_member_text(&json, "holder", g->book->holder);
-    kanal_json_member_int(&json, "ttl_ms", g->ttl_ms);
-    kanal_json_member_int(&json, "count", (int64_t)g->count);
-    kanal_json_object_end(&json);
-    g->sent_ms = now_ms();
-    kv_put(g->book->host->broker, g->book->host->names.leases, kanal_str_c(g->key), kanal_buffer_view(&text),
-           if_revision, on_stored, ask);
-    kanal_buffer_release(&text);
+    g->sent_ms = lease_now_ms();
+    put(g, g->book->holder, ++g->count, if_revision, on_stored);
 }
 
 static void on_released(void *user, kanal_status status, kanal_str value, uint64_t revision)
@@ -188,13 +172,22 @@ static void on_released(void *user, kanal_status status, kanal_str value, uint64
     struct lease_group *g = ask_end(user);
     (void)value, (void)revision;
     if (g && status != KANAL_E_CANCELLED)
-        look(g);
+        lease_look(g);
+}
+
+void lease_sign_over(struct lease_group *g, const char *to, uint64_t revision)
+{
+    snprintf(g->holder, sizeof g->holder, "%s", to);
+    g->is_offered = 1;
+    if (g->watched_revision < revision)
+        g->watched_revision = revision; /* what comes of ours is older */
+    put(g, to, 0, revision, on_released);
 }
 
 static void give_back(struct lease_group *g)
 {
     uint64_t revision = g->revision;
-    lost(g, "given back");
+    lease_lost(g, "given back");
     g->revision = 0;
     if (g->ask || revision == 0)
         return; /* a renewal is on its way: the record lasts for its ttl */
@@ -204,27 +197,48 @@ static void give_back(struct lease_group *g)
                   on_released, ask);
 }
 
-/* Somebody else's record: how long it has stood there decides. */
-static void on_others(struct lease_group *g, uint64_t revision, int64_t ttl_ms)
+/* It could be taken: now, or a little later, if others should have it. */
+static void take(struct lease_group *g, uint64_t if_revision, int is_given_back)
 {
-    uint64_t now = now_ms();
-    lost(g, "lost: another replica has taken it");
+    uint64_t now = lease_now_ms();
+    if (g->free_ms == 0) {
+        g->free_ms = now;
+        if (!is_given_back)
+            share_outlived(g->book->share, g->holder);
+    }
+    if (now >= g->free_ms + share_grace_ms(g->book->share, g))
+        store(g, if_revision);
+}
+
+/* Somebody else's record: how long it has stood there decides. */
+static void on_others(struct lease_group *g, uint64_t revision, yyjson_val *root)
+{
+    uint64_t now = lease_now_ms();
+    kanal_str holder = kanal_json_text_at(root, "holder");
+    lease_lost(g, "lost: another replica has taken it");
     if (revision != g->seen_revision) {
+        int64_t ttl_ms = kanal_json_int_at(root, "ttl_ms", LEASE_TTL_MAX_MS);
         g->seen_revision = revision;
         g->seen_ms = now;
+        g->free_ms = 0;
         g->seen_ttl_ms = ttl_ms < LEASE_TTL_MIN_MS   ? LEASE_TTL_MIN_MS
                          : ttl_ms > LEASE_TTL_MAX_MS ? LEASE_TTL_MAX_MS
                                                      : (uint32_t)ttl_ms;
+        snprintf(g->holder, sizeof g->holder, "%.*s", holder.len <= REPLICA_NAME_MAX ? (int)holder.len : 0,
+                 holder.ptr ? holder.ptr : "");
+        g->is_offered = kanal_json_int_at(root, "count", 1) == 0;
     }
     if (now >= g->seen_ms + g->seen_ttl_ms)
-        store(g, revision);
+        take(g, revision, 0);
 }
 
 static void on_nobodys(struct lease_group *g, uint64_t marker)
 {
     /* A delete marker was put there by the holder. Without one the bucket has forgotten the record, by the broker's clock. */
-    if (marker != 0 || g->seen_revision == 0 || now_ms() >= g->seen_ms + g->seen_ttl_ms)
-        store(g, marker);
+    if (marker == 0 && g->seen_revision != 0 && lease_now_ms() < g->seen_ms + g->seen_ttl_ms)
+        return;
+    take(g, marker, marker != 0);
+    g->holder[0] = 0;
 }
 
 static void on_record(void *user, kanal_status status, kanal_str value, uint64_t revision)
@@ -242,10 +256,10 @@ static void on_record(void *user, kanal_status status, kanal_str value, uint64_t
     else if (status == KANAL_OK && is_ours)
         confirmed(g, revision, (uint64_t)kanal_json_int_at(root, "count", 0));
     else if (status == KANAL_OK)
-        on_others(g, revision, kanal_json_int_at(root, "ttl_ms", LEASE_TTL_MAX_MS));
+        on_others(g, revision, root);
     yyjson_doc_free(doc);
     /* Whatever it was: when to look again. */
-    uint64_t now = now_ms(), next = now + g->ttl_ms / 5 + jitter_ms();
+    uint64_t now = lease_now_ms(), next = now + g->ttl_ms / 5 + jitter_ms();
     if (g->revision != 0)
         next = g->renew_ms > now ? g->renew_ms : now;
     else if (g->seen_revision != 0 && g->seen_ms + g->seen_ttl_ms > now && g->seen_ms + g->seen_ttl_ms < next)
@@ -257,11 +271,13 @@ static void on_record(void *user, kanal_status status, kanal_str value, uint64_t
 
 /* ---- What to do now ---- */
 
-static void look(struct lease_group *g)
+void lease_look(struct lease_group *g)
 {
-    uint64_t now = now_ms();
+    uint64_t now = lease_now_ms();
     if (g->held && now >= g->until_ms)
-        lost(g, "lost: it could not be renewed in time");
+        lease_lost(g, "lost: it could not be renewed in time");
+    if (g->give.state == GIVE_TOLD)
+        return; /* looked at again when it has been given, or stays */
     if (!g->members) {
         if (g->held)
             give_back(g);
@@ -282,7 +298,7 @@ static void look(struct lease_group *g)
 
 /* ---- Members ---- */
 
-static struct lease_book *book_of(struct host *host)
+struct lease_book *lease_book_of(struct host *host)
 {
     struct lease_book *book = host->leases;
     struct id id;
@@ -299,16 +315,24 @@ static struct lease_book *book_of(struct host *host)
     return book;
 }
 
-static struct lease_group *group_of(struct lease_book *book, const char *key)
+struct lease_group *lease_group_find(struct lease_book *book, const char *key)
 {
     struct lease_group *g = book->groups;
     while (g && strcmp(g->key, key) != 0)
         g = g->next;
+    return g;
+}
+
+static struct lease_group *group_of(struct lease_book *book, const char *key, int lane)
+{
+    struct lease_group *g = lease_group_find(book, key);
     if (g || !(g = calloc(1, sizeof *g)))
         return g;
     snprintf(g->key, sizeof g->key, "%s", key);
+    g->lane = lane;
     g->book = book;
     g->ttl_ms = LEASE_TTL_DEFAULT_MS;
+    g->count = lease_now_ms(); /* none that a former process of this name has sent */
     uv_timer_init(book->host->loop, &g->timer);
     uv_unref((uv_handle_t *)&g->timer);
     g->timer.data = g;
@@ -317,25 +341,40 @@ static struct lease_group *group_of(struct lease_book *book, const char *key)
     return g;
 }
 
-int lease_join(struct host *host, kanal_str plugin, kanal_str channel_id, struct lease_member *member)
+static int join(struct host *host, const char *key, int lane, struct lease_member *member)
 {
-    char key[48];
-    snprintf(key, sizeof key, "%.*s.%" PRIu32, (int)(plugin.len < 32 ? plugin.len : 32), plugin.ptr,
-             lease_group_of(channel_id));
-    return lease_join_named(host, key, member);
-}
-
-int lease_join_named(struct host *host, const char *key, struct lease_member *member)
-{
-    struct lease_book *book = book_of(host);
-    struct lease_group *g = book ? group_of(book, key) : NULL;
+    struct lease_book *book = lease_book_of(host);
+    struct lease_group *g = book ? group_of(book, key, lane) : NULL;
     if (!g)
         return KANAL_E_INTERNAL;
     member->group = g;
     member->next = g->members;
     g->members = member;
-    later(g, now_ms());
+    later(g, lease_now_ms());
     return 0;
+}
+
+int lease_join(struct host *host, kanal_str plugin, kanal_str channel_id, struct lease_member *member)
+{
+    char key[48];
+    uint32_t number = lease_group_of(channel_id);
+    snprintf(key, sizeof key, "%.*s.%" PRIu32, (int)(plugin.len < 32 ? plugin.len : 32), plugin.ptr, number);
+    return join(host, key, (int)(number % LEASE_LANES), member);
+}
+
+int lease_join_named(struct host *host, const char *key, struct lease_member *member)
+{
+    return join(host, key, -1, member);
+}
+
+int lease_join_lane(struct host *host, uint32_t lane, struct lease_member *member)
+{
+    char key[48];
+    snprintf(key, sizeof key, "_.lane-%" PRIu32, lane);
+    int r = join(host, key, -1, member);
+    if (r == 0)
+        host->leases->lanes[lane] = member->group;
+    return r;
 }
 
 void lease_leave(struct lease_member *member)
@@ -350,13 +389,13 @@ void lease_leave(struct lease_member *member)
         }
     member->group = NULL;
     if (!g->members)
-        later(g, now_ms()); /* not now: one channel that starts anew leaves and joins */
+        later(g, lease_now_ms()); /* not now: one channel that starts anew leaves and joins */
 }
 
 uint64_t lease_term(const struct lease_member *member)
 {
     const struct lease_group *g = member->group;
-    return g && g->held && now_ms() < g->until_ms ? g->term : 0;
+    return g && g->held && lease_now_ms() < g->until_ms ? g->term : 0;
 }
 
 uint64_t lease_until_ms(const struct lease_member *member)
@@ -373,6 +412,7 @@ void lease_book_free(struct lease_book *book)
 {
     if (!book)
         return;
+    share_free(book->share);
     for (struct lease_group *g = book->groups, *next; g; g = next) {
         next = g->next;
         if (g->ask)

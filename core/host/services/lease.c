@@ -49,6 +49,17 @@ static void on_changed(struct lease_member *member)
     lane_push(&op->channel->lane, &op->item);
 }
 
+/* Held still, it needs no time: its channel's deliveries have ended with the lane. Lost: the plugin has heard of it, and a worker has worked it off. */
+static int is_quiet(const struct lease_member *member)
+{
+    const struct wanted *w = (const struct wanted *)member;
+    const struct channel *channel = w->op->channel;
+    if (lease_term(member) != 0)
+        return 1;
+    return w->told == 0 && !w->op->item.run &&
+           (!channel->plugin->worker || !channel->instance || worker_is_done(channel->instance));
+}
+
 static void let_go(struct op *op)
 {
     struct wanted *w = op->work;
@@ -110,6 +121,7 @@ static kanal_op lease_acquire(const kanal_host *host, kanal_str name, uint32_t t
                        : ttl > LEASE_TTL_MAX_MS ? LEASE_TTL_MAX_MS
                                                 : ttl;
     w->member.changed = on_changed;
+    w->member.is_quiet = is_quiet;
     w->member.renewed = channel->plugin->worker ? on_changed : NULL; /* held() is answered in the worker */
     w->name_len = name.len;
     memcpy(w->name, name.ptr, name.len);

@@ -1,9 +1,11 @@
 /* kanal/ext/lease.h - extension "kanal.lease/1": what must run only once across all replicas of the gateway: polling a
  * provider, holding the one connection that an account allows.
  *
- * A lease is wanted by each replica and held by one at a time. It stays with its holder while that lives and reaches the broker;
- * when it does not, another replica has it within a ttl and some seconds, and the holder has stopped before that, by
- * its own clock, also when the broker or the process itself stood still.
+ * A lease is wanted by each replica and held by one at a time. It stays with its holder while that lives, reaches the broker and has the
+ * channel's commands; these go to another replica when one comes or goes, so that all share the work, and the lease follows: on_lost() then
+ * comes although nothing is wrong, and the other one has it as soon as that has returned. A holder that does not live or reach the broker: another
+ * replica has it within a ttl and some seconds, and the holder has stopped before that, by its own clock, also when the broker or the process
+ * itself stood still.
  *
  * The core keeps leases in groups (a hash of the channel's id, 64 groups a plugin): five thousand channels must not mean five
  * thousand renewals. So leases of channels of one group always change hands together. */
