@@ -82,6 +82,12 @@ static void api_answer(const struct broker_asker *asker, kanal_status status, co
 
 void js_api(struct broker *b, const char *subject, kanal_str body, js_api_fn *fn, void *user)
 {
+    js_api_within(b, 0, subject, body, fn, user);
+}
+
+void js_api_within(struct broker *b, uint32_t timeout_ms, const char *subject, kanal_str body, js_api_fn *fn,
+                   void *user)
+{
     struct broker_asker asker = { api_answer, (void (*)(void))fn, user };
     struct kanal_buffer full;
     struct broker_out out = { .payload = body };
@@ -93,7 +99,7 @@ void js_api(struct broker *b, const char *subject, kanal_str body, js_api_fn *fn
     if (full.failed)
         broker_defer(b, &asker, KANAL_E_BUSY);
     else
-        broker_ask(b, &out, 0, &asker);
+        broker_ask(b, &out, timeout_ms, &asker);
     kanal_buffer_release(&full);
 }
 

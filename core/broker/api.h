@@ -24,6 +24,9 @@ typedef void js_api_fn(void *user, const struct js_answer *);
 
 /* subject: below "$JS.API.". Exactly one answer, never inside the call. */
 void js_api(struct broker *, const char *subject, kanal_str body, js_api_fn *, void *user);
+/* The same; timeout_ms 0: that of every request. */
+void js_api_within(struct broker *, uint32_t timeout_ms, const char *subject, kanal_str body, js_api_fn *,
+                   void *user);
 
 /* What an answer's bytes say; the document (NULL: not JSON) must outlive what *ret_answer refers to. */
 yyjson_doc *js_answer_parse(kanal_str payload, struct js_answer *ret_answer);

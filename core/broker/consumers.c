@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #define NS_PER_MS INT64_C(1000000)
+/* A cluster does not answer what concerns a consumer without a leader, not even its deletion, which it carries out: soon asked again, it says so. */
+#define ASK_MS 2000u
 
 /* One call under way. */
 struct call {
@@ -79,7 +81,7 @@ static void ask(struct call *c, const char *what, js_api_fn *fn)
     char subject[400];
 
     snprintf(subject, sizeof subject, "CONSUMER.%s.%s.%s", what, c->stream, c->name);
-    js_api(c->broker, subject, kanal_str_of(NULL, 0), fn, c);
+    js_api_within(c->broker, ASK_MS, subject, kanal_str_of(NULL, 0), fn, c);
 }
 
 static void created(void *user, const struct js_answer *answer)

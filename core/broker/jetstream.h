@@ -108,6 +108,9 @@ struct js_pull_options {
     uint32_t window; /* 1,024 */
     int ack_none;    /* 1: a reader; messages need no settling and are not counted */
     int known;       /* 1: the consumer was made just now; else it is looked up before the first pull */
+    /* The broker says that there is no such consumer (any more), or it is there and says nothing: nothing comes until somebody makes it. Each time it is
+     * looked for, that is each second; the pull may be stopped inside. NULL: error() is enough. */
+    void (*gone)(void *user);
 };
 /* error() tells what keeps the pull from working (consumer deleted …); it goes on trying each second. */
 int js_pull_start(struct broker *, const struct js_pull_options *,
@@ -115,6 +118,7 @@ int js_pull_start(struct broker *, const struct js_pull_options *,
                   void (*error)(void *user, kanal_str reason), void *user, struct js_pull **ret_pull);
 /* Asks for no more; what was handed over can still be settled. */
 void js_pull_pause(struct js_pull *);
+void js_pull_resume(struct js_pull *);
 /* NULL is fine. */
 void js_pull_stop(struct js_pull *);
 enum js_verdict { JS_ACK, JS_NAK, JS_TERM, JS_WORKING, JS_LATER };

@@ -25,12 +25,15 @@ struct js_pull {
     struct broker_listener listener;
     void (*message)(void *user, const struct js_delivered *);
     void (*error)(void *user, kanal_str reason);
+    void (*gone)(void *user);
     void *user;
     uv_timer_t guard;
     char subject[400], info[400]; /* of MSG.NEXT; of INFO, below $JS.API. */
     uint32_t batch, window;
     uint32_t asked, unsettled;
     int ack_none, delivering, paused, stopped, closed;
+    int proved;        /* the consumer has been heard since it was asked first */
+    int silences;      /* in a row */
     int unsure;        /* nothing is asked for before the consumer is known to be there */
     int checking;      /* a request for its INFO is under way */
     uint64_t heard_ms; /* last sign of life of the consumer */
@@ -127,6 +130,8 @@ static void on_message(void *user, const struct broker_in *in)
     if (p->stopped)
         return;
     p->heard_ms = now_ms(p);
+    p->proved = 1;
+    p->silences = 0;
     p->delivering = 1;
     switch (in->code) {
     case 0:
@@ -161,12 +166,17 @@ static void checked(void *user, const struct js_answer *answer)
     p->checking = 0;
     if (p->stopped) {
         maybe_free(p);
+    } else if (answer->status == KANAL_OK && !p->unsure && !p->proved &&
+               kanal_json_int_at(answer->root, "num_waiting", 0) > 0) {
+        p->proved = 1; /* there is only nothing to be had */
     } else if (answer->status == KANAL_OK) {
         p->asked = 0;
         p->unsure = 0;
         refill(p, 1);
     } else if (answer->status == KANAL_E_REJECTED) {
         trouble(p, answer->reason);
+        if (p->gone && !p->stopped && answer->err_code == JS_ERR_CONSUMER_NOT_FOUND)
+            p->gone(p->user);
     } else {
         p->unsure = 1; /* the broker is away: the guard tries again */
     }
@@ -186,9 +196,16 @@ static void guard_cb(uv_timer_t *timer)
 {
     struct js_pull *p = timer->data;
     /* Two heartbeats missed: it forgot us (a new leader, a restart) without a word. */
-    int silent = p->asked > 0 && now_ms(p) - p->heard_ms > 2 * HEARTBEAT_MS + GUARD_MS;
+    uint64_t quiet_ms = p->asked > 0 ? now_ms(p) - p->heard_ms : 0;
+    int silent = quiet_ms > 2 * HEARTBEAT_MS + GUARD_MS;
 
-    if (p->unsure || silent)
+    if (silent && !p->unsure && !p->checking && broker_get_state(p->broker) == BROKER_UP)
+        p->silences++;
+    /* Asked again, it says nothing again. */
+    if (p->silences > 1 && p->gone)
+        p->gone(p->user);
+    /* What is asked of a consumer that a cluster has made just now can be lost: its leader is not there yet. */
+    else if (p->unsure || silent || (!p->proved && quiet_ms >= GUARD_MS))
         check(p);
     else
         refill(p, 1);
@@ -201,6 +218,7 @@ static void state_changed(void *user, enum broker_state state)
     if (state == BROKER_DOWN || state == BROKER_CLOSED) {
         p->asked = 0;
         p->unsure = 1;
+        p->proved = 0;
     } else if (state == BROKER_UP) {
         if (p->unsure)
             check(p);
@@ -220,6 +238,12 @@ static void guard_closed(uv_handle_t *handle)
 void js_pull_pause(struct js_pull *p)
 {
     p->paused = 1;
+}
+
+void js_pull_resume(struct js_pull *p)
+{
+    p->paused = 0;
+    refill(p, 1);
 }
 
 void js_pull_stop(struct js_pull *p)
@@ -248,6 +272,7 @@ int js_pull_start(struct broker *b, const struct js_pull_options *o,
     p->broker = b;
     p->message = message;
     p->error = error;
+    p->gone = o->gone;
     p->user = user;
     p->window = o->window ? o->window : DEFAULT_WINDOW;
     p->batch = o->batch ? o->batch : DEFAULT_BATCH;
