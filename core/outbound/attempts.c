@@ -142,6 +142,14 @@ void attempts_flush(struct attempts *a)
     kanal_buffer_clear(&a->text);
 }
 
+int attempts_settled(const struct attempts *a)
+{
+    for (const struct attempt_batch *batch = a ? a->first : NULL; batch; batch = batch->next)
+        if (batch == a->writing || batch->sequence == 0)
+            return 0;
+    return 1;
+}
+
 static struct attempt_batch *batch_to_write(struct attempts *a)
 {
     if (a->writing && a->text.len > BATCH_BYTES_MAX)

@@ -31,6 +31,8 @@ void attempts_recall(struct attempts *, struct job *);
 
 /* At the end of each loop turn: what is to be said goes out. */
 void attempts_flush(struct attempts *);
+/* Everything that was said is stored, or will not be. NULL is fine. */
+int attempts_settled(const struct attempts *);
 /* Now and then: forgets what no command needs. caught_up: every message that stood in the shard at its takeover has come. */
 void attempts_purge(struct attempts *, int caught_up);
 

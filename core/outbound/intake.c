@@ -18,11 +18,8 @@
 #define AGAIN_MS 50      /* after a refusal because of the one before */
 #define SCHEDULE_MS 1000 /* what is due so soon goes at once */
 #define SPARE_MAX 256u
-#define DURABLE "intake"
 
 static void advance(struct outbound *o);
-static void lose(struct outbound *o);
-static void begin_term(struct outbound *o, uint64_t term);
 
 /* ---- Memory ---- */
 
@@ -88,8 +85,7 @@ static void drop_all(struct outbound *o)
 
 void intake_free_all(struct outbound *o)
 {
-    js_pull_stop(o->intake.pull);
-    o->intake.pull = NULL;
+    reader_stop(&o->intake.reader);
     for (struct intake *in = o->intake.first, *next; in; in = next) {
         next = in->next;
         intake_free(in);
@@ -125,7 +121,7 @@ static void end(struct intake *in)
     if (in->scheduled)
         schedule_done(o->schedule, in->scheduled);
     else
-        js_settle(o->intake.pull, &in->token, JS_ACK);
+        js_settle(o->intake.reader.pull, &in->token, JS_ACK);
     while (o->intake.first && o->intake.first->state == IN_DONE) {
         struct intake *done = o->intake.first;
         o->intake.first = done->next;
@@ -369,27 +365,14 @@ static struct intake *take(struct outbound *o, kanal_str subject, kanal_str payl
     return in;
 }
 
-/* One was given into a connection that broke, and would come again behind later ones: everything comes once more, in order. */
-static int is_gap(struct outbound *o, const struct js_delivered *delivered)
-{
-    if (delivered->consumer_sequence > o->intake.consumer_sequence + 1) {
-        uint64_t term = o->intake.term;
-        lose(o);
-        begin_term(o, term);
-        return 1;
-    }
-    o->intake.consumer_sequence = delivered->consumer_sequence;
-    return 0;
-}
-
 static void on_command(void *user, const struct js_delivered *delivered)
 {
     struct outbound *o = user;
-    if (is_gap(o, delivered))
-        return;
+    if (o->intake.is_yielding)
+        return; /* comes to who has intake next, or when it begins anew */
     struct intake *in = take(o, delivered->subject, delivered->payload, delivered->in);
     if (!in) {
-        js_settle(o->intake.pull, &delivered->token, JS_NAK);
+        js_settle(o->intake.reader.pull, &delivered->token, JS_NAK);
         return;
     }
     in->token = delivered->token;
@@ -414,44 +397,11 @@ int intake_scheduled(struct outbound *o, kanal_str subject, kanal_str payload, u
 
 /* ---- The lease ---- */
 
-static void on_error(void *user, kanal_str reason)
-{
-    struct outbound *o = user;
-    log_write(o->host->log, KANAL_LOG_WARN, "intake", NULL, "commands cannot be read: %.*s (tried again)",
-              (int)reason.len, reason.ptr);
-}
-
-static void on_consumer(void *user, kanal_status status, kanal_str reason)
-{
-    struct outbound *o = user;
-    struct js_pull_options options = {
-        .stream = o->commands_stream, .durable = DURABLE, .batch = 256, .window = 1024, .known = 1
-    };
-    o->intake.is_unmade = status != KANAL_OK;
-    if (status != KANAL_OK)
-        log_write(o->host->log, KANAL_LOG_ERROR, "intake", NULL,
-                  "the consumer of commands cannot be made: %.*s (status %d; tried again)", (int)reason.len,
-                  reason.ptr ? reason.ptr : "", status);
-    else if (o->intake.term && !o->intake.pull && !o->draining)
-        js_pull_start(o->broker, &options, on_command, on_error, o, &o->intake.pull);
-}
-
-/* Anew: what the former holder had not acknowledged comes first, in order, and not after a minute. */
-static void make_consumer(struct outbound *o)
-{
-    struct js_consumer consumer = {
-        .stream = o->commands_stream, .durable = DURABLE, .ack_wait_ms = 30000, .max_ack_pending = 4096
-    };
-    o->intake.is_unmade = 0; /* until the answer */
-    o->intake.consumer_sequence = 0;
-    js_consumer_ensure(o->broker, &consumer, 1, on_consumer, o);
-}
-
 static void lose(struct outbound *o)
 {
     o->intake.term = 0;
-    js_pull_stop(o->intake.pull);
-    o->intake.pull = NULL;
+    o->intake.is_yielding = 0;
+    reader_stop(&o->intake.reader);
     drop_all(o);
     schedule_stop(o->schedule);
 }
@@ -459,8 +409,18 @@ static void lose(struct outbound *o)
 static void begin_term(struct outbound *o, uint64_t term)
 {
     o->intake.term = term;
-    make_consumer(o);
+    reader_start(&o->intake.reader);
+    reader_pause(&o->intake.reader, o->draining);
     schedule_start(o->schedule);
+}
+
+/* What was taken and not moved comes once more, too. */
+static void begin_anew(void *outbound)
+{
+    struct outbound *o = outbound;
+    uint64_t term = o->intake.term;
+    lose(o);
+    begin_term(o, term);
 }
 
 static void on_lease(struct lease_member *member)
@@ -475,10 +435,42 @@ static void on_lease(struct lease_member *member)
         begin_term(o, term);
 }
 
+/* Another gateway is to have it: what was taken is moved, no more is taken. If it stays after all, it begins with what was not taken. */
+static void on_yield(struct lease_member *member, int is_asked)
+{
+    struct outbound *o = (struct outbound *)((char *)member - offsetof(struct outbound, intake.lease));
+    if (is_asked && o->intake.term) {
+        o->intake.is_yielding = 1;
+        reader_pause(&o->intake.reader, 1);
+    } else if (o->intake.is_yielding && o->intake.term) {
+        begin_anew(o);
+    }
+}
+
+static int is_quiet(const struct lease_member *member)
+{
+    const struct outbound *o =
+        (const struct outbound *)((const char *)member - offsetof(struct outbound, intake.lease));
+    return !o->intake.reader.is_asking && (!o->intake.term || !o->intake.first);
+}
+
 void intake_start(struct outbound *o)
 {
     o->intake.last = &o->intake.first;
+    o->intake.reader = (struct reader){ .broker = o->broker,
+                                        .log = o->host->log,
+                                        .area = "intake",
+                                        .consumer = { .stream = o->commands_stream,
+                                                      .durable = "intake",
+                                                      .ack_wait_ms = 30000,
+                                                      .max_ack_pending = 4096 },
+                                        .window = 1024,
+                                        .user = o,
+                                        .message = on_command,
+                                        .broken = begin_anew };
     o->intake.lease.changed = on_lease;
+    o->intake.lease.yield = on_yield;
+    o->intake.lease.is_quiet = is_quiet;
     o->intake.lease.ttl_ms = LEASE_TTL_DEFAULT_MS;
     lease_join_named(o->host, "_.intake", &o->intake.lease);
     on_lease(&o->intake.lease);
@@ -488,8 +480,8 @@ void intake_tick(struct outbound *o)
 {
     if (!o->intake.term)
         return;
-    if (o->intake.is_unmade && o->ticks % 20 == 0 && !o->draining)
-        make_consumer(o);
+    if (o->ticks % 5 == 0)
+        reader_tick(&o->intake.reader);
     if (outbound_loop_ms(o) < o->intake.next_ms || o->draining)
         return;
     for (struct intake *in = o->intake.first, *next; in; in = next) {
@@ -498,7 +490,8 @@ void intake_tick(struct outbound *o)
             begin(in);
     }
     advance(o);
-    schedule_tick(o->schedule);
+    if (!o->intake.is_yielding)
+        schedule_tick(o->schedule);
 }
 
 void intake_leave(struct outbound *o)

@@ -7,8 +7,9 @@
 #include "outbound/offers.h"
 #include "outbound/outbound.h"
 #include "outbound/parts.h"
+#include "outbound/reader.h"
 
-#define SHARDS 8u
+#define SHARDS LEASE_LANES
 
 /* Live goes before bulk: each has a consumer of its own in a shard, and queues of its own behind it. */
 enum lane_class { LANE_LIVE, LANE_BULK, LANE_CLASSES };
@@ -30,12 +31,11 @@ struct shard {
     struct attempts *attempts;
     struct shard_lane {
         struct shard *shard;
-        struct js_pull *pull;
-        char durable[16];
-        uint64_t consumer_sequence; /* of the last message that came */
-        int is_unmade;              /* its consumer could not be made: tried again */
-        int is_behind;              /* more is left in the stream */
+        struct reader reader;
+        char durable[16], filter[64];
+        int is_behind; /* more is left in the stream */
     } lanes[LANE_CLASSES];
+    int is_yielding;        /* another gateway is to have it: nothing new begins */
     int is_read, is_unread; /* the log of attempts: read; could not be: tried again */
     int64_t taken_ms;       /* loop time of that */
 };
@@ -51,9 +51,8 @@ struct outbound {
     struct {
         struct lease_member lease; /* "_.intake" */
         uint64_t term;             /* since the consumer was made anew; 0: not ours */
-        struct js_pull *pull;
-        uint64_t consumer_sequence; /* of the last message that came */
-        int is_unmade;
+        struct reader reader;
+        int is_yielding;              /* another gateway is to have it: nothing more is taken */
         struct intake *first, **last; /* commands on their way, in the stream's order */
         size_t moving;
         int is_broken;            /* a move failed: when no other is under way it goes on from the first */
@@ -193,6 +192,8 @@ int shard_is_held(const struct shard *);
 
 /* lanes.c */
 void lanes_tick(struct outbound *);
+/* Something of it is being recorded, delivered or told. NULL: of any shard. */
+int lane_is_under_way(const struct outbound *, const struct shard *);
 uint32_t lane_hash(kanal_str channel);
 uint32_t lane_shard(kanal_str channel);
 /* A message of the shard's stream. */

@@ -9,12 +9,13 @@
 #define ATTEMPT_MS 60000
 #define NOT_UP_MS 1000
 #define UNRECORDED_MS 1000
+#define YIELDING_MS 200    /* its lane is being given to another gateway, which may come to nothing */
 #define WORKING_TICKS 200u /* of 100 ms: every 20 s the broker hears that what we hold is being worked on */
 #define SWEEP_TICKS 50u
 
 uint32_t lane_hash(kanal_str channel)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a; part of the stored subjects: never to be changed */
+    uint32_t hash = 2166136261u; /* FNV-1a */
     for (size_t i = 0; i < channel.len; i++)
         hash = (hash ^ (unsigned char)channel.ptr[i]) * 16777619u;
     return hash;
@@ -22,7 +23,7 @@ uint32_t lane_hash(kanal_str channel)
 
 uint32_t lane_shard(kanal_str channel)
 {
-    return lane_hash(channel) % SHARDS;
+    return lease_group_of(channel) % SHARDS; /* part of the stored subjects: never to be changed */
 }
 
 /* ---- Turns ---- */
@@ -53,7 +54,7 @@ static void run_next(struct outbound *o, struct recipient *recipient)
 
 static void settle(struct job *job, enum js_verdict verdict)
 {
-    struct js_pull *pull = job->shard->lanes[job->class].pull;
+    struct js_pull *pull = job->shard->lanes[job->class].reader.pull;
     if (!pull || job->term != job->shard->term)
         return; /* another gateway's by now */
     for (uint32_t i = 0; i <= (verdict == JS_WORKING ? 0 : job->repeats); i++)
@@ -199,8 +200,8 @@ static int waits_for_channel(struct job *job)
 {
     const struct channel *channel = job->channel;
     int64_t wait = channel->paused_until_ms - outbound_loop_ms(job->shard->outbound);
-    int is_open = shard_is_held(job->shard) && !channel_is_paused(channel, CHANNEL_PAUSE_OUT) &&
-                  channel->state == CHANNEL_UP;
+    int is_open = shard_is_held(job->shard) && !job->shard->is_yielding &&
+                  !channel_is_paused(channel, CHANNEL_PAUSE_OUT) && channel->state == CHANNEL_UP;
     if (wait <= 0 && is_open)
         return 0;
     job_wait(job, wait > 0 ? wait : NOT_UP_MS);
@@ -250,6 +251,10 @@ void job_run(struct job *job)
     job->state = JOB_QUEUED;
     if (o->draining)
         return; /* nothing new begins */
+    if (job->shard->is_yielding && job->term == job->shard->term) {
+        job_wait(job, YIELDING_MS);
+        return;
+    }
     /* The channel was removed; or the lane was lost while it was under way: whoever has it now goes on with it, this gateway perhaps. */
     if (job->channel->state == CHANNEL_RETIRED || job->term != job->shard->term) {
         job_end(job, JS_LATER);
@@ -303,12 +308,18 @@ void lanes_move(void *user, struct channel *from, struct channel *to)
 /* ---- The clock ---- */
 
 /* What is under way is waited for; what only waits for its turn comes again, here or at another gateway. */
-static int is_under_way(const struct outbound *o)
+int lane_is_under_way(const struct outbound *o, const struct shard *shard)
 {
     for (const struct job *job = o->jobs; job; job = job->next)
-        if (job->state == JOB_DELIVERING || job->state == JOB_REPORTING || job->state == JOB_RECORDING)
+        if ((!shard || job->shard == shard) &&
+            (job->state == JOB_DELIVERING || job->state == JOB_REPORTING || job->state == JOB_RECORDING))
             return 1;
-    return intake_under_way(o) > 0;
+    return 0;
+}
+
+static int is_under_way(const struct outbound *o)
+{
+    return lane_is_under_way(o, NULL) || intake_under_way(o) > 0;
 }
 
 static void check_drained(struct outbound *o)
@@ -431,7 +442,7 @@ void lane_take(struct shard *shard, enum lane_class class, const struct js_deliv
     recipients_grow(o);
     struct job *job = o->recipients ? job_new(shard) : NULL;
     if (!job) {
-        js_settle(shard->lanes[class].pull, &delivered->token, JS_NAK);
+        js_settle(shard->lanes[class].reader.pull, &delivered->token, JS_NAK);
         return;
     }
     job->class = class;
@@ -444,7 +455,7 @@ void lane_take(struct shard *shard, enum lane_class class, const struct js_deliv
         return;
     }
     if (ended_has(o, &job->key) || (broker_in_header(delivered->in, AGAIN_HEADER).len > 0 && is_here(job))) {
-        js_settle(shard->lanes[class].pull, &delivered->token, JS_ACK);
+        js_settle(shard->lanes[class].reader.pull, &delivered->token, JS_ACK);
         if (!job->recipient->current)
             recipient_drop(o, job->recipient);
         job_free(job);

@@ -94,18 +94,21 @@ void outbound_start(struct outbound *o, const struct json_schema *contract)
     uv_unref((uv_handle_t *)o->turn);
     offers_start(o->offers);
     cancels_start(o->cancels);
-    shards_start(o);
     intake_start(o);
+    shards_start(o);
+    if (lease_share(o->host) != 0)
+        log_write(o->host->log, KANAL_LOG_ERROR, "outbound", NULL,
+                  "out of memory: this gateway does not share its work with others");
 }
 
 void outbound_drain(struct outbound *o, uint32_t timeout_ms, void (*drained)(void *user), void *user)
 {
     o->draining = 1;
+    lease_share_end(o->host);
     o->drained = drained;
     o->drained_user = user;
     o->drain_until_ms = (int64_t)uv_now(o->host->loop) + timeout_ms;
-    if (o->intake.pull)
-        js_pull_pause(o->intake.pull);
+    reader_pause(&o->intake.reader, 1);
     shards_pause(o);
     if (!o->started)
         uv_timer_start(o->clock, on_tick, TICK_MS, TICK_MS);

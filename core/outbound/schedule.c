@@ -2,7 +2,6 @@
 
 #include "kanal/sdk/json.h"
 
-#define DURABLE "schedule"
 #define STORE_TIMEOUT_MS 5000u
 #define DUE_AT_ONCE 64u /* fetched together; the rest in the next tick */
 #define KEY_LEN (ID_LEN - 2)
@@ -15,11 +14,11 @@ struct entry {
 
 struct schedule {
     struct outbound *outbound;
-    struct js_pull *pull;
+    struct reader reader;
     struct entry *heap; /* the earliest first */
     size_t count, capacity;
     size_t fetching;
-    int is_on, is_unmade;
+    int is_on;
     uint64_t term; /* counts the times it was ours: answers of another are dropped */
 };
 
@@ -109,48 +108,37 @@ static void on_message(void *user, const struct js_delivered *delivered)
     push(s, &entry); /* without memory it comes again with the next holder */
 }
 
-static void on_error(void *user, kanal_str reason)
+/* Everything that waits is read once more. */
+static void on_broken(void *user)
 {
     struct schedule *s = user;
-    log_write(s->outbound->host->log, KANAL_LOG_WARN, "schedule", NULL,
-              "what is scheduled cannot be read: %.*s (tried again)", (int)reason.len, reason.ptr);
-}
-
-static void on_consumer(void *user, kanal_status status, kanal_str reason)
-{
-    struct schedule *s = user;
-    struct js_pull_options options = {
-        .stream = s->outbound->scheduled_stream, .durable = DURABLE, .batch = 256, .ack_none = 1, .known = 1
-    };
-    s->is_unmade = status != KANAL_OK;
-    if (status != KANAL_OK)
-        on_error(s, reason);
-    else if (s->is_on && !s->pull)
-        js_pull_start(s->outbound->broker, &options, on_message, on_error, s, &s->pull);
-}
-
-static void make_consumer(struct schedule *s)
-{
-    struct js_consumer consumer = { .stream = s->outbound->scheduled_stream,
-                                    .durable = DURABLE,
-                                    .ack_none = 1 };
-    s->is_unmade = 0;
-    js_consumer_ensure(s->outbound->broker, &consumer, 1, on_consumer, s);
+    schedule_stop(s);
+    schedule_start(s);
 }
 
 void schedule_start(struct schedule *s)
 {
     if (s->is_on)
         return;
+    struct outbound *o = s->outbound; /* not whole yet when this was made */
+    if (!s->reader.broker)
+        s->reader = (struct reader){
+            .broker = o->broker,
+            .log = o->host->log,
+            .area = "schedule",
+            .consumer = { .stream = o->scheduled_stream, .durable = "schedule", .ack_none = 1 },
+            .user = s,
+            .message = on_message,
+            .broken = on_broken
+        };
     s->is_on = 1;
     s->term++;
-    make_consumer(s);
+    reader_start(&s->reader);
 }
 
 void schedule_stop(struct schedule *s)
 {
-    js_pull_stop(s->pull);
-    s->pull = NULL;
+    reader_stop(&s->reader);
     s->is_on = 0;
     s->term++;
     free(s->heap);
@@ -191,8 +179,8 @@ static void on_fetched(void *user, kanal_status status, const struct js_message 
 void schedule_tick(struct schedule *s)
 {
     struct outbound *o = s->outbound;
-    if (s->is_on && s->is_unmade && o->ticks % 20 == 0)
-        make_consumer(s);
+    if (o->ticks % 5 == 0)
+        reader_tick(&s->reader);
     while (s->count > 0 && s->fetching < DUE_AT_ONCE && s->heap[0].at_ms <= host_now_ms() && !o->draining) {
         struct fetch *fetch = malloc(sizeof *fetch);
         if (!fetch)

@@ -10,76 +10,49 @@
 #define LANE_WINDOW 1024u
 #define PURGE_TICKS 50u
 #define AGAIN_TICKS 20u
+#define READER_TICKS 5u
 
 int shard_is_held(const struct shard *shard)
 {
     return shard->term != 0 && lease_term(&shard->lease) == shard->term;
 }
 
-static void make_consumer(struct shard_lane *);
-
-/* The consumer counts what it gives. One that did not come went into a connection that broke, and would come again in a minute, behind later ones:
- * so everything comes once more, in order. What of it is held or done with is known by its key. */
-static int is_gap(struct shard_lane *lane, const struct js_delivered *delivered)
-{
-    if (delivered->consumer_sequence > lane->consumer_sequence + 1) {
-        js_pull_stop(lane->pull);
-        lane->pull = NULL;
-        make_consumer(lane);
-        return 1;
-    }
-    lane->consumer_sequence = delivered->consumer_sequence;
-    return 0;
-}
-
 static void on_message(void *user, const struct js_delivered *delivered)
 {
     struct shard_lane *lane = user;
-    if (is_gap(lane, delivered))
-        return;
     lane->is_behind = delivered->pending > 0;
     lane_take(lane->shard, (enum lane_class)(lane - lane->shard->lanes), delivered);
 }
 
-static void on_error(void *user, kanal_str reason)
+/* What of it is held or done with is known by its key. */
+static void on_broken(void *user)
 {
     struct shard_lane *lane = user;
-    log_write(lane->shard->outbound->host->log, KANAL_LOG_WARN, "lanes", NULL,
-              "%s cannot be read: %.*s (tried again)", lane->durable, (int)reason.len, reason.ptr);
+    int is_paused = lane->reader.is_paused;
+    reader_start(&lane->reader);
+    reader_pause(&lane->reader, is_paused);
 }
 
-static void on_consumer(void *user, kanal_status status, kanal_str reason)
+static void init_lane(struct shard *shard, int class)
 {
-    struct shard_lane *lane = user;
-    struct shard *shard = lane->shard;
     struct outbound *o = shard->outbound;
-    if (status != KANAL_OK)
-        log_write(o->host->log, KANAL_LOG_ERROR, "lanes", NULL,
-                  "the consumer %s cannot be made: %.*s (status %d; tried again)", lane->durable,
-                  (int)reason.len, reason.ptr ? reason.ptr : "", status);
-    lane->is_unmade = status != KANAL_OK;
-    struct js_pull_options options = {
-        .stream = o->lanes_stream, .durable = lane->durable, .batch = 256, .window = LANE_WINDOW, .known = 1
-    };
-    if (status == KANAL_OK && shard->term && shard->is_read && !lane->pull && !o->draining)
-        js_pull_start(o->broker, &options, on_message, on_error, lane, &lane->pull);
-}
-
-static void make_consumer(struct shard_lane *lane)
-{
-    struct shard *shard = lane->shard;
-    struct outbound *o = shard->outbound;
-    char filter[64];
-    int bulk = lane == &shard->lanes[LANE_BULK];
-    snprintf(filter, sizeof filter, "%s.lanes.%s%u.>", o->prefix, bulk ? "b" : "", shard->index);
-    struct js_consumer consumer = { .stream = o->lanes_stream,
-                                    .durable = lane->durable,
-                                    .filter = filter,
-                                    .ack_wait_ms = ACK_WAIT_MS,
-                                    .max_ack_pending = 2 * LANE_WINDOW };
-    lane->is_unmade = 0; /* until the answer */
-    lane->consumer_sequence = 0;
-    js_consumer_ensure(o->broker, &consumer, 1, on_consumer, lane);
+    struct shard_lane *lane = &shard->lanes[class];
+    int bulk = class == LANE_BULK;
+    lane->shard = shard;
+    snprintf(lane->durable, sizeof lane->durable, bulk ? "bulk-%u" : "lane-%u", shard->index);
+    snprintf(lane->filter, sizeof lane->filter, "%s.lanes.%s%u.>", o->prefix, bulk ? "b" : "", shard->index);
+    lane->reader = (struct reader){ .broker = o->broker,
+                                    .log = o->host->log,
+                                    .area = "lanes",
+                                    .consumer = { .stream = o->lanes_stream,
+                                                  .durable = lane->durable,
+                                                  .filter = lane->filter,
+                                                  .ack_wait_ms = ACK_WAIT_MS,
+                                                  .max_ack_pending = 2 * LANE_WINDOW },
+                                    .window = LANE_WINDOW,
+                                    .user = lane,
+                                    .message = on_message,
+                                    .broken = on_broken };
 }
 
 static void on_read(void *user, kanal_status status)
@@ -92,8 +65,10 @@ static void on_read(void *user, kanal_status status)
     }
     shard->is_read = 1;
     shard->taken_ms = outbound_loop_ms(o);
-    for (int i = 0; i < LANE_CLASSES; i++)
-        make_consumer(&shard->lanes[i]);
+    for (int i = 0; i < LANE_CLASSES; i++) {
+        reader_start(&shard->lanes[i].reader);
+        reader_pause(&shard->lanes[i].reader, shard->is_yielding || o->draining);
+    }
 }
 
 static void take_over(struct shard *shard)
@@ -110,10 +85,9 @@ static void take_over(struct shard *shard)
 static void lose(struct shard *shard)
 {
     shard->term = 0;
-    shard->is_read = shard->is_unread = 0;
+    shard->is_read = shard->is_unread = shard->is_yielding = 0;
     for (int i = 0; i < LANE_CLASSES; i++) {
-        js_pull_stop(shard->lanes[i].pull);
-        shard->lanes[i].pull = NULL;
+        reader_stop(&shard->lanes[i].reader);
         shard->lanes[i].is_behind = 0;
     }
     lanes_drop(shard);
@@ -134,22 +108,37 @@ static void on_lease(struct lease_member *member)
         take_over(shard);
 }
 
+/* Another gateway is to have it: what is under way ends, nothing begins; what was fetched waits, and comes to the other one from the stream. */
+static void on_yield(struct lease_member *member, int is_asked)
+{
+    struct shard *shard = (struct shard *)((char *)member - offsetof(struct shard, lease));
+    shard->is_yielding = is_asked && shard->term;
+    for (int i = 0; i < LANE_CLASSES; i++)
+        reader_pause(&shard->lanes[i].reader, shard->is_yielding);
+}
+
+/* What was told is stored, too; and no consumer is being made that would take the next gateway's away. */
+static int is_quiet(const struct lease_member *member)
+{
+    const struct shard *shard = (const struct shard *)((const char *)member - offsetof(struct shard, lease));
+    return !shard->lanes[LANE_LIVE].reader.is_asking && !shard->lanes[LANE_BULK].reader.is_asking &&
+           (!shard->term ||
+            (attempts_settled(shard->attempts) && !lane_is_under_way(shard->outbound, shard)));
+}
+
 void shards_start(struct outbound *o)
 {
     for (uint32_t i = 0; i < SHARDS; i++) {
         struct shard *shard = &o->shards[i];
-        char key[16];
         shard->outbound = o;
         shard->index = i;
-        for (int j = 0; j < LANE_CLASSES; j++) {
-            shard->lanes[j].shard = shard;
-            snprintf(shard->lanes[j].durable, sizeof shard->lanes[j].durable,
-                     j == LANE_BULK ? "bulk-%u" : "lane-%u", i);
-        }
-        snprintf(key, sizeof key, "_.lane-%u", i);
+        for (int j = 0; j < LANE_CLASSES; j++)
+            init_lane(shard, j);
         shard->lease.changed = on_lease;
+        shard->lease.yield = on_yield;
+        shard->lease.is_quiet = is_quiet;
         shard->lease.ttl_ms = LEASE_TTL_DEFAULT_MS;
-        lease_join_named(o->host, key, &shard->lease);
+        lease_join_lane(o->host, i, &shard->lease);
         on_lease(&shard->lease);
     }
 }
@@ -159,7 +148,7 @@ static int is_caught_up(const struct shard *shard)
     const struct outbound *o = shard->outbound;
     int64_t since = outbound_loop_ms(o) - shard->taken_ms;
     for (int i = 0; i < LANE_CLASSES; i++)
-        if (!shard->lanes[i].pull || shard->lanes[i].is_behind)
+        if (!shard->lanes[i].reader.pull || shard->lanes[i].is_behind)
             return 0;
     return since > ACK_WAIT_MS;
 }
@@ -172,9 +161,8 @@ void shards_tick(struct outbound *o)
             continue;
         if (shard->is_unread && o->ticks % AGAIN_TICKS == 0)
             take_over(shard);
-        for (int j = 0; j < LANE_CLASSES && shard->is_read && o->ticks % AGAIN_TICKS == 0; j++)
-            if (shard->lanes[j].is_unmade && !o->draining)
-                make_consumer(&shard->lanes[j]);
+        for (int j = 0; j < LANE_CLASSES && o->ticks % READER_TICKS == 0; j++)
+            reader_tick(&shard->lanes[j].reader);
         if (shard->is_read && (o->ticks + i) % PURGE_TICKS == 0)
             attempts_purge(shard->attempts, is_caught_up(shard));
     }
@@ -200,6 +188,5 @@ void shards_pause(struct outbound *o)
 {
     for (uint32_t i = 0; i < SHARDS; i++)
         for (int j = 0; j < LANE_CLASSES; j++)
-            if (o->shards[i].lanes[j].pull)
-                js_pull_pause(o->shards[i].lanes[j].pull);
+            reader_pause(&o->shards[i].lanes[j].reader, 1);
 }

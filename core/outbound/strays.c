@@ -32,7 +32,7 @@ static void on_stray_stored(void *user, kanal_status status)
         stray->status = status;
     if (--stray->storing > 0)
         return;
-    js_settle(stray->lane->pull, &stray->token, stray->status == KANAL_OK ? JS_ACK : JS_LATER);
+    js_settle(stray->lane->reader.pull, &stray->token, stray->status == KANAL_OK ? JS_ACK : JS_LATER);
     free(stray);
 }
 
@@ -42,7 +42,7 @@ static void tell(struct shard_lane *lane, const struct channel *channel, yyjson_
     struct outbound *o = lane->shard->outbound;
     struct stray *stray = malloc(sizeof *stray);
     if (!stray) {
-        js_settle(lane->pull, &delivered->token, JS_LATER);
+        js_settle(lane->reader.pull, &delivered->token, JS_LATER);
         return;
     }
     kanal_str id = kanal_json_text_at(command, "id");
@@ -85,7 +85,7 @@ void stray_end(struct shard_lane *lane, const struct channel *channel, yyjson_va
         tell(lane, channel, command, delivered, "channel_unknown",
              KANAL_LIT("the channel is not configured any more"));
     } else {
-        js_settle(lane->pull, &delivered->token, JS_LATER);
+        js_settle(lane->reader.pull, &delivered->token, JS_LATER);
         kanal_str verb, id = lane_channel(o, delivered->subject, &verb);
         if (delivered->deliveries == 1)
             log_write(o->host->log, KANAL_LOG_WARN, "lanes", NULL,

@@ -1,19 +1,22 @@
 // The SMS plugin in two gateways on one broker: a long message that comes over the binds of both, and an account that allows one bind only.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { Kanal, Nats, sleep, stored, until } from '../../../tests/integration/gateway/harness.mjs'
+import { Kanal, Nats, json, sleep, stored, until } from '../../../tests/integration/gateway/harness.mjs'
+import { areTogether, laneOf, records, settled } from '../../../tests/integration/gateway/leases.mjs'
 import { Smsc, smpp } from './smsc.mjs'
 
-let smsc, nats, client
+let smsc, nats, client, start
 const gateways = []
 
 before(async () => {
   smsc = await new Smsc().start()
   smsc.accounts.set('kanal', 'geheim-8').set('single', 'geheim-9')
   nats = await Nats.start()
-  const channel = (id, system_id, password, more = {}) => ({ id, plugin: 'sms', settings: { api_url: `smpp://127.0.0.1:${smsc.port}`, system_id, ...more }, egress: [`127.0.0.1:${smsc.port}`], secrets: { password } })
-  for (let i = 0; i < 2; i++) gateways.push(await Kanal.start(nats, [channel('sms', 'kanal', 'geheim-8'), channel('single', 'single', 'geheim-9', { single_bind: true })]))
   client = await nats.client()
+  const channel = (id, system_id, password, more = {}) => ({ id, plugin: 'sms', settings: { api_url: `smpp://127.0.0.1:${smsc.port}`, system_id, ...more }, egress: [`127.0.0.1:${smsc.port}`], secrets: { password } })
+  start = async () => gateways.push(await Kanal.start(nats, [channel('sms', 'kanal', 'geheim-8'), channel('single', 'single', 'geheim-9', { single_bind: true })]))
+  for (let i = 0; i < 2; i++) await start()
+  await settled(client, gateways, 'sms')
 })
 
 after(async () => {
@@ -43,18 +46,59 @@ test('segments over the binds of two replicas are one message, told once', { tim
   assert.equal((await received()).length, 21)
 })
 
+// Which gateway is bound, as it says; the bind follows the lane.
+async function holderOf() {
+  await until('the bind is where the lane is', () => areTogether(client, 'sms'), 15000)
+  return until('one is bound', () => {
+    const last = (gateway) => gateway.log().filter((entry) => entry.channel === 'single' && /^bound|^the lease is lost/.test(entry.message)).at(-1)?.message ?? ''
+    const index = gateways.findIndex((gateway) => last(gateway).startsWith('bound'))
+    return index >= 0 && { index }
+  }).then(({ index }) => index)
+}
+
 test('of an account for one bind, one replica has it; the other takes over', { timeout: 90000 }, async () => {
   await until('one binds', () => sessionsOf('single').length === 1)
-  await sleep(3000)
+  await sleep(1000)
   assert.equal(sessionsOf('single').length, 1)
-  assert.equal(smsc.binds.filter((name) => name === 'single').length, 1, 'the other did not even try')
+  const { length } = smsc.binds.filter((name) => name === 'single')
+  await sleep(2000)
+  assert.equal(smsc.binds.filter((name) => name === 'single').length, length, 'the other did not even try')
   for (const gateway of gateways) assert.equal((await gateway.channels()).find((one) => one.id === 'single').state, 'up')
   const first = sessionsOf('single')[0]
   assert.equal((await deliver(first, { short_message: 'to the holder' })).command_status, smpp.ESME_ROK)
-  const holder = gateways.findIndex((gateway) => gateway.log().some((entry) => entry.channel === 'single' && entry.message.startsWith('bound')))
+  const holder = await holderOf()
   assert.ok(holder >= 0)
   await gateways.splice(holder, 1)[0].stop()
   await until('the one that is left is bound', () => sessionsOf('single').length === 1, 30000)
   assert.equal((await deliver(sessionsOf('single')[0], { short_message: 'to the other' })).command_status, smpp.ESME_ROK)
   await until('both are stored', async () => (await received()).filter((text) => text.startsWith('to the')).length === 2)
+})
+
+test('commands for the one bind are sent once and in order while lane and bind change hands', { timeout: 90000 }, async () => {
+  const count = 120, js = client.jetstream()
+  const speaking = (async () => {
+    for (let i = 0; i < count; i++) {
+      await js.publish('kanal.commands.single.message.send', json.encode({ id: `move-${i}`, to: { address: 'tel:+79031112233' }, content: [{ type: 'text', text: `move ${i}` }] }))
+      await sleep(100)
+    }
+  })()
+  const lane = `_.lane-${laneOf('single')}`, holders = new Set()
+  const note = async () => holders.add((await records(client)).get(lane)?.holder)
+  await note()
+  await start()
+  await start()
+  await settled(client, gateways, 'sms')
+  await note()
+  await gateways.splice(await holderOf(), 1)[0].stop()
+  await settled(client, gateways, 'sms')
+  await note()
+  await speaking
+  const texts = () => smsc.submitted.filter((one) => one.account === 'single' && one.text.startsWith('move ')).map((one) => one.text)
+  await until('all are submitted', () => texts().length >= count, 30000)
+  await sleep(500)
+  assert.deepEqual(texts(), Array.from({ length: count }, (_, i) => `move ${i}`))
+  const events = async () => (await stored(client, 'KANAL_EVENTS')).map((event) => event.data).filter((event) => event.type === 'message.sent' && event.data.message.id.startsWith('move-'))
+  await until('all are told', async () => (await events()).length === count)
+  assert.ok(holders.size >= 2, 'the lane changed hands')
+  assert.equal(sessionsOf('single').length, 1)
 })

@@ -194,6 +194,22 @@ test('a recipient\'s rate holds for that one only', async () => {
   assert.ok(provider.calls.find((call) => call.text === 'another one').at < last);
 });
 
+// As a cluster does when it carries out a deletion long after it was asked for, or forgets a consumer with the server that led it.
+test('consumers that vanish while they are read are made again: nothing waits for ever, nothing comes twice', { timeout: 60000 }, async () => {
+  const manager = await client.jetstreamManager();
+  const numbers = Array.from({ length: 40 }, (_, i) => i);
+  for (const i of numbers.slice(0, 20)) await send(`gone-${i}`, `gone ${i}`, to(12), 'tg-slow');
+  await until('some are sent', () => texts(/^gone /).length > 3);
+  for (const [stream, names] of [['KANAL_LANES', Array.from({ length: 8 }, (_, i) => `lane-${i}`)], ['KANAL_COMMANDS', ['intake']], ['KANAL_SCHEDULED', ['schedule']]])
+    for (const name of names) await manager.consumers.delete(stream, name);
+  for (const i of numbers.slice(20)) await send(`gone-${i}`, `gone ${i}`, to(12), 'tg-slow');
+  await send('gone-at', 'gone at', { ...to(13), at: new Date(Date.now() + 2500).toISOString() });
+  await reaches('gone 39', 1, 30000);
+  await reaches('gone at', 1, 30000);
+  assert.deepEqual(texts(/^gone \d+$/), numbers.map((i) => `gone ${i}`));
+  assert.ok(kanal.log().some((entry) => /is gone: it is made again/.test(entry.message)));
+});
+
 test('two gateways: one has the lanes; killed, the other goes on within 15 s, in order, nothing twice', { timeout: 60000 }, async () => {
   const second = await Kanal.start(nats, channels());
   const third = await Kanal.start(nats, channels());

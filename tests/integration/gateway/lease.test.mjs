@@ -3,14 +3,16 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { call, events, start } from './extensions.mjs';
 import { Nats, json, sleep, until } from './harness.mjs';
+import { settled } from './leases.mjs';
 import { startProvider } from './probe.mjs';
 
-let nats, provider;
+let nats, client, provider;
 const polls = []; // { who, at }
 const gateways = [];
 
 before(async () => {
   nats = await Nats.start();
+  client = await nats.client();
   provider = await startProvider();
   provider.answers.set('/poll', (request, response, body) => { polls.push({ who: body.toString(), at: Date.now() }); response.end(); });
 });
@@ -20,14 +22,20 @@ afterEach(async () => {
   polls.length = 0;
 });
 
-after(async () => { provider?.close(); await nats?.kill('SIGTERM'); });
+after(async () => { provider?.close(); await client?.close(); await nats?.kill('SIGTERM'); });
 
 async function gateway(name, more = {}) {
   const one = await start(nats, [{ id: 'exts', plugin: 'exts', egress: ['127.0.0.1'], settings: { name, ...(more.poll === false ? {} : { poll_url: `${provider.url}/poll` }) } }]);
   gateways.push(one);
   return one;
 }
-const whoPolls = () => until('somebody polls', async () => { const from = polls.length; await sleep(300); return new Set(polls.slice(from).map((poll) => poll.who)).size === 1 && polls.at(-1); }, 30000);
+// Two gateways share: when nothing is going to move any more.
+async function whoPolls() {
+  await settled(client, gateways, 'exts');
+  polls.length = 0;
+  return onePolls();
+}
+const onePolls = () => until('somebody polls', async () => { const from = polls.length; await sleep(300); return new Set(polls.slice(from).map((poll) => poll.who)).size === 1 && polls.at(-1); }, 30000);
 
 // No two ever polled at once: what each did lies before or after what the other did.
 function exclusive() {
@@ -111,8 +119,8 @@ test('the broker is away: nobody polls after the lease has run out; then one doe
   await nats.run();
   await until('one polls again', () => polls.length > count, 25000);
   await sleep(3000);
-  const after = exclusive().filter((turn) => turn.to > away + 10000);
-  assert.equal(after.length, 1, JSON.stringify(after));
+  const after = exclusive().filter((turn) => turn.to > away + 10000); // whoever came first perhaps gave it to the other one, to be even
+  assert.equal(new Set(after.map((turn) => turn.who)).size, after.length, JSON.stringify(after));
 });
 
 test('a short stall of the broker costs nothing', { timeout: 120000 }, async () => {
@@ -138,7 +146,6 @@ test('the slots: names, numbers, release, several at once; the record', { timeou
   assert.deepEqual(new Set(seen), new Set([one, two]));
   const held = async (id) => (await call(a, 'held', { id })).status;
   assert.deepEqual([await held(one), await held(two), await held('7'), await held('0')], [1, 1, 0, 0]);
-  const client = await nats.client();
   const bucket = await client.jetstream().views.kv('kanal_leases');
   const keys = [];
   for await (const key of await bucket.keys()) if (!key.startsWith('_.')) keys.push(key); // those are the core's own
@@ -162,5 +169,4 @@ test('the slots: names, numbers, release, several at once; the record', { timeou
   await until('and back', async () => (await held(three)) === 1, 20000);
   for (let i = 0; i < 15; i++) assert.notEqual(await acquire({ name: `n${i}` }), '0');
   assert.equal(await acquire({ name: 'one-too-many' }), '0');
-  await client.close();
 });
