@@ -12,6 +12,7 @@ import { openSync, statfsSync, unlinkSync, writeFileSync, writeSync } from 'node
 import net from 'node:net';
 import path from 'node:path';
 import { isSanitized, scratchDir, sleep, stored, until } from '../integration/gateway/harness.mjs';
+import { settled } from '../integration/gateway/leases.mjs';
 import { clockShim, hasClockShim } from './world.mjs';
 
 const RETRY = 'on_unknown: retry';
@@ -90,7 +91,7 @@ async function cutInMidRequest(world) {
   await world.recovered();
 }
 
-// The holder of the lanes is alone: it reaches the provider, but neither the broker nor, through that, the other gateway.
+// The holder of a lane is alone: it reaches the provider, but neither the broker nor, through that, the other gateway.
 async function holderCut(world) {
   const alone = world.gateways.indexOf(world.holder());
   if (alone < 0) return 'nobody has the lanes';
@@ -99,9 +100,10 @@ async function holderCut(world) {
   await world.recovered();
   world.recovery = world.load.recoverySeconds();
   await sleep(1000);
+  const stayed = world.holder() === world.gateways[alone];
   world.proxies[alone].heal();
   await sleep(3000);
-  return world.holder() === world.gateways[alone] && world.gateways.length > 1 && 'the lanes stayed where they were';
+  return stayed && 'the lanes stayed where they were';
 }
 
 async function holderStopped(world, signal, isShort) {
@@ -117,6 +119,20 @@ async function holderStopped(world, signal, isShort) {
   holder.child.kill('SIGCONT');
   await sleep(3000); // what a zombie would do
   return world.recovery > 15 && 'it took more than 15 s';
+}
+
+// A third one comes, and the first goes properly: lanes are given from one to the other while they are full.
+async function lanesMoved(world) {
+  const [first, second] = world.gateways;
+  const third = await world.startGateway();
+  world.gateways.push(third);
+  await settled(world.client, [first, second, third]);
+  world.mark();
+  await first.stop();
+  await settled(world.client, [second, third]);
+  await world.recovered();
+  const given = await Promise.all([second, third].map((one) => one.metric(/^kanal_leases_given_total/)));
+  return given.reduce((sum, count) => sum + count, 0) === 0 && 'nothing was given';
 }
 
 // ---- The disk ----
@@ -149,10 +165,10 @@ function providerFault(name, kind, { declared, forms, each = 4, times = 1, ms = 
   return { name, what: `the provider's answer to each ${each}th message: ${kind}${times > 1 ? `, ${times} times` : ''}`, declared, forms, skip, async run(world) {
     world.provider.each(each, kind, times);
     await sleep(ms);
+    await until('the provider has answered so a few times', () => world.provider.faults >= 3, 60000);
     world.provider.wellAgain();
     world.mark();
     await world.recovered();
-    return world.provider.faults < 3 && 'next to nothing was answered so';
   } };
 }
 
@@ -217,9 +233,10 @@ export const faults = [
     world: { when_broker_down: 'spool', data_dir: (world) => { world.disk = world.mount(DISK); if (!world.disk) throw new Error('no tmpfs can be mounted here'); return world.disk; } }, run: diskFull },
   { name: 'network-cut', what: 'nothing passes between gateway and broker for 20 s, in the short form 8 s', declared: RETRY, world: { proxied: true }, run: (world, isShort) => cut(world, isShort ? 8000 : 20000) },
   { name: 'cut-in-request', what: 'nothing passes between gateway and broker while requests are under way, which the provider refuses in the end', declared: RETRY, world: { proxied: true }, run: cutInMidRequest },
-  { name: 'replica-cut', what: 'of two gateways the one with the lanes is cut off from the broker, not from the provider', declared: RETRY, isZombie: true, world: { proxied: true, gateways: 2 }, run: holderCut },
-  { name: 'holder-kill', what: 'of two gateways the one with the lanes is killed', declared: RETRY, forms: TEST, world: { gateways: 2 }, run: (world) => holderStopped(world, 'SIGKILL') },
-  { name: 'holder-pause', what: 'of two gateways the one with the lanes stands still until the other has taken over, and wakes', declared: RETRY, isZombie: true, world: { gateways: 2 }, run: (world, isShort) => holderStopped(world, 'SIGSTOP', isShort) },
+  { name: 'replica-cut', what: 'of two gateways one is cut off from the broker, not from the provider', declared: RETRY, isZombie: true, world: { proxied: true, gateways: 2 }, run: holderCut },
+  { name: 'holder-kill', what: 'of two gateways one is killed', declared: RETRY, forms: TEST, world: { gateways: 2 }, run: (world) => holderStopped(world, 'SIGKILL') },
+  { name: 'holder-pause', what: 'of two gateways one stands still until the other has taken over, and wakes', declared: RETRY, isZombie: true, world: { gateways: 2 }, run: (world, isShort) => holderStopped(world, 'SIGSTOP', isShort) },
+  { name: 'lanes-move', what: 'to two gateways a third comes, then the first is ended properly; each time the lanes are spread anew', world: { gateways: 2 }, run: lanesMoved },
   { name: 'two-replicas', what: 'each webhook goes to two gateways at once', world: { gateways: 2, isMirrored: true }, run: async (world, isShort) => { world.mark(); await sleep(isShort ? 3000 : 15000); await world.recovered(); } },
   providerFault('provider-500', '500', { forms: TEST, times: 2 }),
   providerFault('provider-429', '429', { forms: TEST, each: 40 }),

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { Kanal, Nats, buildDir, freePort, root, scratchDir, sleep, until } from '../integration/gateway/harness.mjs';
+import { laneOf, settled } from '../integration/gateway/leases.mjs';
 import { account, readStream } from './account.mjs';
 import { Load, SECRET } from './load.mjs';
 import { Provider } from './provider.mjs';
@@ -44,6 +45,7 @@ export class World {
     this.client = await connect({ servers: this.brokers.map((one) => one.url), maxReconnectAttempts: -1, reconnectTimeWait: 200, timeout: 5000 });
     if (this.spec.cluster) await until('JetStream has a leader', async () => (await this.client.jetstreamManager({ timeout: 1000 })).getAccountInfo(), 20000);
     for (let i = 0; i < (this.spec.gateways ?? 1); i++) this.gateways.push(await this.startGateway());
+    if (this.gateways.length > 1) await settled(this.client, this.gateways);
     this.js = this.client.jetstream({ timeout: 5000 });
     this.load = new Load(this, rate);
     this.provider.onTake = (chat) => this.load.taken(chat);
@@ -68,10 +70,10 @@ export class World {
   get broker() { return this.brokers[0]; }
   async workerPid() { return (await this.gateway.channels())[0].worker.pid; }
 
-  // Which gateway has the lanes. Who starts first has them all, so the last word of the log is enough.
+  // Which gateway has the lane of the channel `again`: by the last word that each says of it.
   holder() {
-    const held = (one) => one.log().filter((entry) => /_\.lane-\d+ (held|lost)/.test(entry.message)).map((entry) => /held/.test(entry.message)).at(-1);
-    return this.gateways.find((one) => held(one) === true);
+    const key = `_.lane-${laneOf('again')} `;
+    return this.gateways.find((one) => one.log().filter((entry) => entry.message.startsWith(key)).at(-1)?.message === `${key}held`);
   }
 
   async leaderOf(stream) {
