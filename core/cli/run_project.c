@@ -1,4 +1,5 @@
 /* `kanal run`: what the events are folded into. */
+#include "broker/topology.h"
 #include "cli/cli.h"
 #include "cli/run_inside.h"
 
@@ -13,6 +14,10 @@ int gateway_project_new(struct gateway *g)
         return gateway_fail(g, CLI_FAILED, "the projector", "out of memory");
     projector_add(g->projector, projector_profiles(g->projector));
     projector_add(g->projector, facts_projection(g->facts));
+    g->api_profiles =
+        (struct api_profiles){ .host = g->host, .book = g->profile_book, .contract = &g->contract };
+    profiles_bucket(prefix, g->api_profiles.bucket);
+    topology_stream_name(prefix, "EVENTS", g->api_profiles.events_stream);
     return CLI_OK;
 }
 
