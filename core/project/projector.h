@@ -17,8 +17,8 @@
 #include "event/ids.h"
 #include "host/host.h"
 
-#define PROJECTOR_BATCH 512u            /* events of a batch, at most */
-#define PROJECTOR_AGAIN_MAX 4096u       /* events that may be said again after a crash, of both streams */
+#define PROJECTOR_BATCH 1024u           /* events of a batch, at most */
+#define PROJECTOR_AGAIN_MAX 8192u       /* events that may be said again after a crash, of both streams */
 #define PROJECTOR_BYTES_MAX (16u << 20) /* of events that wait or are under way */
 
 enum projected_stream { PROJECTED_EVENTS, PROJECTED_ACTIVITY, PROJECTED_STREAMS };
