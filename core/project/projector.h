@@ -75,21 +75,12 @@ int projector_new(struct projector **ret_projector, const struct projector_optio
 void projector_add(struct projector *, struct projection *);
 /* The profiles' own: to be added like the others. */
 struct projection *projector_profiles(struct projector *);
-/* The streams and buckets are there. */
+/* The streams and buckets are there. From now on host->projector is kept up to date. */
 void projector_start(struct projector *);
 /* Begins no other batch, waits for nothing, and gives the lease back: another gateway goes on at once. For the drain. */
 void projector_leave(struct projector *);
 /* After broker_shut(). The loop must run once more. NULL is fine. */
 void projector_free(struct projector *);
-
-/* For health and metrics. */
-struct projector_state {
-    int is_held;       /* this gateway is the projector */
-    uint64_t lag;      /* messages that wait in both streams; 0 if it is not held */
-    double behind_s;   /* age of the event told last, while others wait; else 0 */
-    char trouble[256]; /* why it does not go on, or "" */
-};
-void projector_state(const struct projector *, struct projector_state *ret_state);
 
 /* An event as the streams have it. document stays the caller's, which frees it when the event is done with; borrows from subject and json, too. 0, or KANAL_E_INVALID: it is no
  * event of ours. */

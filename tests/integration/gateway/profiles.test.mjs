@@ -194,6 +194,8 @@ test('two gateways: one projects, the other takes over, also from one that stood
   await backlog(3000, 50);
   await settled();
   assert.deepEqual((await held()).sort(), [0, 1]);
+  const told = (await Promise.all([a, b].map(async (one) => (await (await fetch(`${one.admin}/channels`)).json()).projector))).sort((one, other) => one.held - other.held);
+  assert.deepEqual(told, [{ held: false }, { held: true, lag_messages: 0, lag_seconds: 0 }]);
   const [holder, other] = (await held())[0] === 1 ? [a, b] : [b, a];
   const said = await holder.metric(/^kanal_projector_events_total/);
   assert.ok(said >= 3000);
