@@ -235,6 +235,7 @@ test('a rebuild gives the same profiles, while traffic goes on, also if it is ki
   assert.deepEqual(await known({ address: 'probe:anna' }), anna);
   assert.ok((await keys()).every((key) => key.startsWith('2.') || key.startsWith('_')), 'the former records are gone');
   assert.equal(await lastSequence('KANAL_FACTS'), facts, 'no fact is told again');
+  await until('its consumers are gone', async () => (await (await client.jetstreamManager()).consumers.list('KANAL_EVENTS').next()).every(({ name }) => name === 'kanal-projector'));
 
   // Once more: killed in the middle, with traffic meanwhile.
   const { rebuild } = await ask('profile-rebuild');
