@@ -6,6 +6,7 @@
 #include "api/message_log.h"
 #include "api/messages.h"
 #include "api/plan.h"
+#include "api/profiles.h"
 #include "cli/setup.h"
 #include "control/control.h"
 #include "host/host.h"
@@ -14,6 +15,7 @@
 #include "ops/admin.h"
 #include "ops/instance.h"
 #include "outbound/outbound.h"
+#include "project/facts.h"
 
 struct gateway {
     struct setup setup;
@@ -32,6 +34,9 @@ struct gateway {
     struct front *front;
     struct admin *admin;
     struct outbound *outbound;
+    struct projector *projector;
+    struct facts *facts;
+    struct profile_book *profile_book;
     struct sealer *sealer;
     struct control *control;
     struct api *api;
@@ -39,6 +44,7 @@ struct gateway {
     struct api_dead api_dead;
     struct api_message_log api_message_log;
     struct api_plan api_plan;
+    struct api_profiles api_profiles;
     uv_work_t rest_work; /* describes the plugins that no channel needed at the start */
     struct plugin *rest;
     enum { REST_UNKNOWN, REST_UNDER_WAY, REST_KNOWN } rest_state;
@@ -64,6 +70,12 @@ void gateway_control_start(struct gateway *);
 void gateway_control_free(struct gateway *);
 /* SIGHUP: reads kanal.yaml again. */
 void gateway_reload(struct gateway *);
+
+/* run_project.c. What the events are folded into. Returns an exit code. */
+int gateway_project_new(struct gateway *);
+/* Streams and buckets are there. */
+void gateway_project_start(struct gateway *);
+void gateway_project_free(struct gateway *);
 
 /* run_cluster.c. Makes sure that streams, buckets and the salt are there, then takes commands; tries again for as long as it takes. */
 void cluster_ensure(struct gateway *);

@@ -33,6 +33,11 @@ struct backlog_results {
     uint64_t commands, recipients;  /* 0: not measured */
 };
 
+/* Events of a backlog that were projected, and merely read, a second. */
+struct project_results {
+    struct samples rate, raw_rate, cpu_us, broker_us;
+};
+
 struct results {
     int rounds;
     const char *node_reason; /* why nothing of Node was measured, or NULL */
@@ -41,6 +46,7 @@ struct results {
     struct samples kanal_start_ms, broker_start_ms;
     struct worker_results worker;
     struct backlog_results backlog;
+    struct project_results project;
     double rss_mb, node_rss_mb;
     size_t event_bytes, node_event_bytes; /* 0: there was none */
     const char *plugins_json;             /* what plugins-bench measured, a file with one object; or NULL */
@@ -54,6 +60,7 @@ void report_ratios(const struct results *);
 /* The ratios of workers alone. */
 void report_worker(const struct results *);
 void report_backlog(const struct results *);
+void report_project(const struct results *);
 void report_json(const struct results *);
 
 #endif
