@@ -5,8 +5,8 @@
  * the same links say the same, an unlinked node is a customer of its own, and nothing is stored for it.
  *
  * A record: key = id of the link ("l_" + 26, a hash of the two nodes and the kind of evidence, so the same evidence is one link whoever says
- * it), value = JSON, the contract's identity_link and {"state": "linked" | "unlinked", "count", "changed", "customer", "merged" | "split",
- * "reason", "agent", "told"}. It changes by compare-and-set only. count: how often it changed; the events identity.linked and
+ * it), value = JSON {"link": the contract's identity_link, "state": "linked" | "unlinked", "count", "changed", "customers": [those who became
+ * one, or those that one became], "reason", "agent", "told"}. It changes by compare-and-set only. count: how often it changed; the events identity.linked and
  * identity.unlinked have their id from (link, count), and their content from the record alone. told: that event is stored. Whichever gateway
  * sees a record that stays untold says it, so a kill between the two loses nothing and doubles nothing.
  *
