@@ -163,6 +163,8 @@ static int start(struct gateway *g)
     if (code == CLI_OK && outbound_new(&g->outbound, &outbound) != 0)
         code = gateway_fail(g, CLI_FAILED, "outbound", "out of memory");
     if (code == CLI_OK)
+        code = gateway_project_new(g);
+    if (code == CLI_OK)
         code = gateway_control_new(g);
     if (code == CLI_OK)
         code = start_listeners(g);
@@ -238,6 +240,7 @@ void gateway_stop(struct gateway *g)
     uv_timer_stop(&g->timer);
     g->drain_until_ms = uv_now(&g->loop) + DRAIN_MS;
     front_drain(g->front);
+    projector_leave(g->projector);
     outbound_drain(g->outbound, DRAIN_MS, on_drained, g);
 }
 
@@ -277,10 +280,11 @@ static void gateway_release(struct gateway *g)
     broker_shut(g->broker);
     detour_free(g->detour);
     gateway_control_free(g);
-    identity_free(g->identity);
     admin_free(g->admin);
     front_free(g->front);
     outbound_free(g->outbound);
+    gateway_project_free(g);
+    identity_free(g->identity);
     host_free(g->host);
     broker_free(g->broker);
     broker_embedded_stop(g->embedded);

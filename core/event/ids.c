@@ -201,6 +201,17 @@ int ids_bytes(kanal_str id, unsigned char ret_bytes[16])
     return 0;
 }
 
+void ids_bucket(const struct id *node, char ret_bucket[4])
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (size_t i = 0; i < ID_LEN; i++)
+        hash = (hash ^ (unsigned char)node->text[i]) * 16777619u;
+    ret_bucket[0] = 'b';
+    ret_bucket[1] = "0123456789abcdef"[hash >> 28];
+    ret_bucket[2] = "0123456789abcdef"[hash >> 24 & 15];
+    ret_bucket[3] = '\0';
+}
+
 int ids_random(const char prefix[2], struct id *ret_id)
 {
     unsigned char bytes[ID_BYTES];

@@ -29,6 +29,8 @@ void ids_customer(const struct id *node, struct id *ret_customer);
 /* The 16 bytes behind an id, whatever its prefix, and back. KANAL_E_INVALID: it has not the form of one. */
 int ids_bytes(kanal_str id, unsigned char ret_bytes[16]);
 void ids_text(const char prefix[2], const unsigned char bytes[16], struct id *ret_id);
+/* The token of a node in subjects of activity, "b00" to "bff". */
+void ids_bucket(const struct id *node, char ret_bucket[4]);
 /* A random one: "a1" + … for things without a natural key. */
 int ids_random(const char prefix[2], struct id *ret_id);
 

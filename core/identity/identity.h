@@ -22,6 +22,7 @@
 
 struct identity;
 struct projected; /* project/projector.h */
+struct projection;
 
 struct identity_options {
     struct host *host;
@@ -126,5 +127,7 @@ void identity_unlink(struct identity *, kanal_str link_id, kanal_str reason, con
  *   (telegram:…, user:SHOP/…): a second phone of a person, or a phone that changed hands. Browsers (visitor:) and mail addresses, of which
  *   one has many, contradict nothing; neither do two that one event names together, telephone numbers excepted. */
 void identity_observe(struct identity *, const struct projected *event, identity_done_fn *done, void *user);
+/* That, for the projector: the first of its projections, since the others may ask who a node is. The identity's own. */
+struct projection *identity_projection(struct identity *);
 
 #endif

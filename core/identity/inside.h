@@ -3,6 +3,7 @@
 #define KANAL_IDENTITY_INSIDE_H
 #include "broker/kv.h"
 #include "identity/record.h"
+#include "project/projector.h"
 
 #define CLAIM_SLOTS 4096u /* of claims that were told lately */
 
@@ -30,6 +31,7 @@ struct identity {
     struct change *telling;
     struct sighting *sightings, **last_sighting; /* events that were seen, one after the other */
     int is_linking;                              /* the first of them */
+    struct projection projection;
     struct claim_slot claims[CLAIM_SLOTS];
     uv_timer_t *turn, *sweep; /* turn: ended changes are answered; sweep: the untold are looked through */
     struct metric *links, *nodes;

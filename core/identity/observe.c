@@ -14,7 +14,8 @@ struct sighting {
     size_t at;      /* the item that comes next */
     size_t waiting; /* claims that are not stored yet, and one for the items */
     kanal_status status;
-    identity_done_fn *done;
+    identity_done_fn *done; /* one of the two */
+    projected_fn *projected;
     void *user;
 };
 
@@ -30,15 +31,25 @@ static void sighting_free(struct sighting *sighting)
     free(sighting);
 }
 
+static void answer(identity_done_fn *done, projected_fn *projected, void *user, kanal_status status)
+{
+    struct identity_outcome outcome = { .status = status };
+    if (done)
+        done(user, &outcome);
+    else
+        projected(user, status);
+}
+
 static void settle(struct sighting *sighting, kanal_status status)
 {
     if (status != KANAL_OK)
         sighting->status = status;
     if (--sighting->waiting > 0)
         return;
-    struct identity_outcome outcome = { .status = sighting->status };
-    sighting->done(sighting->user, &outcome);
-    sighting_free(sighting);
+    struct sighting said = *sighting;
+    free(sighting);
+    evidence_release(&said.evidence);
+    answer(said.done, said.projected, said.user, said.status);
 }
 
 /* It has no link to wait for any more. */
@@ -172,34 +183,46 @@ static void run_queue(struct identity *identity)
 
 /* ---- The beginning ---- */
 
-static void answer(identity_done_fn *done, void *user, kanal_status status)
-{
-    struct identity_outcome outcome = { .status = status };
-    done(user, &outcome);
-}
-
-void identity_observe(struct identity *identity, const struct projected *event, identity_done_fn *done,
-                      void *user)
+static void observe(struct identity *identity, const struct projected *event, identity_done_fn *done,
+                    projected_fn *projected, void *user)
 {
     struct evidence_rules rules = { identity->trust, identity->default_region };
     if (!evidence_is_likely(event)) {
-        answer(done, user, KANAL_OK);
+        answer(done, projected, user, KANAL_OK);
         return;
     }
     struct sighting *sighting = identity->is_ready ? calloc(1, sizeof *sighting) : NULL;
     if (!sighting || evidence_read(&sighting->evidence, identity->host->envelope.ids, &rules, event) != 0) {
         free(sighting);
-        answer(done, user, KANAL_E_BUSY);
+        answer(done, projected, user, KANAL_E_BUSY);
         return;
     }
     sighting->identity = identity;
     sighting->event = event;
     sighting->waiting = 1;
     sighting->done = done;
+    sighting->projected = projected;
     sighting->user = user;
     *identity->last_sighting = sighting;
     identity->last_sighting = &sighting->next;
     run_queue(identity);
+}
+
+void identity_observe(struct identity *identity, const struct projected *event, identity_done_fn *done,
+                      void *user)
+{
+    observe(identity, event, done, NULL, user);
+}
+
+static void project(void *user, const struct projected *event, projected_fn *done, void *done_user)
+{
+    observe(user, event, NULL, done, done_user);
+}
+
+struct projection *identity_projection(struct identity *identity)
+{
+    identity->projection = (struct projection){ .name = "identity", .event = project, .user = identity };
+    return &identity->projection;
 }
 
 void sightings_free(struct identity *identity)
