@@ -1,13 +1,20 @@
-/* `kanal run`: what the events are folded into. */
+/* `kanal run`: what the events are folded into, and who is one customer. */
 #include "cli/cli.h"
 #include "cli/run_inside.h"
 
 int gateway_project_new(struct gateway *g)
 {
-    const char *prefix = g->setup.config->broker.prefix;
+    const struct config *c = g->setup.config;
+    const char *prefix = c->broker.prefix;
+    struct identity_options identity = { .host = g->host,
+                                         .prefix = prefix,
+                                         .trust = c->identity.trust,
+                                         .default_region = c->identity.default_region };
     struct projector_options options = { .host = g->host,
                                          .prefix = prefix,
-                                         .is_enabled = g->setup.config->projector.is_enabled };
+                                         .is_enabled = c->projector.is_enabled };
+    if (identity_new(&g->identity, &identity) != 0)
+        return gateway_fail(g, CLI_FAILED, "identity", "out of memory");
     if (projector_new(&g->projector, &options) != 0 || facts_new(&g->facts, g->host, prefix) != 0 ||
         profile_book_new(&g->profile_book, g->host, prefix) != 0)
         return gateway_fail(g, CLI_FAILED, "the projector", "out of memory");
@@ -19,6 +26,7 @@ int gateway_project_new(struct gateway *g)
 
 void gateway_project_start(struct gateway *g)
 {
+    identity_broker_up(g->identity);
     profile_book_start(g->profile_book);
     projector_start(g->projector);
 }
@@ -28,4 +36,5 @@ void gateway_project_free(struct gateway *g)
     projector_free(g->projector);
     facts_free(g->facts);
     profile_book_free(g->profile_book);
+    identity_free(g->identity);
 }
