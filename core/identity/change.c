@@ -101,7 +101,8 @@ static void end(struct change *change, kanal_status status)
 
 static void on_marked(void *user, kanal_status status, kanal_str value, uint64_t revision)
 {
-    (void)user, (void)status, (void)value, (void)revision; /* if not: it is told once more, which changes nothing */
+    (void)user, (void)status, (void)value,
+        (void)revision; /* if not: it is told once more, which changes nothing */
 }
 
 static void mark_told(struct change *change)
@@ -149,8 +150,7 @@ static void tell(struct change *change)
     const struct link_draft *draft = &change->draft;
     struct kanal_buffer data = { 0 };
     char dedupe[64];
-    int len =
-        snprintf(dedupe, sizeof dedupe, "%s %lld", change->id.text, (long long)draft->count);
+    int len = snprintf(dedupe, sizeof dedupe, "%s %lld", change->id.text, (long long)draft->count);
     struct envelope_source source = { .channel = KANAL_LIT("_"),
                                       .plugin = KANAL_LIT("_"),
                                       .node = kanal_str_c(draft->nodes[0].text),
@@ -287,9 +287,10 @@ static void on_record(void *user, kanal_status status, kanal_str value, uint64_t
         put(change, GRAPH_LINKED, 1, 0);
     } else if (status != KANAL_OK) {
         end(change, status);
-    } else if (link_record_read(&record, identity->host->envelope.ids, kanal_str_c(change->id.text), value) != 0) {
-        log_write(identity->host->log, KANAL_LOG_ERROR, "identity", NULL, "the record of %s is not understood",
-                  change->id.text);
+    } else if (link_record_read(&record, identity->host->envelope.ids, kanal_str_c(change->id.text), value) !=
+               0) {
+        log_write(identity->host->log, KANAL_LOG_ERROR, "identity", NULL,
+                  "the record of %s is not understood", change->id.text);
         end(change, KANAL_E_INTERNAL);
     } else {
         decide(change, &record, revision);
@@ -349,7 +350,8 @@ static struct change *link_begin(struct identity *identity, const struct identit
         return NULL;
     }
     change->strength = link->strength;
-    if (link_draft_init(&change->draft, identity->host->envelope.ids, link, host_now_ms(), &change->id) != 0 ||
+    if (link_draft_init(&change->draft, identity->host->envelope.ids, link, host_now_ms(), &change->id) !=
+            0 ||
         link_edge(link->nodes, link->evidence.kind, &change->id, &change->edge) != 0)
         end(change, KANAL_E_INVALID);
     else if (!identity->is_ready)
@@ -362,12 +364,14 @@ static struct change *link_begin(struct identity *identity, const struct identit
 static void link_go(struct change *change)
 {
     if (graph_get(change->identity->graph, &change->edge) == GRAPH_ABSENT)
-        put(change, GRAPH_LINKED, 1, 0); /* nearly always right; if not, the answer is a look at what stands there */
+        put(change, GRAPH_LINKED, 1,
+            0); /* nearly always right; if not, the answer is a look at what stands there */
     else
         ask(change);
 }
 
-void change_link(struct identity *identity, const struct identity_link *link, identity_done_fn *done, void *user)
+void change_link(struct identity *identity, const struct identity_link *link, identity_done_fn *done,
+                 void *user)
 {
     struct change *change = link_begin(identity, link, done, user);
     if (change)
@@ -399,7 +403,8 @@ static void refuse(struct change *change, const struct identity_link *link)
         end(change, KANAL_E_REJECTED);
 }
 
-void identity_link(struct identity *identity, const struct identity_link *link, identity_done_fn *done, void *user)
+void identity_link(struct identity *identity, const struct identity_link *link, identity_done_fn *done,
+                   void *user)
 {
     struct change *change = link_begin(identity, link, done, user);
     struct named named = { link->nodes, 2 };

@@ -24,7 +24,9 @@ static struct graph_node node_of(uint64_t number)
 
 static struct graph_link link_of(uint64_t a, uint64_t b, uint8_t kind)
 {
-    return (struct graph_link){ .a = node_of(a), .b = node_of(b), .kind = kind, .tag = (uint32_t)((a + b) * 0x9e3779b1u) };
+    return (struct graph_link){
+        .a = node_of(a), .b = node_of(b), .kind = kind, .tag = (uint32_t)((a + b) * 0x9e3779b1u)
+    };
 }
 
 static int is_node(const struct graph_node *node, uint64_t number)
