@@ -11,6 +11,7 @@
  *            memory, and whether the slow one delays the others.
  *   workers  the way in once more, with the plugin in a worker and in the gateway's own process, as in all the other parts; the memory of an idle
  *            worker; one channel and 5,000 of one plugin: memory, time from exec until each is up, and the way in of one of them.
+ *   identity the way in of a million customers, with 200,000 links between addresses in memory and without.
  *   start    exec to GET /readyz 200, against a running broker; compared with nats-server's exec to its first accepted connection.
  *
  * Everything is on loopback, in a scratch folder, and is ended with the bench. */
@@ -23,6 +24,7 @@
 #include <unistd.h>
 
 #include "bare_curl.h"
+#include "identity_part.h"
 #include "load.h"
 #include "process.h"
 #include "raw_publish.h"
@@ -50,8 +52,8 @@ static const char curl_body[] = "{\"chat_id\":3527065,\"text\":\"Your order 1234
 struct bench {
     const char *kanal, *plugins, *directory;
     const char *node; /* the folder of the service, or NULL */
-    const char
-        *only; /* start, in, out, backlog or worker: only this part, for whoever makes it faster; or NULL */
+    const char *
+        only; /* start, in, out, backlog, worker or identity: only this part, for whoever makes it faster; or NULL */
     int with_json;
     uint16_t broker_port, http_port, admin_port, node_port;
     pid_t broker_pid, kanal_pid, node_pid;
@@ -351,16 +353,27 @@ static int is_wanted(const struct bench *b, const char *part)
     return !b->only || strcmp(b->only, part) == 0;
 }
 
+static struct worker_part part_of(const struct bench *b)
+{
+    return (struct worker_part){ .kanal = b->kanal,
+                                 .plugins = b->plugins,
+                                 .directory = b->directory,
+                                 .broker_port = b->broker_port,
+                                 .sink_port = sink_port(b->sink),
+                                 .raw = b->raw,
+                                 .rounds = b->results.rounds };
+}
+
 static void measure_workers(struct bench *b)
 {
-    struct worker_part part = { .kanal = b->kanal,
-                                .plugins = b->plugins,
-                                .directory = b->directory,
-                                .broker_port = b->broker_port,
-                                .sink_port = sink_port(b->sink),
-                                .raw = b->raw,
-                                .rounds = b->results.rounds };
+    struct worker_part part = part_of(b);
     worker_part_run(&part, &b->results.worker);
+}
+
+static void measure_identity(struct bench *b)
+{
+    struct worker_part part = part_of(b);
+    identity_part_run(&part, &b->results.identity);
 }
 
 static void run(struct bench *b)
@@ -387,6 +400,8 @@ static void run(struct bench *b)
         measure_outbound(b);
     if (is_wanted(b, "worker"))
         measure_workers(b);
+    if (is_wanted(b, "identity"))
+        measure_identity(b);
     if (is_wanted(b, "backlog"))
         measure_backlog(b);
     raw_close(b->raw);
@@ -399,7 +414,7 @@ static int usage(void)
 {
     fprintf(stderr, "usage: gateway-bench --kanal FILE --plugins DIR --scratch DIR (--node DIR | --no-node "
                     "REASON) [--rounds N] [--json]\n"
-                    "       [--only start|in|out|backlog|worker] [--plugins-json FILE]\n");
+                    "       [--only start|in|out|backlog|worker|identity] [--plugins-json FILE]\n");
     return 2;
 }
 
@@ -464,6 +479,8 @@ int main(int argc, char **argv)
         report_worker(&b.results);
     if (b.only && strcmp(b.only, "backlog") == 0)
         report_backlog(&b.results);
+    if (b.only && strcmp(b.only, "identity") == 0)
+        report_identity(&b.results);
     free(b.event);
     return 0; /* a missed target is said, and no failure of the bench */
 }
