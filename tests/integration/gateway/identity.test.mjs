@@ -158,7 +158,7 @@ test('two channels that prove the same number are one customer', async () => {
 test('the profile is of all its addresses, each with the link that joins it', async () => {
   const profile = await until('all are known', async () => {
     const answer = await api('get', { address: 'visitor:w1' });
-    return answer.customer?.addresses.length === 4 && answer.customer;
+    return answer.customer?.addresses.length === 5 && answer.customer;
   });
   assert.equal(profile.id, (await customer(one, 'probe:v1')).id);
   assert.ok(profile.addresses.every((address) => /^l_/.test(address.link) && address.evidence.kind), JSON.stringify(profile.addresses));
