@@ -68,14 +68,14 @@ size_t identity_links(struct identity *identity, const struct id *node, struct i
                       size_t capacity)
 {
     struct graph_node own;
-    struct graph_link links[64];
-    size_t room = capacity < 64 ? capacity : 64;
     if (identity_node(kanal_str_of(node->text, ID_LEN), &own) != 0)
         return 0;
-    size_t count = graph_links_of(identity->graph, &own, links, room);
-    for (size_t i = 0; i < count && i < room; i++)
+    struct graph_link *links = calloc(capacity > 0 ? capacity : 1, sizeof *links);
+    size_t count = links ? graph_links_of(identity->graph, &own, links, capacity) : 0;
+    for (size_t i = 0; i < count && i < capacity; i++)
         if (edge_of(identity, &links[i], &ret_edges[i]) != 0)
-            return i;
+            count = i;
+    free(links);
     return count;
 }
 
