@@ -2,6 +2,7 @@
 #ifndef KANAL_CLI_RUN_INSIDE_H
 #define KANAL_CLI_RUN_INSIDE_H
 #include "api/channels.h"
+#include "api/customers.h"
 #include "api/dead.h"
 #include "api/message_log.h"
 #include "api/messages.h"
@@ -10,6 +11,7 @@
 #include "cli/setup.h"
 #include "control/control.h"
 #include "host/host.h"
+#include "identity/identity.h"
 #include "inbound/detour.h"
 #include "inbound/front.h"
 #include "ops/admin.h"
@@ -34,6 +36,7 @@ struct gateway {
     struct front *front;
     struct admin *admin;
     struct outbound *outbound;
+    struct identity *identity;
     struct projector *projector;
     struct facts *facts;
     struct profile_book *profile_book;
@@ -41,6 +44,7 @@ struct gateway {
     struct control *control;
     struct api *api;
     struct api_channels api_channels;
+    struct api_customers api_customers;
     struct api_dead api_dead;
     struct api_message_log api_message_log;
     struct api_plan api_plan;

@@ -13,6 +13,7 @@
  *            worker; one channel and 5,000 of one plugin: memory, time from exec until each is up, and the way in of one of them.
  *   project  60,000 stored events of 6,000 customers (four of each in a row, as a message and its steps are), folded into profiles and facts by the projector; compared with a consumer that pulls them in
  *            the same batches and does nothing. In all other parts nobody projects.
+ *   identity the way in of a million customers, with 200,000 links between addresses in memory and without.
  *   start    exec to GET /readyz 200, against a running broker; compared with nats-server's exec to its first accepted connection.
  *
  * Everything is on loopback, in a scratch folder, and is ended with the bench. */
@@ -25,6 +26,7 @@
 #include <unistd.h>
 
 #include "bare_curl.h"
+#include "identity_part.h"
 #include "load.h"
 #include "process.h"
 #include "project_part.h"
@@ -54,7 +56,7 @@ struct bench {
     const char *kanal, *plugins, *directory;
     const char *node; /* the folder of the service, or NULL */
     const char *
-        only; /* start, in, out, backlog, worker or project: only this part, for whoever makes it faster; or NULL */
+        only; /* start, in, out, backlog, worker, project or identity: only this part, for whoever makes it faster; or NULL */
     int with_json;
     uint16_t broker_port, http_port, admin_port, node_port;
     pid_t broker_pid, kanal_pid, node_pid;
@@ -356,16 +358,27 @@ static int is_wanted(const struct bench *b, const char *part)
     return !b->only || strcmp(b->only, part) == 0;
 }
 
+static struct worker_part part_of(const struct bench *b)
+{
+    return (struct worker_part){ .kanal = b->kanal,
+                                 .plugins = b->plugins,
+                                 .directory = b->directory,
+                                 .broker_port = b->broker_port,
+                                 .sink_port = sink_port(b->sink),
+                                 .raw = b->raw,
+                                 .rounds = b->results.rounds };
+}
+
 static void measure_workers(struct bench *b)
 {
-    struct worker_part part = { .kanal = b->kanal,
-                                .plugins = b->plugins,
-                                .directory = b->directory,
-                                .broker_port = b->broker_port,
-                                .sink_port = sink_port(b->sink),
-                                .raw = b->raw,
-                                .rounds = b->results.rounds };
+    struct worker_part part = part_of(b);
     worker_part_run(&part, &b->results.worker);
+}
+
+static void measure_identity(struct bench *b)
+{
+    struct worker_part part = part_of(b);
+    identity_part_run(&part, &b->results.identity);
 }
 
 static pid_t start_projecting(void *user, int projects)
@@ -418,6 +431,8 @@ static void run(struct bench *b)
         measure_outbound(b);
     if (is_wanted(b, "worker"))
         measure_workers(b);
+    if (is_wanted(b, "identity"))
+        measure_identity(b);
     if (is_wanted(b, "backlog"))
         measure_backlog(b);
     if (is_wanted(b, "project"))
@@ -432,7 +447,7 @@ static int usage(void)
 {
     fprintf(stderr, "usage: gateway-bench --kanal FILE --plugins DIR --scratch DIR (--node DIR | --no-node "
                     "REASON) [--rounds N] [--json]\n"
-                    "       [--only start|in|out|backlog|worker|project] [--plugins-json FILE]\n");
+                    "       [--only start|in|out|backlog|worker|project|identity] [--plugins-json FILE]\n");
     return 2;
 }
 
@@ -499,6 +514,8 @@ int main(int argc, char **argv)
         report_backlog(&b.results);
     if (b.only && strcmp(b.only, "project") == 0)
         report_project(&b.results);
+    if (b.only && strcmp(b.only, "identity") == 0)
+        report_identity(&b.results);
     free(b.event);
     return 0; /* a missed target is said, and no failure of the bench */
 }

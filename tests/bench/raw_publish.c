@@ -208,3 +208,13 @@ void raw_purge(struct raw *raw, const char *stream)
 {
     check(js_PurgeStream(raw->js, stream, NULL, NULL), stream);
 }
+
+void raw_store(struct raw *raw, const char *subject, const char *payload, size_t bytes)
+{
+    check(js_PublishAsync(raw->js, subject, payload, (int)bytes, NULL), "raw: store");
+}
+
+void raw_settle(struct raw *raw)
+{
+    complete(raw);
+}

@@ -35,4 +35,8 @@ double raw_consume(struct raw *, const char *stream, size_t count);
 uint64_t raw_messages(struct raw *, const char *stream);
 void raw_purge(struct raw *, const char *stream);
 
+/* Stores a message under the subject, without an id; raw_settle() waits until all are confirmed. */
+void raw_store(struct raw *, const char *subject, const char *payload, size_t bytes);
+void raw_settle(struct raw *);
+
 #endif

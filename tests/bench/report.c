@@ -188,6 +188,24 @@ void report_backlog(const struct results *b)
     judge("backlog.rss_mb", spread_of_one(l->rss_mb), 150, 1);
 }
 
+static struct spread identity_ratio(const struct results *b)
+{
+    struct samples ratio = ratio_of(&b->identity.with, &b->identity.without);
+    return spread_of(&ratio);
+}
+
+void report_identity(const struct results *b)
+{
+    if (b->identity.with.count == 0)
+        return;
+    const struct identity_results *r = &b->identity;
+    printf("\n%u customers, %u links: %.0f updates a second of %.1f us each, without links %.0f of %.1f us; "
+           "%.1f MB more\n",
+           IDENTITY_PEOPLE, IDENTITY_LINKS, spread_of(&r->with).median, spread_of(&r->with_cpu_us).median,
+           spread_of(&r->without).median, spread_of(&r->without_cpu_us).median, r->memory_mb);
+    judge("identity.ratio_inbound", identity_ratio(b), 0.95, 0);
+}
+
 /* One of the two is demanded. */
 void report_project(const struct results *b)
 {
@@ -218,6 +236,7 @@ void report_ratios(const struct results *b)
     judge_worker(r);
     report_backlog(b);
     report_project(b);
+    report_identity(b);
 }
 
 static void json_ratio(const char *name, const struct results *b, struct spread s)
@@ -267,6 +286,8 @@ void report_json(const struct results *b)
     printf("\"backlog\":{\"commands\":%llu,\"rss_mb\":%.1f,\"ratio_steady\":%.3f},",
            (unsigned long long)b->backlog.commands, b->backlog.rss_mb,
            b->backlog.first_half > 0 ? b->backlog.second_half / b->backlog.first_half : 0);
+    printf("\"identity\":{\"links\":%u,\"ratio_inbound\":%.3f,\"memory_mb\":%.1f},", IDENTITY_LINKS,
+           identity_ratio(b).median, b->identity.memory_mb);
     if (b->node_reason)
         printf("\"node_reason\":\"%s\",", b->node_reason);
     printf("\"per_second\":{\"raw\":%.0f,\"raw_asap\":%.0f,\"inbound\":%.0f,\"inbound_node\":%.0f,\"inbound_"
