@@ -43,10 +43,10 @@ after(async () => {
 
 // ---- What a person does ----
 
-async function durable() {
+async function durable(ackWait = '1s') {
   const name = `bot-${++durables}`;
   for (const filter of ['kanal.events.>', 'kanal.activity.>']) {
-    const { code, stderr } = await run(['consumer', 'add', name, '--server', nats.url, '--filter', filter, '--ack-wait', '1s']);
+    const { code, stderr } = await run(['consumer', 'add', name, '--server', nats.url, '--filter', filter, '--ack-wait', ackWait]);
     assert.equal(code, 0, stderr);
   }
   return name;
@@ -166,13 +166,15 @@ test('what is sent, and not yet written down when it dies, is not sent a second 
 });
 
 test('an unless that comes while it is away', async () => {
-  const [name, file, state] = [await durable(), rulesFile('PT1S'), scratchDir()];
+  const [name, file, state] = [await durable('4s'), rulesFile('PT1S'), scratchDir()];
   const bot = await Process.start(name, file, state);
   await say('dina', 'cart');
   await say('egor', 'cart');
   await until('both wait', () => bot.lines.filter((line) => line.message === 'waiting').length === 2);
   await bot.kill();
   await say('dina', 'bought');
+  const reader = await client.jetstream().consumers.get('KANAL_EVENTS', name); // one who takes it, and dies before it is acknowledged: it comes again later
+  await until('it was taken', async () => (await reader.next({ expires: 5000 }))?.json().data.message.content[0].text === 'bought');
   await sleep(1500); // both are due
   const again = await Process.start(name, file, state);
   await until('egor hears of it', async () => (await got('egor')).length > 0);
