@@ -42,6 +42,11 @@ struct identity_results {
     double memory_mb; /* what the links added to the resident size */
 };
 
+/* Events of a backlog that were projected, and merely read, a second. */
+struct project_results {
+    struct samples rate, raw_rate, cpu_us, broker_us;
+};
+
 struct results {
     int rounds;
     const char *node_reason; /* why nothing of Node was measured, or NULL */
@@ -50,6 +55,7 @@ struct results {
     struct samples kanal_start_ms, broker_start_ms;
     struct worker_results worker;
     struct backlog_results backlog;
+    struct project_results project;
     struct identity_results identity;
     double rss_mb, node_rss_mb;
     size_t event_bytes, node_event_bytes; /* 0: there was none */
@@ -64,6 +70,7 @@ void report_ratios(const struct results *);
 /* The ratios of workers alone. */
 void report_worker(const struct results *);
 void report_backlog(const struct results *);
+void report_project(const struct results *);
 void report_identity(const struct results *);
 void report_json(const struct results *);
 
