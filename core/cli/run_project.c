@@ -34,7 +34,8 @@ int gateway_project_new(struct gateway *g)
     struct identity_options identity = { .host = g->host,
                                          .prefix = prefix,
                                          .trust = c->identity.trust,
-                                         .default_region = c->identity.default_region };
+                                         .default_region = c->identity.default_region,
+                                         .mail = c->identity.mail };
     struct projector_options options = { .host = g->host,
                                          .prefix = prefix,
                                          .is_enabled = c->projector.is_enabled };

@@ -3,9 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include "duration.h"
+#include "event/address.h"
 #include "impl.h"
 #include "json/quote.h"
 #include "kanal/sdk/str.h"
+#include "kanal/sdk/url.h"
 #include "network.h"
 
 enum kind { TEXT, DURATION_64, DURATION_32, SIZE_32, SIZE_64, COUNT_32, NUMBER };
@@ -311,12 +313,51 @@ static void build_http(struct config *config, struct config_errors *errors)
         config->http.public_url = json_arena_dup(&config->impl->arena, kanal_str_of(url, len - 1));
 }
 
+/* A domain is compared with that of addresses, and so brought to the same form. */
+static kanal_str domain_name(struct config *config, yyjson_mut_val *domains, yyjson_mut_val *key,
+                             struct config_errors *errors)
+{
+    struct kanal_buffer typed = { 0 }, address = { 0 };
+    kanal_str name = { "", 0 }, told = config_str(key);
+
+    kanal_buffer_text(&typed, "mailto:a@");
+    kanal_url_encode(&typed, config_str(key));
+    if (address_normalise(kanal_buffer_view(&typed), &address) == 0 &&
+        !memchr(address.data, '%', address.len))
+        name = kanal_str_from(kanal_buffer_view(&address), strlen("mailto:a@"));
+    else if (!memchr(told.ptr, '@', told.len)) /* which the schema tells */
+        config_error_found(errors, domains, "expected a domain such as example.com", &told);
+    name = kanal_str_of(json_arena_dup(&config->impl->arena, name), name.len);
+    kanal_buffer_release(&typed);
+    kanal_buffer_release(&address);
+    return name;
+}
+
+static void build_mail(struct config *config, struct config_errors *errors)
+{
+    static const char *const tags[] = { "keep", "cut", NULL };
+    yyjson_mut_val *mail = yyjson_mut_ptr_get(yyjson_mut_doc_get_root(config->impl->tree), "/identity/mail");
+    yyjson_mut_val *domains = yyjson_mut_obj_get(mail, "domains"), *key;
+    yyjson_mut_obj_iter iter = yyjson_mut_obj_iter_with(domains);
+    struct identifier_domain *list =
+        json_arena_alloc(&config->impl->arena, (yyjson_mut_obj_size(domains) + 1) * sizeof *list);
+
+    config->identity.mail.cuts_plus_tags = config_choice(yyjson_mut_obj_get(mail, "plus_tags"), tags) == 1;
+    while (list && (key = yyjson_mut_obj_iter_next(&iter)))
+        list[config->identity.mail.domain_count++] =
+            (struct identifier_domain){ .name = domain_name(config, domains, key, errors),
+                                        .cuts_plus_tags =
+                                            config_choice(yyjson_mut_obj_iter_get_val(key), tags) == 1 };
+    config->identity.mail.domains = list;
+}
+
 static void build_identity(struct config *config, struct config_errors *errors)
 {
     yyjson_mut_val *root = yyjson_mut_doc_get_root(config->impl->tree);
     yyjson_mut_val *salt = yyjson_mut_ptr_get(root, "/identity/salt");
     struct kanal_buffer *text;
 
+    build_mail(config, errors);
     config->identity.trust =
         config_texts(config, yyjson_mut_ptr_get(root, "/identity/trust"), NULL, errors, NULL);
     config->identity.salt = config_str(salt);

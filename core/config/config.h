@@ -10,6 +10,7 @@
 #define KANAL_CONFIG_CONFIG_H
 #include "kanal/plugin.h"
 #include "kanal/sdk/buffer.h"
+#include "../event/identifier.h"
 #include "../http/server.h"
 #include "../json/schema.h"
 
@@ -84,6 +85,7 @@ struct config {
     struct {
         kanal_str salt; /* at least 16 bytes; required */
         const char *default_region;
+        struct identifier_rules mail;
         const char *const *trust; /* NULL-ended plugin ids */
     } identity;
     struct {

@@ -193,10 +193,14 @@ static int load(struct config *config, const struct source *source, struct confi
         status = wrap_channel(config);
     if (status == 0 && whole)
         status = check_tree(config, source->base == NULL, errors);
-    if (status == 0 && source->base) /* fingerprints are made with the cluster's salt */
+    if (status == 0 && source->base) { /* fingerprints are made with the cluster's salt */
+        const char *region = source->base->identity.default_region;
         config->identity.salt =
             kanal_str_of(json_arena_dup(&config->impl->arena, source->base->identity.salt),
                          source->base->identity.salt.len);
+        if (region) /* which settings may take as their default */
+            config->identity.default_region = json_arena_dup(&config->impl->arena, kanal_str_c(region));
+    }
     for (size_t i = 0; status == 0 && errors->count == 0 && i < config->channel_count; i++)
         status = config_fingerprint(config, &config->channels[i]);
     if (status == 0 && config->impl->arena.failed)

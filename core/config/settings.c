@@ -4,6 +4,7 @@
 #include "impl.h"
 #include "json/quote.h"
 #include "json/suggest.h"
+#include "kanal/sdk/json.h"
 #include "kanal/sdk/str.h"
 #include "memory.h"
 
@@ -61,12 +62,37 @@ static void on_schema_error(void *user, kanal_str pointer, kanal_str member, kan
     kanal_buffer_str(text, message);
 }
 
-static int fill_defaults(struct settings *s, const struct json_schema *schema, yyjson_doc *doc)
+/* Settings whose default is another section's: "x-kanal-default": "identity.default_region" at a property of the whole. */
+static int fill_inherited(struct settings *s, const char *schema_text, yyjson_mut_doc *copy)
+{
+    yyjson_mut_val *settings = yyjson_mut_doc_get_root(copy);
+    const char *region = s->config->identity.default_region;
+    yyjson_doc *schema = kanal_json_parse(kanal_str_c(schema_text));
+    yyjson_val *properties = kanal_json_at(yyjson_doc_get_root(schema), "properties"), *name, *property;
+    size_t index, max;
+    int ok = schema != NULL;
+
+    yyjson_obj_foreach (properties, index, max, name, property) {
+        int inherits =
+            kanal_str_is(kanal_json_text_at(property, "x-kanal-default"), "identity.default_region");
+        if (inherits && region && !yyjson_mut_obj_get(settings, yyjson_get_str(name)))
+            ok = ok && yyjson_mut_obj_add(settings, yyjson_mut_strcpy(copy, yyjson_get_str(name)),
+                                          yyjson_mut_strcpy(copy, region));
+    }
+    yyjson_doc_free(schema);
+    return ok ? 0 : KANAL_E_INTERNAL;
+}
+
+static int fill_defaults(struct settings *s, const struct json_schema *schema, const char *schema_text,
+                         yyjson_doc *doc)
 {
     yyjson_mut_doc *copy = yyjson_doc_mut_copy(doc, &config_wiping_allocator);
     size_t len = 0;
     char *text = NULL;
     int status = copy ? json_schema_defaults(schema, copy, yyjson_mut_doc_get_root(copy)) : KANAL_E_INTERNAL;
+
+    if (status == 0)
+        status = fill_inherited(s, schema_text, copy);
 
     if (status == 0)
         text = yyjson_mut_write_opts(copy, 0, &config_wiping_allocator, &len, NULL);
@@ -78,13 +104,13 @@ static int fill_defaults(struct settings *s, const struct json_schema *schema, y
     return text && s->channel->settings.ptr ? 0 : KANAL_E_INTERNAL;
 }
 
-static void check_by_schema(struct settings *s, const struct json_schema *schema)
+static void check_by_schema(struct settings *s, const struct json_schema *schema, const char *schema_text)
 {
     yyjson_mut_val *value = yyjson_mut_obj_get(s->in_file, "settings");
     yyjson_doc *doc = value ? yyjson_mut_val_imut_copy(value, &config_wiping_allocator) : NULL;
     yyjson_doc *full = NULL;
 
-    if (!doc || fill_defaults(s, schema, doc) != 0) {
+    if (!doc || fill_defaults(s, schema, schema_text, doc) != 0) {
         config_error_say(s->errors, s->in_file, "the defaults of the plugin's settings cannot be filled in");
     } else {
         /* What create() will see is what is checked. */
@@ -108,7 +134,7 @@ static void check_settings(struct settings *s, const kanal_plugin *plugin)
         return;
     }
     if (json_schema_new(&schema, kanal_str_c(plugin->settings_schema), &error) == 0) {
-        check_by_schema(s, schema);
+        check_by_schema(s, schema, plugin->settings_schema);
     } else {
         text = config_error_of(s->errors, yyjson_mut_obj_get(s->in_file, "plugin"));
         kanal_buffer_text(text, "a defect of this plugin: its settings schema is wrong ");

@@ -1,6 +1,11 @@
 #include "event/address.h"
 
+#include <idn2.h>
 #include "kanal/sdk/str.h"
+#include "kanal/sdk/url.h"
+
+/* What libidn2 is given: a domain has at most 253 bytes in A-labels, and a character of UTF-8 at most 4. */
+#define DOMAIN_BYTES_MAX 255u
 
 static int is_alpha(char c)
 {
@@ -100,6 +105,37 @@ static int append_rest(struct kanal_buffer *out, kanal_str rest, int lower_case)
     return 0;
 }
 
+static int is_ldh(const char *domain)
+{
+    for (; *domain; domain++)
+        if (!is_digit(*domain) && !(*domain >= 'a' && *domain <= 'z') && *domain != '-' && *domain != '.')
+            return 0;
+    return 1;
+}
+
+/* The domain from `start` in A-labels, if it has letters that need them: "ex%C3%A4mple.com" is "xn--exmple-cua.com". A domain that cannot be
+ * converted stays: mail from there has to have an address all the same. */
+static void write_a_labels(struct kanal_buffer *out, size_t start)
+{
+    kanal_str domain = kanal_str_of(out->data + start, out->len - start);
+    struct kanal_buffer text = { 0 };
+    char *ascii = NULL;
+    if (!memchr(domain.ptr, '%', domain.len))
+        return;
+    if (kanal_url_decode(&text, domain, 0) == 0 && text.len <= DOMAIN_BYTES_MAX &&
+        !memchr(text.data, 0, text.len) && kanal_str_utf8(kanal_buffer_view(&text))) {
+        kanal_buffer_byte(&text, 0);
+        /* Not with STD3 rules: libidn2 2.3 then leaves characters out, and two domains would become one. */
+        int flags = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL;
+        if (!text.failed && idn2_to_ascii_8z(text.data, &ascii, flags) == IDN2_OK && is_ldh(ascii)) {
+            out->len = start;
+            kanal_buffer_text(out, ascii);
+        }
+    }
+    idn2_free(ascii);
+    kanal_buffer_release(&text);
+}
+
 int address_normalise(kanal_str address, struct kanal_buffer *out)
 {
     kanal_str scheme = address_scheme(address), rest = address_rest(address);
@@ -119,7 +155,10 @@ int address_normalise(kanal_str address, struct kanal_buffer *out)
         out->len = before;
         return KANAL_E_INVALID;
     }
-    return 0;
+    if (is_mail)
+        write_a_labels(out,
+                       start + (size_t)((const char *)memchr(normal.ptr, '@', normal.len) - normal.ptr) + 1);
+    return out->failed ? KANAL_E_INVALID : 0;
 }
 
 int channel_id_valid(kanal_str id)

@@ -95,9 +95,37 @@ static void write_members(struct writer *w, yyjson_val *object, const char *cons
     }
 }
 
+/* An address that is none stays as it was said: nobody is recognised by it. */
+static void write_identifier(struct writer *w, yyjson_val *said)
+{
+    static const char *const reserved[] = { "address", NULL };
+    kanal_str address = kanal_json_text_at(said, "address");
+    struct kanal_buffer normal = { 0 };
+    kanal_json_object(&w->json);
+    if (address.len > 0)
+        kanal_json_member_str(&w->json, "address",
+                              address_normalise(address, &normal) == 0 ? kanal_buffer_view(&normal)
+                                                                       : address);
+    write_members(w, said, reserved);
+    kanal_json_object_end(&w->json);
+    kanal_buffer_release(&normal);
+}
+
+static void write_identifiers(struct writer *w, yyjson_val *said)
+{
+    size_t index, max;
+    yyjson_val *identifier;
+    kanal_json_key(&w->json, "identifiers");
+    kanal_json_array(&w->json);
+    yyjson_arr_foreach (said, index, max, identifier)
+        if (yyjson_is_obj(identifier))
+            write_identifier(w, identifier);
+    kanal_json_array_end(&w->json);
+}
+
 static void write_customer(struct writer *w, yyjson_val *said)
 {
-    static const char *const reserved[] = { "id", "node", "address", NULL };
+    static const char *const reserved[] = { "id", "node", "address", "identifiers", NULL };
     if (!w->has_customer)
         return;
     kanal_json_key(&w->json, "customer");
@@ -107,6 +135,8 @@ static void write_customer(struct writer *w, yyjson_val *said)
     if (w->out->address.len > 0)
         kanal_json_member_str(&w->json, "address", kanal_buffer_view(&w->out->address));
     write_members(w, said, reserved);
+    if (yyjson_is_arr(kanal_json_at(said, "identifiers")))
+        write_identifiers(w, kanal_json_at(said, "identifiers"));
     kanal_json_object_end(&w->json);
 }
 

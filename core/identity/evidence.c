@@ -26,10 +26,25 @@ static yyjson_val *identifiers_of(const struct projected *event)
     return yyjson_arr_size(list) > 0 ? list : NULL;
 }
 
-int evidence_is_likely(const struct projected *event)
+/* The form of an address that counts: itself, or the one that means the same. `memory` has it then. */
+static kanal_str canonical(const struct evidence_rules *rules, kanal_str address, struct kanal_buffer *memory)
+{
+    return identifier_canonical(&rules->mail, address, memory) == 1 ? kanal_buffer_view(memory) : address;
+}
+
+static int has_another_form(const struct evidence_rules *rules, kanal_str address)
+{
+    struct kanal_buffer memory = { 0 };
+    int has = identifier_canonical(&rules->mail, address, &memory) == 1;
+    kanal_buffer_release(&memory);
+    return has;
+}
+
+int evidence_is_likely(const struct evidence_rules *rules, const struct projected *event)
 {
     return event->node.text[0] && event->address.len > 0 && !kanal_str_is(event->plugin, "_") &&
-           (identifiers_of(event) || kanal_str_is(event->type, "form.submitted"));
+           (identifiers_of(event) || kanal_str_is(event->type, "form.submitted") ||
+            has_another_form(rules, event->address));
 }
 
 /* ---- Whether it is proved ---- */
@@ -83,30 +98,47 @@ static kanal_str keep(struct reading *r, kanal_str text)
     return kanal_str_of(memory->data + before, text.len);
 }
 
-static void add(struct reading *r, kanal_str address, const struct evidence_item *said)
+static void put(struct reading *r, kanal_str address, const struct evidence_item *said)
 {
     struct evidence *evidence = r->evidence;
-    struct kanal_buffer normal = { 0 };
-    struct evidence_item item = *said;
-    if (evidence->count == EVIDENCE_MAX || address_normalise(address, &normal) != 0 ||
-        ids_node(r->ids, kanal_buffer_view(&normal), &item.node) != 0 ||
-        strcmp(item.node.text, r->event->node.text) == 0) {
-        kanal_buffer_release(&normal);
-        return;
-    }
-    struct evidence_item *place = evidence->items;
+    struct evidence_item item = *said, *place = evidence->items;
     while (place < evidence->items + evidence->count && strcmp(place->node.text, item.node.text) != 0)
         place++;
     int is_new = place == evidence->items + evidence->count;
-    if (is_new || (item.is_proved && !place->is_proved)) {
-        item.address = keep(r, kanal_buffer_view(&normal));
-        item.text = keep(r, said->text);
-        if (item.address.len > 0) {
-            *place = item;
-            evidence->count += is_new;
-        }
+    if (!is_new && (!item.is_proved || place->is_proved))
+        return;
+    item.address = keep(r, address);
+    item.text = keep(r, said->text);
+    if (item.address.len > 0) {
+        *place = item;
+        evidence->count += is_new;
     }
+}
+
+static void add(struct reading *r, kanal_str address, const struct evidence_item *said)
+{
+    struct evidence *evidence = r->evidence;
+    struct kanal_buffer normal = { 0 }, other = { 0 };
+    struct evidence_item item = *said;
+    if (evidence->count == EVIDENCE_MAX || address_normalise(address, &normal) != 0) {
+        kanal_buffer_release(&normal);
+        return;
+    }
+    kanal_str counts = canonical(r->rules, kanal_buffer_view(&normal), &other);
+    if (ids_node(r->ids, counts, &item.node) == 0 && strcmp(item.node.text, r->event->node.text) != 0)
+        put(r, counts, &item);
     kanal_buffer_release(&normal);
+    kanal_buffer_release(&other);
+}
+
+/* anna+news@… and anna@…, a number in a form that its plan gave up: whoever has the one has the other, so nobody need be believed. */
+static void read_own(struct reading *r)
+{
+    struct evidence_item item = { .kind = IDENTITY_OTHER,
+                                  .is_proved = 1,
+                                  .text = KANAL_LIT("another form of the same address") };
+    if (has_another_form(r->rules, r->event->address))
+        add(r, r->event->address, &item);
 }
 
 static void read_identifiers(struct reading *r)
@@ -169,6 +201,7 @@ int evidence_read(struct evidence *evidence, struct ids *ids, const struct evide
     *evidence = (struct evidence){ 0 };
     if (kanal_buffer_reserve(&evidence->memory, MEMORY_BYTES) != 0)
         return KANAL_E_INTERNAL;
+    read_own(&r);
     r.is_trusted = is_named(rules->trust, event->plugin) && is_own_address_proved(event);
     read_form(&r); /* it says which field it was; an identifier of the same address says less */
     read_identifiers(&r);

@@ -1,6 +1,7 @@
 /* identity/evidence.h - what an event says of its customer's other addresses. Pure. */
 #ifndef KANAL_IDENTITY_EVIDENCE_H
 #define KANAL_IDENTITY_EVIDENCE_H
+#include "event/identifier.h"
 #include "identity/identity.h"
 #include "project/projector.h"
 
@@ -9,6 +10,7 @@
 struct evidence_rules {
     const char *const *trust;   /* NULL-ended, or NULL */
     const char *default_region; /* or NULL */
+    struct identifier_rules mail;
 };
 
 struct evidence_item {
@@ -19,7 +21,8 @@ struct evidence_item {
     kanal_str text;
 };
 
-/* Others than the event's own address, each once; proved before claimed where it is said twice. */
+/* Others than the event's own address, each once; proved before claimed where it is said twice. Each in the form that counts
+ * (event/identifier.h); if the event's own address has another one, that is the first, and proved by what the words mean. */
 struct evidence {
     struct evidence_item items[EVIDENCE_MAX];
     size_t count;
@@ -27,7 +30,7 @@ struct evidence {
 };
 
 /* 1: there may be something; cheap, and most events have nothing. */
-int evidence_is_likely(const struct projected *);
+int evidence_is_likely(const struct evidence_rules *, const struct projected *);
 /* 0, or KANAL_E_INTERNAL: no memory. Hostile input only makes it less. */
 int evidence_read(struct evidence *, struct ids *, const struct evidence_rules *, const struct projected *);
 void evidence_release(struct evidence *);

@@ -212,6 +212,7 @@ int identity_new(struct identity **ret_identity, const struct identity_options *
     identity->host = options->host;
     identity->trust = options->trust;
     identity->default_region = options->default_region;
+    identity->mail = options->mail;
     identity->last_ended = &identity->ended;
     identity->last_sighting = &identity->sightings;
     snprintf(identity->bucket, sizeof identity->bucket, "%s_links", options->prefix);

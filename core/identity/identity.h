@@ -30,7 +30,8 @@ struct identity_options {
     const char *prefix;
     const char *const
         *trust; /* NULL-ended: plugins whose verified identifiers count (identity.trust); NULL: none */
-    const char *default_region; /* of national telephone numbers in forms; NULL: none */
+    const char *default_region;   /* of national telephone numbers in forms; NULL: none */
+    struct identifier_rules mail; /* which mail addresses are one mailbox */
 };
 
 /* The contract's evidence.kind, in its order. The numbers are kept in memory only. */

@@ -22,6 +22,7 @@ struct identity {
     char bucket[64];
     const char *const *trust;
     const char *default_region;
+    struct identifier_rules mail;
     struct graph *graph;
     struct kv_watch *watch;
     int is_ready, was_short; /* was_short: of memory, which was said */

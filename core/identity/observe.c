@@ -184,8 +184,8 @@ static void run_queue(struct identity *identity)
 static void observe(struct identity *identity, const struct projected *event, identity_done_fn *done,
                     projected_fn *projected, void *user)
 {
-    struct evidence_rules rules = { identity->trust, identity->default_region };
-    if (!evidence_is_likely(event)) {
+    struct evidence_rules rules = { identity->trust, identity->default_region, identity->mail };
+    if (!evidence_is_likely(&rules, event)) {
         answer(done, projected, user, KANAL_OK);
         return;
     }

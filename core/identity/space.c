@@ -1,14 +1,25 @@
 /* Which addresses one person cannot have two of. */
 #include "event/address.h"
+#include "event/identifier.h"
 #include "identity/inside.h"
 #include "kanal/sdk/str.h"
+
+/* A number in a form that its plan gave up is no second telephone beside the one that it means. */
+static int is_given_up(kanal_str number)
+{
+    static const struct identifier_rules rules = { 0 };
+    struct kanal_buffer other = { 0 };
+    int is = identifier_canonical(&rules, number, &other) == 1;
+    kanal_buffer_release(&other);
+    return is;
+}
 
 uint32_t address_space(kanal_str address)
 {
     kanal_str scheme = address_scheme(address);
     size_t len = scheme.len;
     if (kanal_str_is(scheme, "tel"))
-        return SPACE_TEL;
+        return is_given_up(address) ? 0 : SPACE_TEL;
     /* A browser, and a mailbox. */
     if (len == 0 || kanal_str_is(scheme, "visitor") || kanal_str_is(scheme, "mailto"))
         return 0;

@@ -17,31 +17,22 @@ static int is_digits(kanal_str text)
     return text.len > 0;
 }
 
-/* tel: of the number with a '+' before it. */
-static int write_international(struct kanal_buffer *out, kanal_str digits)
-{
-    struct kanal_buffer typed = { 0 };
-    kanal_buffer_byte(&typed, '+');
-    kanal_buffer_str(&typed, digits);
-    int status = kanal_phone_address(kanal_buffer_view(&typed), kanal_str_of(NULL, 0), out);
-    kanal_buffer_release(&typed);
-    return status == 1;
-}
-
 static int write_tel(struct kanal_buffer *out, uint8_t ton, kanal_str number, kanal_str region)
 {
     if (ton == SMS_TON_ALPHANUMERIC)
         return 0;
     if (ton == SMS_TON_INTERNATIONAL && is_digits(number))
-        return write_international(out, number);
+        return kanal_phone_e164(number, out) == 1;
+    if (kanal_str_starts(number, "+"))
+        return kanal_phone_e164(kanal_str_from(number, 1), out) == 1;
     if (kanal_phone_address(number, region, out) == 1)
         return 1;
     if (ton == SMS_TON_NATIONAL || !is_digits(number))
         return 0;
     if (kanal_str_starts(number, "00"))
-        return write_international(out, kanal_str_from(number, 2));
+        return kanal_phone_e164(kanal_str_from(number, 2), out) == 1;
     return number.len >= INTERNATIONAL_DIGITS_MIN && number.len <= E164_DIGITS_MAX &&
-           write_international(out, number);
+           kanal_phone_e164(number, out) == 1;
 }
 
 int sms_uri_write(char out[SMS_URI_BYTES_MAX + 1], uint8_t ton, kanal_str number, kanal_str region)
@@ -77,7 +68,9 @@ kanal_status sms_destination(struct sms_place *place, kanal_str uri, kanal_str r
     memset(place, 0, sizeof *place);
     if ((is_tel || is_sms) && kanal_url_decode(&text, kanal_str_from(uri, 4), 0) == 0) {
         kanal_str number = kanal_buffer_view(&text);
-        if (is_tel && kanal_phone_address(number, region, &tel) == 1) {
+        int is_global = is_tel && kanal_str_starts(number, "+");
+        if ((is_global && kanal_phone_e164(kanal_str_from(number, 1), &tel) == 1) ||
+            (is_tel && !is_global && kanal_phone_address(number, region, &tel) == 1)) {
             set_place(place, SMS_TON_INTERNATIONAL, 1, kanal_str_from(kanal_buffer_view(&tel), 5));
             status = KANAL_OK;
         } else if (is_sms && is_digits(number) && number.len <= SHORT_DIGITS_MAX) {

@@ -43,7 +43,7 @@ int tw_address_write(char out[TW_ADDRESS_BYTES], kanal_str party)
     out[0] = 0;
     if (!is_party(party) || is_hidden(party))
         return 0;
-    if (!is_number(party) || kanal_phone_address(party, kanal_str_of(NULL, 0), &text) != 1) {
+    if (!is_number(party) || kanal_phone_e164(kanal_str_from(party, 1), &text) != 1) {
         kanal_buffer_clear(&text);
         kanal_buffer_text(&text, "twilio:");
         kanal_url_encode(&text, party);
@@ -63,7 +63,7 @@ int tw_address_read(char out[TW_PARTY_BYTES_MAX + 1], kanal_str address)
     int status = -1;
     out[0] = 0;
     if (kanal_str_starts(address, "tel:")) {
-        if (kanal_phone_address(kanal_str_from(address, 4), kanal_str_of(NULL, 0), &text) == 1)
+        if (kanal_str_starts(address, "tel:+") && kanal_phone_e164(kanal_str_from(address, 5), &text) == 1)
             status = 4; /* without its scheme */
     } else if (kanal_str_starts(address, "twilio:") &&
                kanal_url_decode(&text, kanal_str_from(address, 7), 0) == 0 && text.len > 0) {

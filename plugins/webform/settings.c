@@ -45,8 +45,8 @@ const char settings_schema[] =
     "\"rate_burst\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":5},"
     "\"thanks_url\":{\"type\":\"string\",\"maxLength\":2048,\"pattern\":\"^https?://\","
       "\"description\":\"Where a browser that submits without a script is sent to.\"},"
-    "\"default_country\":{\"enum\":[\"AM\",\"AZ\",\"BY\",\"CA\",\"DE\",\"ES\",\"FR\",\"GB\",\"GE\",\"IL\",\"KG\",\"KZ\",\"MD\",\"PL\","
-      "\"RU\",\"TR\",\"UA\",\"US\",\"UZ\"],\"description\":\"Whose national phone numbers are understood.\"},"
+    "\"default_country\":{\"type\":\"string\",\"pattern\":\"^[A-Z]{2}$\",\"x-kanal-default\":\"identity.default_region\","
+      "\"description\":\"Whose national phone numbers are understood.\"},"
     "\"keep_ip\":{\"type\":\"boolean\",\"default\":false,\"description\":\"Put the visitor's network address into events.\"}}}";
 /* clang-format on */
 

@@ -17,9 +17,9 @@ before(async () => {
   origin = `http://127.0.0.1:${site.address().port}`;
   port = await freePort();
   nats = await Nats.start();
-  kanal = await Kanal.start(nats, [{ id: 'site', plugin: 'events', settings: { origins: [origin], user_space: 'shop', default_country: 'RU' },
+  kanal = await Kanal.start(nats, [{ id: 'site', plugin: 'events', settings: { origins: [origin], user_space: 'shop' },
     secrets: { write_key: PAGE, server_key: SERVER } }],
-  { http: { listen: `127.0.0.1:${port}`, public_url: `http://127.0.0.1:${port}` } });
+  { http: { listen: `127.0.0.1:${port}`, public_url: `http://127.0.0.1:${port}` }, top: { identity: { salt: 'a salt for tests only', default_region: 'RU' } } });
   client = await nats.client();
 });
 
@@ -39,7 +39,7 @@ test('@segment/analytics-node: every call', async () => {
   const sdk = analytics();
   const failures = [];
   sdk.on('error', (error) => failures.push(error));
-  sdk.identify({ userId: '42', anonymousId: 'v-1', traits: { firstName: 'Анна', email: 'anna@example.com', phone: '89161234567', plan: 'gold' } });
+  sdk.identify({ userId: '42', anonymousId: 'v-1', traits: { firstName: 'Анна', email: 'Anna@Exämple.com', phone: '8 (916) 123-45-67', plan: 'gold' } });
   sdk.track({ userId: '42', event: 'Order Completed', properties: { order_id: '1', total: 27.5, currency: 'RUB', products: [{ product_id: 'p', price: 19.99 }] } });
   sdk.page({ anonymousId: 'v-1', name: 'Delivery', properties: { url: 'https://shop.example.com/d?yclid=7' } });
   sdk.screen({ anonymousId: 'v-1', name: 'Cart' });
@@ -55,7 +55,7 @@ test('@segment/analytics-node: every call', async () => {
   const profile = (await events()).find((event) => event.data.type === 'profile.observed');
   assert.equal(profile.data.data.customer.address, 'visitor:v-1');
   assert.deepEqual(profile.data.data.customer.identifiers.map((one) => [one.address, one.verified]),
-    [['user:shop/42', true], ['mailto:anna@example.com', false], ['tel:+79161234567', false]]);
+    [['user:shop/42', true], ['mailto:anna@xn--exmple-cua.com', false], ['tel:+79161234567', false]]);
   for (const name of ['Page Viewed', 'Screen Viewed', 'Group Joined', 'Identity Merged']) assert.equal((await named(name)).length, 1, name);
 });
 

@@ -6,7 +6,7 @@ import { message, probe, raw, startKanal } from './probe.mjs';
 
 let nats, one, two, client, js, links;
 const gateways = () => [one, two];
-const more = () => ({ data_dir: scratchDir(), top: { identity: { salt: 'a salt for tests only', trust: ['probe'] } } });
+const more = () => ({ data_dir: scratchDir(), top: { identity: { salt: 'a salt for tests only', trust: ['probe'], mail: { domains: { 'gmail.com': 'cut' } } } } });
 const known = (kanal, count) => until(`${count} links are known`, async () => (await kanal.metric(/^kanal_identity_links /)) === count);
 
 const answers = () => until('the API answers', async () => (await client.request('$SRV.PING.kanal', '', { timeout: 500 })).data.length > 0);
@@ -222,6 +222,18 @@ test('a form that names no identifiers claims what stands in its fields', async 
   await claimOf('visitor:form', 2);
   assert.deepEqual((await claims('visitor:form')).map((event) => [event.data.claim.address, event.data.claim.evidence.text]),
     [['tel:+79161000001', 'field phone of the form callback'], ['mailto:new@example.com', 'field mail of the form callback']]);
+});
+
+test('two forms of one address are one customer: of a number, and of a mailbox where it is configured', async () => {
+  const written = ['tel:+5215512345678', 'mailto:anna%2Bnews@gmail.com', 'mailto:anna%2Bnews@example.com'], meant = ['tel:+525512345678', 'mailto:anna@gmail.com', 'mailto:anna@example.com'];
+  for (const address of written) await say(one, `form of ${address}`, address, []);
+  for (const address of written.slice(0, 2)) {
+    const [event] = await linkedOf(address);
+    assert.deepEqual([event.data.link.evidence.kind, event.data.link.evidence.text], ['other', 'another form of the same address']);
+  }
+  await same([written[0], meant[0]]);
+  await same([written[1], meant[1]]);
+  await apart(written[2], meant[2]);
 });
 
 test('a burst of proofs with a kill in the middle: each link told once', async () => {

@@ -35,6 +35,8 @@ Test(load, defaults)
     EXPECT_STR(c->identity.salt, "0123456789abcdef-salt");
     cr_expect_null(c->identity.default_region);
     cr_expect_null(c->identity.trust[0]);
+    cr_expect_eq(c->identity.mail.cuts_plus_tags, 0);
+    cr_expect_eq(c->identity.mail.domain_count, 0);
     cr_expect_eq(c->retention.events_ms, INT64_C(34560000000));
     cr_expect_eq(c->retention.activity_ms, INT64_C(7776000000));
     cr_expect_eq(c->retention.raw_ms, INT64_C(604800000));
@@ -111,6 +113,21 @@ static void expect_example_channels(const struct config *c)
     cr_expect_eq(form->raw_ms, 0);
     cr_expect_eq(form->rate_per_second, 0);
     cr_expect_eq(form->position, 1);
+}
+
+Test(load, domains_are_compared_as_addresses_are)
+{
+    struct config *c =
+        load_good("identity:\n  salt: 0123456789abcdef-salt\n  mail:\n    plus_tags: cut\n    domains: { "
+                  "GMail.com: cut, \"Пример.рф\": keep }\n");
+
+    cr_expect_eq(c->identity.mail.cuts_plus_tags, 1);
+    cr_assert_eq(c->identity.mail.domain_count, 2);
+    EXPECT_STR(c->identity.mail.domains[0].name, "gmail.com");
+    cr_expect_eq(c->identity.mail.domains[0].cuts_plus_tags, 1);
+    EXPECT_STR(c->identity.mail.domains[1].name, "xn--e1afmkfd.xn--p1ai");
+    cr_expect_eq(c->identity.mail.domains[1].cuts_plus_tags, 0);
+    config_free(c);
 }
 
 Test(load, the_example_of_the_documentation)
@@ -363,12 +380,21 @@ Test(load, errors_show_no_secrets)
 
 /* ---- Bad input ---- */
 
+#define SALT_AND(more) "identity: { salt: 0123456789abcdef-salt, " more " }\n"
+
 static const struct {
     const char *text, *errors;
 } bad_input[] = {
     { "", "kanal.yaml:1:1: expected an object, found null\n" },
     { "[]", "kanal.yaml:1:1: expected an object, found an empty array\n" },
     { "broker: {}\n", "kanal.yaml:1:1: identity: required, but missing\n" },
+    { SALT_AND("mail: { plus_tags: drop }"), "kanal.yaml:1:61: identity.mail.plus_tags: expected \"keep\" or "
+                                             "\"cut\", found \"drop\"\n" },
+    { SALT_AND("mail: { domains: { \"a@b.ru\": cut } }"),
+      "kanal.yaml:1:71: identity.mail.domains[\"a@b.ru\"]: expected a domain such as example.com, found "
+      "\"a@b.ru\"\n" },
+    { SALT_AND("mail: { domains: { \"☃.net\": cut } }"),
+      "kanal.yaml:1:59: identity.mail.domains: expected a domain such as example.com, found \"☃.net\"\n" },
     { "identity: {}\n", "kanal.yaml:1:11: identity.salt: required, but missing\n" },
     { "identity: { salt: short }\n", "kanal.yaml:1:19: identity.salt: expected at least 16 bytes, found "
                                      "5; `openssl rand -hex 32` makes one\n" },

@@ -83,6 +83,41 @@ Test(settings, what_is_written_stays)
     kanal_buffer_release(&errors);
 }
 
+Test(settings, a_default_may_be_another_sections)
+{
+    static const kanal_plugin form = {
+        .struct_size = sizeof form,
+        .id = "telegram",
+        .settings_schema = "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"country\":{"
+                           "\"type\":\"string\",\"x-kanal-default\":\"identity.default_region\"},"
+                           "\"other\":{\"type\":\"string\"}}}"
+    };
+#define REGION "identity: { salt: 0123456789abcdef-salt, default_region: RU }\n"
+#define FORM "channels:\n  - id: x\n    plugin: telegram\n"
+    expect_settings(SALT FORM, &form, "{}");
+    expect_settings(REGION FORM, &form, "{\"country\":\"RU\"}");
+    expect_settings(REGION FORM "    settings: { country: BY }\n", &form, "{\"country\":\"BY\"}");
+}
+
+Test(settings, a_channel_of_run_time_has_it_too)
+{
+    static const kanal_plugin form = { .struct_size = sizeof form,
+                                       .id = "telegram",
+                                       .settings_schema =
+                                           "{\"type\":\"object\",\"properties\":{\"country\":{"
+                                           "\"x-kanal-default\":\"identity.default_region\"}}}" };
+    struct kanal_buffer errors = { 0 };
+    struct config *base = load_good(REGION), *config = NULL;
+    cr_assert_eq(config_load_channel(&config, base, KANAL_LIT("{\"id\":\"x\",\"plugin\":\"telegram\"}"),
+                                     append_error, &errors),
+                 0);
+    config_free(base);
+    cr_expect_eq(config_check_settings(config, &config->channels[0], &form, append_error, &errors), 0);
+    EXPECT_STR(config->channels[0].settings, "{\"country\":\"RU\"}");
+    config_free(config);
+    kanal_buffer_release(&errors);
+}
+
 Test(settings, fingerprint_does_not_depend_on_defaults)
 {
     struct kanal_buffer errors = { 0 };

@@ -12,6 +12,19 @@ static const struct {
     { "TEL:+79161234567", "tel:+79161234567" },
     { "mailto:Anna@Example.COM", "mailto:anna@example.com" },
     { "mailto:an%6ea@example.com", "mailto:anna@example.com" },
+    { "mailto:Anna@Ex%C3%84mple.COM", "mailto:anna@xn--exmple-cua.com" },
+    { "mailto:anna@exa%CC%88mple.com", "mailto:anna@xn--exmple-cua.com" }, /* a and its dots apart */
+    { "mailto:anna@XN--Exmple-cua.com", "mailto:anna@xn--exmple-cua.com" },
+    { "mailto:anna@%D0%BF%D1%80%D0%B8%D0%BC%D0%B5%D1%80.%D1%80%D1%84", "mailto:anna@xn--e1afmkfd.xn--p1ai" },
+    { "mailto:a@fa%C3%9F.de", "mailto:a@xn--fa-hia.de" }, /* not fass.de: another domain since IDNA 2008 */
+    { "mailto:a@ex_%C3%A4mple.com",
+      "mailto:a@ex_%C3%A4mple.com" }, /* no domain: stays, and stays another one */
+    { "mailto:a@%E2%98%83.net", "mailto:a@%E2%98%83.net" },
+    { "mailto:a@b%EF%BC%A0c.com",
+      "mailto:a@b%EF%BC%A0c.com" }, /* what becomes an '@' is no way to another domain */
+    { "mailto:a@b%C3.com", "mailto:a@b%C3.com" },
+    { "mailto:%C3%84@example.com", "mailto:%C3%84@example.com" },
+    { "mailto:anna%2Bnews@example.com", "mailto:anna%2Bnews@example.com" },
     { "messenger:1234/5678", "messenger:1234/5678" },
     { "viber:acc/%2fx", "viber:acc/%2Fx" },
     { "visitor:%7Ea", "visitor:~a" },

@@ -221,6 +221,20 @@ Test(envelope, is_bounded)
     free(data);
 }
 
+Test(envelope, identifiers_are_in_their_normal_form)
+{
+    kanal_event event =
+        message("{\"customer\":{\"identifiers\":[{\"address\":\"mailto:Anna@Ex%C3%84mple.COM\","
+                "\"verified\":false,\"source\":\"form\"},7,{\"address\":\"no address\"}],"
+                "\"name\":\"Anna\"},\"message\":{\"content\":[]}}");
+    cr_assert_eq(write_as(0, &event), 0);
+    cr_expect_str_eq(text_at("/data/customer/identifiers/0/address"), "mailto:anna@xn--exmple-cua.com");
+    cr_expect_str_eq(text_at("/data/customer/identifiers/0/source"), "form");
+    cr_expect_str_eq(text_at("/data/customer/identifiers/1/address"), "no address");
+    cr_expect_str_eq(text_at("/data/customer/name"), "Anna");
+    cr_expect_str_eq(text_at("/data/customer/address"), "telegram:77");
+}
+
 /* ---- Whom a node belongs to ---- */
 
 static void smallest(void *user, const struct id *node, struct id *ret_customer)

@@ -19,7 +19,7 @@ struct read {
 static struct read read_event(const char *plugin, const char *type, const char *address, const char *data)
 {
     struct read r = { .ids = NULL };
-    struct evidence_rules rules = { trusted, "RU" };
+    struct evidence_rules rules = { trusted, "RU", { .cuts_plus_tags = 1 } };
     cr_assert_eq(ids_new(&r.ids, KANAL_LIT("0123456789abcdef")), 0);
     r.document = kanal_json_parse(kanal_str_c(data));
     r.event = (struct projected){ .root = yyjson_doc_get_root(r.document),
@@ -102,6 +102,29 @@ Test(evidence, each_address_once_and_the_proof_counts)
                "{\"address\":\"telegram:1\",\"verified\":true},{\"address\":\"nonsense\",\"verified\":true},"
                "{\"address\":7},null,[],{\"address\":\"tel:+7916\",\"verified\":\"yes\"}]}}",
                "tel:+79161234567", 1, IDENTITY_CONTACT);
+}
+
+Test(evidence, the_other_form_of_its_own_address_needs_no_proof)
+{
+    expect_one("whatsapp", "tel:+5215512345678", "{}", "tel:+525512345678", 1, IDENTITY_OTHER);
+    expect_one("email", "mailto:anna%2Bnews@b.ru", "{}", "mailto:anna@b.ru", 1, IDENTITY_OTHER);
+    expect_one("telegram", "mailto:anna%2Bnews@b.ru", IDENTIFIER("mailto:anna@b.ru", "false", "form"),
+               "mailto:anna@b.ru", 1, IDENTITY_OTHER);
+    struct read r = read_event("email", "message.received", "mailto:anna@b.ru", "{}");
+    struct evidence_rules keep = { trusted, "RU", { 0 } };
+    cr_expect_eq(r.evidence.count, 0);
+    cr_expect_eq(evidence_is_likely(&keep, &r.event), 0);
+    r.event.address = KANAL_LIT("mailto:anna%2Bnews@b.ru");
+    cr_expect_eq(evidence_is_likely(&keep, &r.event), 0, "not configured");
+    release(&r);
+}
+
+Test(evidence, what_is_claimed_is_claimed_of_the_form_that_counts)
+{
+    expect_one("telegram", "telegram:1", IDENTIFIER("mailto:anna%2Bnews@b.ru", "false", "form"),
+               "mailto:anna@b.ru", 0, IDENTITY_FORM);
+    expect_one("telegram", "telegram:1", IDENTIFIER("tel:+5215512345678", "true", "contact"),
+               "tel:+525512345678", 1, IDENTITY_CONTACT);
 }
 
 Test(evidence, fields_of_a_form_are_claims)

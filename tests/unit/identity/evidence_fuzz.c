@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 static void read_evidence(struct ids *ids, yyjson_val *data, const char *type, const char *address)
 {
     static const char *const trust[] = { "p", NULL };
-    struct evidence_rules rules = { trust, "RU" };
+    struct evidence_rules rules = { trust, "RU", { .cuts_plus_tags = 1 } };
     struct evidence evidence;
     struct projected event = { .root = data,
                                .data = data,
@@ -16,7 +16,7 @@ static void read_evidence(struct ids *ids, yyjson_val *data, const char *type, c
                                .plugin = KANAL_LIT("p"),
                                .channel = KANAL_LIT("c"),
                                .address = kanal_str_c(address) };
-    if (ids_node(ids, event.address, &event.node) != 0 || !evidence_is_likely(&event))
+    if (ids_node(ids, event.address, &event.node) != 0 || !evidence_is_likely(&rules, &event))
         return;
     if (evidence_read(&evidence, ids, &rules, &event) != 0)
         return;
