@@ -119,7 +119,8 @@ void cluster_ensure(struct gateway *g)
                                         .raw_ms = c->retention.raw_ms,
                                         .dead_ms = c->retention.dead_ms,
                                         .media_ms = c->retention.media_ms,
-                                        .log_ms = c->retention.log_ms };
+                                        .log_ms = c->retention.log_ms,
+                                        .handoffs_ms = c->retention.handoffs_ms };
     topology_ensure(g->broker, &options, on_different, on_topology, g);
 }
 

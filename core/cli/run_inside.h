@@ -3,11 +3,13 @@
 #define KANAL_CLI_RUN_INSIDE_H
 #include "api/channels.h"
 #include "api/dead.h"
+#include "api/links.h"
 #include "api/message_log.h"
 #include "api/messages.h"
 #include "api/plan.h"
 #include "cli/setup.h"
 #include "control/control.h"
+#include "handoff/create.h"
 #include "host/host.h"
 #include "inbound/detour.h"
 #include "inbound/front.h"
@@ -32,11 +34,13 @@ struct gateway {
     struct front *front;
     struct admin *admin;
     struct outbound *outbound;
+    struct handoff *handoff;
     struct sealer *sealer;
     struct control *control;
     struct api *api;
     struct api_channels api_channels;
     struct api_dead api_dead;
+    struct api_links api_links;
     struct api_message_log api_message_log;
     struct api_plan api_plan;
     uv_work_t rest_work; /* describes the plugins that no channel needed at the start */

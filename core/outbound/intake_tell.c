@@ -1,4 +1,4 @@
-/* Intake: what is said of commands that go nowhere, and of those that call back another one. */
+/* Intake: what is said of commands that go nowhere, and those that are done here: link.create, and calling back another one. */
 #include <stdio.h>
 
 #include "broker/kv.h"
@@ -50,6 +50,34 @@ void intake_tell(struct intake *in)
         tell_refusal(in);
     else if (cancels_have(in->outbound->cancels, in->key.text + 2))
         tell_cancelled(in);
+    intake_stored(in, KANAL_OK);
+}
+
+/* ---- Hand-off links ---- */
+
+static void on_link(void *user, kanal_status status, const char *code, kanal_str detail)
+{
+    struct intake *in = user;
+    struct report *report = &in->command.report;
+    if (status == KANAL_OK && code) {
+        kanal_buffer_str(&in->command.detail, detail);
+        report->code = code;
+        report->scope = KANAL_SCOPE_MESSAGE;
+        report->detail = kanal_buffer_view(&in->command.detail);
+        in->waiting++;
+        tell_refusal(in);
+    }
+    intake_stored(in, status);
+}
+
+/* Nobody is answered: kanal.api.link-create with the same command tells the link. */
+void intake_link(struct intake *in)
+{
+    const struct outbound *o = in->outbound;
+    in->state = IN_ENDING;
+    in->status = KANAL_OK;
+    in->waiting = 2; /* the answer may come at once, and the command must outlive this */
+    o->make_link(o->make_link_user, in->command.root, on_link, in);
     intake_stored(in, KANAL_OK);
 }
 
