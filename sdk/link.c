@@ -67,17 +67,21 @@ int kanal_link_template_is_valid(kanal_str uri_template)
     return variables == 1;
 }
 
-void kanal_link_offer(const kanal_host *host, const char *before, kanal_str middle, const char *after)
+void kanal_link_offer_template(const kanal_host *host, kanal_str uri_template)
 {
     const kanal_link_host *links = host->extension(host, KANAL_EXT_LINK);
+    if (links)
+        links->offer(host, uri_template);
+}
+
+void kanal_link_offer(const kanal_host *host, const char *before, kanal_str middle, const char *after)
+{
     struct kanal_buffer text = { 0 };
-    if (!links)
-        return;
     if (middle.len > 0) {
         kanal_buffer_text(&text, before);
         kanal_url_encode(&text, middle);
         kanal_buffer_text(&text, after);
     }
-    links->offer(host, kanal_buffer_view(&text));
+    kanal_link_offer_template(host, kanal_buffer_view(&text));
     kanal_buffer_release(&text);
 }
