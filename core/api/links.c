@@ -1,6 +1,6 @@
 #include "api/links.h"
 
-#include "api/contract.h"
+#include "kanal/sdk/json.h"
 
 static api_handler_fn create;
 
@@ -20,8 +20,9 @@ static void on_answer(void *user, const struct handoff_answer *answer)
 static void create(void *user, struct api_request *request, kanal_str body)
 {
     const struct api_links *api = user;
-    yyjson_doc *document = api_read_valid(request, *api->contract, "link-create", body);
-    if (document)
-        handoff_create(api->handoff, yyjson_doc_get_root(document), on_answer, request);
+    yyjson_doc *document = api_read_body(request, body);
+    yyjson_val *asked = yyjson_doc_get_root(document);
+    if (document && api_is_valid(request, *api->contract, "#/$defs/api.link-create.request", asked))
+        handoff_create(api->handoff, asked, on_answer, request);
     yyjson_doc_free(document);
 }

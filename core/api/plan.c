@@ -1,12 +1,12 @@
 #include "api/plan.h"
 
-#include "api/contract.h"
 #include "event/address.h"
 #include "kanal/sdk/gsm7.h"
 #include "outbound/adapt/grapheme.h"
 #include "outbound/internal.h"
 
-#define CHANNELS_MAX 32u /* the loop waits meanwhile; others of the same plugin would look the same */
+#define BODY_MAX (512u * 1024) /* as a command */
+#define CHANNELS_MAX 32u       /* the loop waits meanwhile; others of the same plugin would look the same */
 
 static api_handler_fn plan;
 
@@ -227,13 +227,23 @@ static void plan_candidates(struct planning *p)
 
 /* ---- The request ---- */
 
+/* 1: it is wrong, and that was answered. */
+static int refuses(const struct api_plan *api, struct api_request *request, yyjson_val *command)
+{
+    if (yyjson_is_obj(command))
+        return !api_is_valid(request, *api->contract, "#/$defs/api.message-plan.request", command);
+    api_refuse(request, 400, "invalid_request", KANAL_LIT("the request must be a command of at most 512 KiB"),
+               (kanal_str){ 0 });
+    return 1;
+}
+
 static void plan(void *user, struct api_request *request, kanal_str body)
 {
     struct planning p = { .api = user };
     struct kanal_buffer out = { 0 }, address = { 0 };
-    yyjson_doc *document = api_read_valid(request, *p.api->contract, "message-plan", body);
+    yyjson_doc *document = body.len <= BODY_MAX ? kanal_json_parse(body) : NULL;
     p.command = yyjson_doc_get_root(document);
-    if (document) {
+    if (!refuses(p.api, request, p.command)) {
         yyjson_val *steps = kanal_json_at(kanal_json_at(p.command, "route"), "steps");
         if (address_normalise(kanal_json_text_at(kanal_json_at(p.command, "to"), "address"), &address) == 0)
             p.address = kanal_buffer_view(&address);

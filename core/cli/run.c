@@ -177,6 +177,12 @@ static int start(struct gateway *g)
         code = start_host(g);
     if (code == CLI_OK)
         code = start_detour(g);
+    struct identity_options identity = { .host = g->host,
+                                         .prefix = c->broker.prefix,
+                                         .trust = c->identity.trust,
+                                         .default_region = c->identity.default_region };
+    if (code == CLI_OK && identity_new(&g->identity, &identity) != 0)
+        code = gateway_fail(g, CLI_FAILED, "identity", "out of memory");
     struct handoff_options handoff = { .host = g->host,
                                        .prefix = c->broker.prefix,
                                        .kept_ms = c->retention.handoffs_ms };
@@ -189,6 +195,8 @@ static int start(struct gateway *g)
                                          .make_link_user = g };
     if (code == CLI_OK && outbound_new(&g->outbound, &outbound) != 0)
         code = gateway_fail(g, CLI_FAILED, "outbound", "out of memory");
+    if (code == CLI_OK)
+        code = gateway_project_new(g);
     if (code == CLI_OK)
         code = gateway_control_new(g);
     if (code == CLI_OK)
@@ -265,6 +273,7 @@ void gateway_stop(struct gateway *g)
     uv_timer_stop(&g->timer);
     g->drain_until_ms = uv_now(&g->loop) + DRAIN_MS;
     front_drain(g->front);
+    projector_leave(g->projector);
     outbound_drain(g->outbound, DRAIN_MS, on_drained, g);
 }
 
@@ -307,7 +316,9 @@ static void gateway_release(struct gateway *g)
     admin_free(g->admin);
     front_free(g->front);
     outbound_free(g->outbound);
+    gateway_project_free(g);
     handoff_free(g->handoff);
+    identity_free(g->identity);
     host_free(g->host);
     broker_free(g->broker);
     broker_embedded_stop(g->embedded);

@@ -66,7 +66,9 @@ static void on_salt(void *user, kanal_status status, kanal_str value, uint64_t r
     } else {
         g->ready_broker = 1;
         log_write(g->log, KANAL_LOG_INFO, "run", NULL, "streams and buckets are there; commands are taken");
+        identity_broker_up(g->identity);
         take_commands(g);
+        gateway_project_start(g);
         gateway_control_start(g);
         tell_health(g);
         detour_broker_up(g->detour);
@@ -119,6 +121,7 @@ void cluster_ensure(struct gateway *g)
                                         .raw_ms = c->retention.raw_ms,
                                         .dead_ms = c->retention.dead_ms,
                                         .media_ms = c->retention.media_ms,
+                                        .facts_ms = c->retention.facts_ms,
                                         .log_ms = c->retention.log_ms,
                                         .handoffs_ms = c->retention.handoffs_ms };
     topology_ensure(g->broker, &options, on_different, on_topology, g);

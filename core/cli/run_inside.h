@@ -2,6 +2,7 @@
 #ifndef KANAL_CLI_RUN_INSIDE_H
 #define KANAL_CLI_RUN_INSIDE_H
 #include "api/channels.h"
+#include "api/customers.h"
 #include "api/dead.h"
 #include "api/links.h"
 #include "api/message_log.h"
@@ -9,13 +10,17 @@
 #include "api/plan.h"
 #include "cli/setup.h"
 #include "control/control.h"
+#include "handoff/arrive.h"
 #include "handoff/create.h"
 #include "host/host.h"
+#include "identity/identity.h"
 #include "inbound/detour.h"
 #include "inbound/front.h"
 #include "ops/admin.h"
 #include "ops/instance.h"
 #include "outbound/outbound.h"
+#include "project/facts.h"
+#include "project/profiles.h"
 
 struct gateway {
     struct setup setup;
@@ -35,10 +40,16 @@ struct gateway {
     struct admin *admin;
     struct outbound *outbound;
     struct handoff *handoff;
+    struct identity *identity;
+    struct projector *projector;
+    struct facts *facts;
+    struct arrivals *arrivals;
+    struct profile_book *profile_book;
     struct sealer *sealer;
     struct control *control;
     struct api *api;
     struct api_channels api_channels;
+    struct api_customers api_customers;
     struct api_dead api_dead;
     struct api_links api_links;
     struct api_message_log api_message_log;
@@ -68,6 +79,12 @@ void gateway_control_start(struct gateway *);
 void gateway_control_free(struct gateway *);
 /* SIGHUP: reads kanal.yaml again. */
 void gateway_reload(struct gateway *);
+
+/* run_project.c. What the events are folded into. Returns an exit code. */
+int gateway_project_new(struct gateway *);
+/* Streams and buckets are there. */
+void gateway_project_start(struct gateway *);
+void gateway_project_free(struct gateway *);
 
 /* run_cluster.c. Makes sure that streams, buckets and the salt are there, then takes commands; tries again for as long as it takes. */
 void cluster_ensure(struct gateway *);

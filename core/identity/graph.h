@@ -42,8 +42,9 @@ enum graph_state graph_get(const struct graph *, const struct graph_link *); /* 
 
 /* The root of its set; a node without a link is its own. */
 void graph_root(struct graph *, const struct graph_node *, struct graph_node *ret_root);
-/* All of its set, itself among them (also if it has no link), in no order; at most capacity. Returns how many there are. */
-size_t graph_members(const struct graph *, const struct graph_node *, struct graph_node *ret_nodes,
+/* All of its set, itself among them (also if it has no link), in no order; at most capacity. Returns how many there are; fewer when there
+ * is no memory to walk over them. */
+size_t graph_members(struct graph *, const struct graph_node *, struct graph_node *ret_nodes,
                      size_t capacity);
 /* The links of a node, GRAPH_LINKED ones only, a = the node; at most capacity. Returns how many there are. */
 size_t graph_links_of(const struct graph *, const struct graph_node *, struct graph_link *ret_links,

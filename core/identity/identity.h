@@ -5,8 +5,8 @@
  * the same links say the same, an unlinked node is a customer of its own, and nothing is stored for it.
  *
  * A record: key = id of the link ("l_" + 26, a hash of the two nodes and the kind of evidence, so the same evidence is one link whoever says
- * it), value = JSON, the contract's identity_link and {"state": "linked" | "unlinked", "count", "changed", "customer", "merged" | "split",
- * "reason", "agent", "told"}. It changes by compare-and-set only. count: how often it changed; the events identity.linked and
+ * it), value = JSON {"link": the contract's identity_link, "state": "linked" | "unlinked", "count", "changed", "customers": [those who became
+ * one, or those that one became], "reason", "agent", "told"}. It changes by compare-and-set only. count: how often it changed; the events identity.linked and
  * identity.unlinked have their id from (link, count), and their content from the record alone. told: that event is stored. Whichever gateway
  * sees a record that stays untold says it, so a kill between the two loses nothing and doubles nothing.
  *
@@ -22,6 +22,7 @@
 
 struct identity;
 struct projected; /* project/projector.h */
+struct projection;
 
 struct identity_options {
     struct host *host;
@@ -126,5 +127,7 @@ void identity_unlink(struct identity *, kanal_str link_id, kanal_str reason, con
  *   (telegram:…, user:SHOP/…): a second phone of a person, or a phone that changed hands. Browsers (visitor:) and mail addresses, of which
  *   one has many, contradict nothing; neither do two that one event names together, telephone numbers excepted. */
 void identity_observe(struct identity *, const struct projected *event, identity_done_fn *done, void *user);
+/* That, for the projector: the first of its projections, since the others may ask who a node is. The identity's own. */
+struct projection *identity_projection(struct identity *);
 
 #endif

@@ -73,6 +73,8 @@ struct projector_options {
 int projector_new(struct projector **ret_projector, const struct projector_options *);
 /* At the end of the list; before projector_start(). The projection stays the caller's and outlives the projector. Identity's is the first. */
 void projector_add(struct projector *, struct projection *);
+/* The profiles' own: to be added like the others. */
+struct projection *projector_profiles(struct projector *);
 /* The streams and buckets are there. */
 void projector_start(struct projector *);
 /* Begins no other batch, waits for nothing, and gives the lease back: another gateway goes on at once. For the drain. */
