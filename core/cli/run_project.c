@@ -8,13 +8,16 @@ int gateway_project_new(struct gateway *g)
     struct projector_options options = { .host = g->host,
                                          .prefix = prefix,
                                          .is_enabled = g->setup.config->projector.is_enabled };
-    struct arrivals_options arrivals = {
-        .host = g->host, .prefix = prefix, .link = identity_link, .identity = g->identity
-    };
     if (projector_new(&g->projector, &options) != 0 || facts_new(&g->facts, g->host, prefix) != 0 ||
-        profile_book_new(&g->profile_book, g->host, prefix) != 0 ||
-        arrivals_new(&g->arrivals, &arrivals) != 0)
+        profile_book_new(&g->profile_book, g->host, prefix) != 0)
         return gateway_fail(g, CLI_FAILED, "the projector", "out of memory");
+    struct arrivals_options arrivals = { .host = g->host,
+                                         .prefix = prefix,
+                                         .link = identity_link,
+                                         .identity = g->identity,
+                                         .book = g->profile_book };
+    if (arrivals_new(&g->arrivals, &arrivals) != 0)
+        return gateway_fail(g, CLI_FAILED, "hand-off links", "out of memory");
     projector_add(g->projector, identity_projection(g->identity));
     projector_add(g->projector, projector_profiles(g->projector));
     projector_add(g->projector, facts_projection(g->facts));

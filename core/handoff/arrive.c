@@ -16,6 +16,7 @@ struct arrivals {
     char bucket[64];
     void (*link)(struct identity *, const struct identity_link *, identity_done_fn *, void *);
     struct identity *identity;
+    struct profile_book *book;
     struct arrival *under_way;
     struct metric_family *counted; /* kanal_handoff_arrivals_total{channel,result} */
 };
@@ -284,24 +285,50 @@ static void on_linked(void *user, const struct identity_outcome *outcome)
         finish(a, outcome->status);
 }
 
-static void link_nodes(struct arrival *a)
+/* address: the customer's, or absent: not known (any more). */
+static void link_with(struct arrival *a, const struct id *other, kanal_str address)
 {
-    kanal_str other = kanal_json_text_at(a->record, "node");
-    if (other.len != ID_LEN || kanal_str_is(other, a->event->node.text)) {
-        start(a);
-        return;
-    }
-    struct identity_link link = { .nodes = { a->event->node },
-                                  .addresses = { a->event->address },
+    struct identity_link link = { .nodes = { a->event->node, *other },
+                                  .addresses = { a->event->address, address },
                                   .strength = IDENTITY_VERIFIED,
                                   .evidence = { .kind = IDENTITY_HANDOFF,
                                                 .event = a->event->id,
                                                 .link = kanal_str_c(a->token.link.text),
                                                 .channel = a->event->channel },
-                                  .agent = { kanal_str_of(NULL, 0) },
                                   .time_ms = a->event->time_ms };
-    kanal_str_keep(link.nodes[1].text, sizeof link.nodes[1].text, other);
     a->arrivals->link(a->arrivals->identity, &link, on_linked, a);
+}
+
+/* 0: the link is of no customer, or of who arrived. */
+static int other_node(const struct arrival *a, struct id *ret_other)
+{
+    kanal_str other = kanal_json_text_at(a->record, "node");
+    kanal_str_keep(ret_other->text, sizeof ret_other->text, other);
+    return other.len == ID_LEN && !kanal_str_is(other, a->event->node.text);
+}
+
+static void on_profile(void *user, kanal_status status, yyjson_val *const *records, size_t count)
+{
+    struct arrival *a = user;
+    struct id other;
+    if (status != KANAL_OK) {
+        finish(a, status);
+        return;
+    }
+    other_node(a, &other);
+    link_with(a, &other, count > 0 && records[0] ? profile_address(records[0]) : (kanal_str){ 0 });
+}
+
+/* By the addresses identity sees that two nodes cannot be one person. */
+static void link_nodes(struct arrival *a)
+{
+    struct id other;
+    if (!other_node(a, &other))
+        start(a);
+    else if (a->arrivals->book)
+        profile_book_get(a->arrivals->book, &other, 1, on_profile, a);
+    else
+        link_with(a, &other, (kanal_str){ 0 });
 }
 
 /* ---- The record ---- */
@@ -423,7 +450,8 @@ int arrivals_new(struct arrivals **ret_arrivals, const struct arrivals_options *
     *arrivals = (struct arrivals){ .projection = { .name = "handoff", .event = on_event, .user = arrivals },
                                    .host = options->host,
                                    .link = options->link,
-                                   .identity = options->identity };
+                                   .identity = options->identity,
+                                   .book = options->book };
     snprintf(arrivals->bucket, sizeof arrivals->bucket, "%s_handoffs", options->prefix);
     arrivals->counted = metrics_family(options->host->metrics, METRIC_COUNTER, "kanal_handoff_arrivals_total",
                                        "Customers who came with a reference, by what became of it.", labels);

@@ -11,6 +11,7 @@
 #ifndef KANAL_HANDOFF_ARRIVE_H
 #define KANAL_HANDOFF_ARRIVE_H
 #include "identity/identity.h"
+#include "project/profiles.h"
 #include "project/projector.h"
 
 #define ARRIVE_SAME_MS 5000
@@ -23,6 +24,7 @@ struct arrivals_options {
     /* identity_link(), or who stands in for it under test. */
     void (*link)(struct identity *, const struct identity_link *, identity_done_fn *done, void *user);
     struct identity *identity;
+    struct profile_book *book; /* tells the customer's address; NULL: nobody does */
 };
 
 /* 0, or KANAL_E_INTERNAL: no memory. */

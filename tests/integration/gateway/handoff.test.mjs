@@ -82,7 +82,8 @@ const base32 = (bytes) => {
   }
   return text + 'abcdefghijklmnopqrstuvwxyz234567'[(bits << (5 - have)) & 31];
 };
-const signed = (id, salt) => id + base32(createHmac('sha256', createHash('sha256').update(`kanal url\0${salt}`).digest()).update(`handoff\0${id}`).digest().subarray(0, 16));
+const mac = (salt, purpose, text) => base32(createHmac('sha256', createHash('sha256').update(`kanal url\0${salt}`).digest()).update(`${purpose}\0${text}`).digest().subarray(0, 16));
+const signed = (id, salt) => id + mac(salt, 'handoff', id);
 
 async function strictly(definition, value) {
   const file = path.join(scratchDir(), 'x.json');
@@ -93,7 +94,7 @@ async function strictly(definition, value) {
 test('a link: its form, its state, and the same command again', async () => {
   const before = Date.now();
   const link = await make({ id: 'crm-1', context: { cart: 'k1' } });
-  await strictly('api.link-create.reply', link);
+  await strictly('api.link-create.reply', await make({ qr: 'png' }));
   assert.match(link.payload, /^k_[a-z2-7]{52}$/);
   assert.equal(link.payload, signed(link.id, SALT));
   assert.equal(link.url, `https://t.me/shopbot?start=${link.payload}`);
@@ -135,7 +136,7 @@ function rasterise(svg) {
   const pixels = rows.flatMap((row) => Array(scale).fill([...row].flatMap((dark) => Array(scale).fill(dark ? 0 : 255)))).flat();
   return Buffer.concat([Buffer.from(`P5 ${side * scale} ${side * scale} 255\n`), Buffer.from(pixels)]);
 }
-const scan = (file) => execFileSync('zbarimg', ['--raw', '-q', '--oneshot', '-Sdisable', '-Sqrcode.enable', file], { encoding: 'utf8' }).trim();
+const scan = (file) => execFileSync('zbarimg', ['--nodbus', '--raw', '-q', '--oneshot', '-Sdisable', '-Sqrcode.enable', file], { encoding: 'utf8' }).trim();
 
 test('QR codes, read by somebody else', async (context) => {
   try { execFileSync('zbarimg', ['--version'], { stdio: 'pipe' }); } catch { return context.skip('no zbarimg (zbar-tools)'); }
@@ -143,7 +144,6 @@ test('QR codes, read by somebody else', async (context) => {
   for (const command of [{}, { channel: 'phone', text: 'Здравствуйте!' }]) {
     for (const [qr, mime] of [['png', 'image/png'], ['svg', 'image/svg+xml']]) {
       const link = await make({ ...command, qr });
-      await strictly('api.link-create.reply', link);
       assert.equal(link.qr.mime, mime);
       const bytes = Buffer.from(link.qr.data, 'base64'), file = path.join(directory, qr === 'png' ? 'code.png' : 'code.pgm');
       writeFileSync(file, qr === 'png' ? bytes : rasterise(bytes.toString()));
@@ -249,7 +249,7 @@ test('twenty people follow one link at once, by two gateways: one of them arrive
   await settled();
   const winner = one_(await startedBy(link)).data.customer.address;
   for (const who of people) who === winner ? assert.deepEqual(await refusalsOf(who), []) : await isRefused(who, 'used');
-  await publish(arrival(winner, link.payload, { at: Date.now() + 60000 })); // the same person, another day
+  await publish(arrival(winner, link.payload, { at: Date.now() - 60000 })); // the same person, at another time
   await settled();
   await isRefused(winner, 'used');
   assert.equal((await startedBy(link)).length, 1);
@@ -277,7 +277,8 @@ test('a forwarded link: who is known to be somebody else is not told the context
 test('as a command: made, told by the API with the same id; a wrong one is a dead letter', async () => {
   const command = { id: 'crm-77', channel: 'shop', context: { a: 1 } };
   await client.jetstream().publish('kanal.commands.shop.link.create', json.encode(command));
-  const link = await until('it is made', async () => { for await (const key of await handoffs.keys()) { const value = json.decode((await handoffs.get(key)).value); if (value.command === 'crm-77') return key; } });
+  const link = `k_${mac(SALT, 'handoff id', 'crm-77')}`;
+  await until('it is made', async () => json.decode((await handoffs.get(link)).value).command === 'crm-77');
   assert.equal((await make(command)).id, link);
   for (const [subject, wrong, code] of [['any', { id: 'crm-78', channel: 'bare' }, 'unsupported_verb'], ['phone', { id: 'crm-79', channel: 'shop' }, 'invalid_command'],
     ['shop', { id: 'crm-77', channel: 'shop', context: { a: 2 } }, 'duplicate_id'], ['shop', { id: 'crm-80', channel: 'shop', qr: 'gif' }, 'invalid_command']]) {
@@ -288,7 +289,7 @@ test('as a command: made, told by the API with the same id; a wrong one is a dea
 
 test('kill -9 of the projector at any moment: one start, one link, no refusal', { timeout: 240000 }, async () => {
   for (const wait of [0, 3, 10, 30]) {
-    const mother = await customerOf(`tel:+7916000010${wait}`.slice(0, 14));
+    const mother = await customerOf(`tel:+791600001${String(wait).padStart(2, '0')}`);
     const link = await make({ customer: mother.id });
     const who = `probe:kill${wait}`;
     const holds = (await one.metric(/^kanal_projector_held /)) ? one : two;
