@@ -306,4 +306,22 @@ test('kill -9 of the projector at any moment: one start, one link, no refusal', 
   }
 });
 
+test('everything told again, as if killed between taking and saying: nothing new', { timeout: 60000 }, async () => {
+  const said = async () => (await all()).filter((event) => ours(event) || event.type === 'link.refused' || event.type.startsWith('identity.')).map((event) => `${event.type} ${event.id}`).toSorted();
+  const before = await said(), profiles = await client.jetstream().views.kv('kanal_profiles');
+  assert.ok(before.length > 40);
+  await one.stop('SIGKILL');
+  await two.stop('SIGKILL');
+  for await (const key of await handoffs.keys()) {
+    const record = json.decode((await handoffs.get(key)).value);
+    if (record.used) await handoffs.put(key, json.encode({ ...record, used: { ...record.used, state: 'taken' } }));
+  }
+  const position = json.decode((await profiles.get('_position')).value);
+  await profiles.put('_position', json.encode({ ...position, at: [0, position.at[1]] }));
+  [one, two] = [await gateway(0), await gateway(1)];
+  const last = (await (await client.jetstreamManager()).streams.info('KANAL_EVENTS')).state.last_seq;
+  await until('all is told again', async () => json.decode((await profiles.get('_position')).value).at[0] >= last, 40000);
+  assert.deepEqual(await said(), before);
+});
+
 test('what was said keeps the contract', async () => { assert.ok((await checkContract(client)) > 50); });
