@@ -64,7 +64,6 @@ static void on_link(void *user, kanal_status status, const char *code, kanal_str
         report->code = code;
         report->scope = KANAL_SCOPE_MESSAGE;
         report->detail = kanal_buffer_view(&in->command.detail);
-        in->waiting++;
         tell_refusal(in);
     }
     intake_stored(in, status);
@@ -94,7 +93,6 @@ static void on_cancel_found(void *user, kanal_status status, kanal_str value, ui
     if (status == KANAL_E_NOT_FOUND) {
         in->command.report.code = "message_not_found";
         in->command.report.detail = KANAL_LIT("no message of that id was accepted");
-        in->waiting++;
         tell_refusal(in);
     }
     intake_stored(in, status == KANAL_E_NOT_FOUND ? KANAL_OK : status);

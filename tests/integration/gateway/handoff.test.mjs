@@ -288,6 +288,7 @@ test('as a command: made, told by the API with the same id; a wrong one is a dea
     await client.jetstream().publish(`kanal.commands.${subject}.link.create`, json.encode(wrong));
     await until(`${code} of ${wrong.id}`, async () => (await stored(client, 'KANAL_DEAD')).some(({ data }) => data.command_id === wrong.id && data.error.code === code));
   }
+  await until('each command is acknowledged', async () => (await (await client.jetstreamManager()).streams.info('KANAL_COMMANDS')).state.messages === 0);
 });
 
 test('kill -9 of the projector at any moment: one start, one link, no refusal', { timeout: 240000 }, async () => {
