@@ -65,8 +65,8 @@ static void on_linked(void *user, const struct identity_outcome *outcome)
 }
 
 /* addresses, brought to the normal form in memory, or nodes. NULL, or what is wrong. */
-static const char *read_ends(const struct api_customers *api, yyjson_val *asked, struct kanal_buffer memory[2],
-                             struct identity_link *link)
+static const char *read_ends(const struct api_customers *api, yyjson_val *asked,
+                             struct kanal_buffer memory[2], struct identity_link *link)
 {
     yyjson_val *addresses = kanal_json_at(asked, "addresses"), *nodes = kanal_json_at(asked, "nodes");
     for (size_t i = 0; i < 2; i++) {
@@ -142,8 +142,8 @@ static void unlink_customers(void *user, struct api_request *request, kanal_str 
     if (!document)
         return;
     struct identity_agent agent = agent_of(asked, &memory);
-    identity_unlink(api->identity, kanal_json_text_at(asked, "link"), kanal_json_text_at(asked, "reason"), &agent,
-                    on_unlinked, request);
+    identity_unlink(api->identity, kanal_json_text_at(asked, "link"), kanal_json_text_at(asked, "reason"),
+                    &agent, on_unlinked, request);
     kanal_buffer_release(&memory);
     yyjson_doc_free(document);
 }

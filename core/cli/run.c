@@ -177,12 +177,6 @@ static int start(struct gateway *g)
         code = start_host(g);
     if (code == CLI_OK)
         code = start_detour(g);
-    struct identity_options identity = { .host = g->host,
-                                         .prefix = c->broker.prefix,
-                                         .trust = c->identity.trust,
-                                         .default_region = c->identity.default_region };
-    if (code == CLI_OK && identity_new(&g->identity, &identity) != 0)
-        code = gateway_fail(g, CLI_FAILED, "identity", "out of memory");
     struct handoff_options handoff = { .host = g->host,
                                        .prefix = c->broker.prefix,
                                        .kept_ms = c->retention.handoffs_ms };
@@ -318,7 +312,6 @@ static void gateway_release(struct gateway *g)
     outbound_free(g->outbound);
     gateway_project_free(g);
     handoff_free(g->handoff);
-    identity_free(g->identity);
     host_free(g->host);
     broker_free(g->broker);
     broker_embedded_stop(g->embedded);

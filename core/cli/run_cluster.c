@@ -66,7 +66,6 @@ static void on_salt(void *user, kanal_status status, kanal_str value, uint64_t r
     } else {
         g->ready_broker = 1;
         log_write(g->log, KANAL_LOG_INFO, "run", NULL, "streams and buckets are there; commands are taken");
-        identity_broker_up(g->identity);
         take_commands(g);
         gateway_project_start(g);
         gateway_control_start(g);

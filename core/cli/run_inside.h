@@ -8,6 +8,7 @@
 #include "api/message_log.h"
 #include "api/messages.h"
 #include "api/plan.h"
+#include "api/profiles.h"
 #include "cli/setup.h"
 #include "control/control.h"
 #include "handoff/arrive.h"
@@ -20,7 +21,6 @@
 #include "ops/instance.h"
 #include "outbound/outbound.h"
 #include "project/facts.h"
-#include "project/profiles.h"
 
 struct gateway {
     struct setup setup;
@@ -54,6 +54,7 @@ struct gateway {
     struct api_links api_links;
     struct api_message_log api_message_log;
     struct api_plan api_plan;
+    struct api_profiles api_profiles;
     uv_work_t rest_work; /* describes the plugins that no channel needed at the start */
     struct plugin *rest;
     enum { REST_UNKNOWN, REST_UNDER_WAY, REST_KNOWN } rest_state;

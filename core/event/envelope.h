@@ -31,7 +31,7 @@ struct envelope_context { /* all borrowed */
 struct envelope_source {
     kanal_str channel, plugin; /* both "_": no channel is concerned, and data has none */
     kanal_str node; /* of the core, where it knows the node and not the address: the customer's, or absent */
-    int is_core;           /* 1: the core itself speaks, and may publish every type */
+    int is_core;    /* 1: the core itself speaks, and may publish every type */
     int is_said_again;     /* of the core: after a crash it may be said once more, hours later */
     kanal_str traceparent; /* what the event belongs to (trace.h), or absent */
     kanal_str

@@ -81,6 +81,7 @@ static void say(struct arrival *a, const char *type, kanal_str dedupe, const str
     struct envelope_source source = { .channel = e->channel,
                                       .plugin = e->plugin,
                                       .is_core = 1,
+                                      .is_said_again = 1,
                                       .traceparent = kanal_json_text_at(e->root, "traceparent") };
     kanal_event event = { .struct_size = sizeof event,
                           .time_ms = e->time_ms,

@@ -51,7 +51,8 @@ static int sets_contradict(const struct member *a, size_t a_count, const struct 
     return 0;
 }
 
-int identity_contradicts(struct identity *identity, const struct identity_link *link, const struct named *named)
+int identity_contradicts(struct identity *identity, const struct identity_link *link,
+                         const struct named *named)
 {
     struct graph_node nodes[2], roots[2];
     for (int i = 0; i < 2; i++) {

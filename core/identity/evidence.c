@@ -121,10 +121,11 @@ static void read_identifiers(struct reading *r)
         int verified = is_verified(identifier);
         struct evidence_item item = { .kind = kind_of_source(source, verified),
                                       .is_proved = verified && r->is_trusted };
-        item.text = !verified || item.is_proved ? kanal_str_of(source.ptr, source.len <= 64 ? source.len : 0)
-                    : is_named(r->rules->trust, r->event->plugin)
-                        ? KANAL_LIT("the plugin says it is verified, but the event's own address is not proved")
-                        : KANAL_LIT("the plugin says it is verified, but identity.trust does not name it");
+        item.text =
+            !verified || item.is_proved ? kanal_str_of(source.ptr, source.len <= 64 ? source.len : 0)
+            : is_named(r->rules->trust, r->event->plugin)
+                ? KANAL_LIT("the plugin says it is verified, but the event's own address is not proved")
+                : KANAL_LIT("the plugin says it is verified, but identity.trust does not name it");
         add(r, kanal_json_text_at(identifier, "address"), &item);
     }
 }

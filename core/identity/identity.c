@@ -24,7 +24,8 @@ int identity_node(kanal_str id, struct graph_node *ret_node)
 void identity_customer(struct identity *identity, const struct id *node, struct id *ret_customer)
 {
     struct graph_node own, root;
-    if (graph_link_count(identity->graph) == 0 || identity_node(kanal_str_of(node->text, ID_LEN), &own) != 0) {
+    if (graph_link_count(identity->graph) == 0 ||
+        identity_node(kanal_str_of(node->text, ID_LEN), &own) != 0) {
         ids_customer(node, ret_customer);
         return;
     }
@@ -67,14 +68,14 @@ size_t identity_links(struct identity *identity, const struct id *node, struct i
                       size_t capacity)
 {
     struct graph_node own;
-    struct graph_link links[64];
-    size_t room = capacity < 64 ? capacity : 64;
     if (identity_node(kanal_str_of(node->text, ID_LEN), &own) != 0)
         return 0;
-    size_t count = graph_links_of(identity->graph, &own, links, room);
-    for (size_t i = 0; i < count && i < room; i++)
+    struct graph_link *links = calloc(capacity > 0 ? capacity : 1, sizeof *links);
+    size_t count = links ? graph_links_of(identity->graph, &own, links, capacity) : 0;
+    for (size_t i = 0; i < count && i < capacity; i++)
         if (edge_of(identity, &links[i], &ret_edges[i]) != 0)
-            return i;
+            count = i;
+    free(links);
     return count;
 }
 
@@ -82,16 +83,17 @@ size_t identity_links(struct identity *identity, const struct id *node, struct i
 
 static void tell(struct identity *identity, kanal_str key, const char *what)
 {
-    log_write(identity->host->log, KANAL_LOG_ERROR, "identity", NULL, "the link %.*s: %s", (int)key.len, key.ptr,
-              what);
+    log_write(identity->host->log, KANAL_LOG_ERROR, "identity", NULL, "the link %.*s: %s", (int)key.len,
+              key.ptr, what);
 }
 
 static void set(struct identity *identity, const struct graph_link *edge, enum graph_state state)
 {
     if (graph_set(identity->graph, edge, state) != 0 && !identity->was_short) {
         identity->was_short = 1;
-        tell(identity, KANAL_LIT("(and perhaps others)"),
-             "no memory for it: customers are not known as they should be until the gateway is started again");
+        tell(
+            identity, KANAL_LIT("(and perhaps others)"),
+            "no memory for it: customers are not known as they should be until the gateway is started again");
     }
     identity->links->value = (double)graph_link_count(identity->graph);
     identity->nodes->value = (double)graph_node_count(identity->graph);
@@ -141,10 +143,11 @@ static void on_entry(void *user, kanal_str key, kanal_str value, uint64_t revisi
     struct link_record record;
     if (!key.ptr) {
         if (!identity->is_ready)
-            log_write(identity->host->log, KANAL_LOG_INFO, "identity", NULL, "%zu links of %zu addresses are known",
-                      graph_link_count(identity->graph), graph_node_count(identity->graph));
+            log_write(identity->host->log, KANAL_LOG_INFO, "identity", NULL,
+                      "%zu links of %zu addresses are known", graph_link_count(identity->graph),
+                      graph_node_count(identity->graph));
         identity->is_ready = 1;
-        changes_sweep(identity);
+        untold_sweep(identity);
         return;
     }
     if (!value.ptr) {
@@ -174,7 +177,7 @@ int identity_is_ready(const struct identity *identity)
 
 static void on_sweep(uv_timer_t *timer)
 {
-    changes_sweep(timer->data);
+    untold_sweep(timer->data);
 }
 
 static void declare_metrics(struct identity *identity)
@@ -182,7 +185,8 @@ static void declare_metrics(struct identity *identity)
     static const char *const labels[] = { "result", NULL };
     struct metrics *m = identity->host->metrics;
     identity->links = metric_series(
-        metrics_family(m, METRIC_GAUGE, "kanal_identity_links", "Links between addresses in memory.", NULL), NULL);
+        metrics_family(m, METRIC_GAUGE, "kanal_identity_links", "Links between addresses in memory.", NULL),
+        NULL);
     identity->nodes = metric_series(
         metrics_family(m, METRIC_GAUGE, "kanal_identity_nodes", "Addresses that have a link.", NULL), NULL);
     identity->results =
@@ -242,6 +246,7 @@ void identity_free(struct identity *identity)
         uv_close((uv_handle_t *)identity->sweep, on_closed);
     sightings_free(identity);
     changes_free(identity);
+    untold_free(identity);
     graph_free(identity->graph);
     free(identity);
 }

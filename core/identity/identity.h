@@ -18,7 +18,8 @@
 #include "event/ids.h"
 #include "host/host.h"
 
-#define IDENTITY_SET_MAX 1024u /* nodes of one customer: the contract's bound; what would exceed it is a conflict */
+#define IDENTITY_SET_MAX                                                                                     \
+    1024u /* nodes of one customer: the contract's bound; what would exceed it is a conflict */
 
 struct identity;
 struct projected; /* project/projector.h */
@@ -27,7 +28,8 @@ struct projection;
 struct identity_options {
     struct host *host;
     const char *prefix;
-    const char *const *trust;   /* NULL-ended: plugins whose verified identifiers count (identity.trust); NULL: none */
+    const char *const
+        *trust; /* NULL-ended: plugins whose verified identifiers count (identity.trust); NULL: none */
     const char *default_region; /* of national telephone numbers in forms; NULL: none */
 };
 
@@ -46,7 +48,7 @@ enum identity_kind {
 
 enum identity_strength {
     IDENTITY_VERIFIED, /* something proves it: links, unless it contradicts what is known, or was undone before */
-    IDENTITY_MANUAL    /* a person or a system of the company says so: links in any case */
+    IDENTITY_MANUAL /* a person or a system of the company says so: links in any case */
 };
 
 struct identity_evidence {
@@ -79,7 +81,8 @@ struct identity_outcome {
     int undone;          /* the same evidence was undone before */
     struct id customer;  /* after it: of nodes[0] */
     kanal_str link;      /* JSON: the contract's identity_link; absent where there is none */
-    struct id customers[2]; /* after unlinking: what the customer was split into, or the one that it still is */
+    struct id
+        customers[2]; /* after unlinking: what the customer was split into, or the one that it still is */
     size_t customer_count;
 };
 /* Once, never inside the call; not after identity_free(). */

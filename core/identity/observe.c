@@ -68,17 +68,16 @@ static struct claim claim_of(const struct sighting *sighting, size_t item, int c
 {
     const struct projected *event = sighting->event;
     const struct evidence_item *said = &sighting->evidence.items[item];
-    return (struct claim){ .channel = event->channel,
-                           .plugin = event->plugin,
-                           .traceparent = kanal_json_text_at(event->root, "traceparent"),
-                           .nodes = { event->node, said->node },
-                           .addresses = { event->address, said->address },
-                           .evidence = { .kind = said->kind,
-                                         .event = event->id,
-                                         .channel = event->channel,
-                                         .text = said->text },
-                           .conflict = conflict,
-                           .time_ms = event->time_ms };
+    return (struct claim){
+        .channel = event->channel,
+        .plugin = event->plugin,
+        .traceparent = kanal_json_text_at(event->root, "traceparent"),
+        .nodes = { event->node, said->node },
+        .addresses = { event->address, said->address },
+        .evidence = { .kind = said->kind, .event = event->id, .channel = event->channel, .text = said->text },
+        .conflict = conflict,
+        .time_ms = event->time_ms
+    };
 }
 
 static void on_told(void *user, kanal_status status)
@@ -147,14 +146,13 @@ static void judge(struct sighting *sighting, size_t index)
     const struct projected *event = sighting->event;
     struct id nodes[EVIDENCE_MAX + 1], link_id;
     struct graph_link edge;
-    struct identity_link link = { .nodes = { event->node, item->node },
-                                  .addresses = { event->address, item->address },
-                                  .strength = IDENTITY_VERIFIED,
-                                  .evidence = { .kind = item->kind,
-                                                .event = event->id,
-                                                .channel = event->channel,
-                                                .text = item->text },
-                                  .time_ms = event->time_ms };
+    struct identity_link link = {
+        .nodes = { event->node, item->node },
+        .addresses = { event->address, item->address },
+        .strength = IDENTITY_VERIFIED,
+        .evidence = { .kind = item->kind, .event = event->id, .channel = event->channel, .text = item->text },
+        .time_ms = event->time_ms
+    };
     struct named named = { nodes, names_of(sighting, nodes) };
     int contradicts = identity_contradicts(identity, &link, &named);
     if (!item->is_proved || contradicts) {

@@ -8,8 +8,8 @@
 
 #include "kanal/plugin.h"
 
-#define NODES 48u
-#define KINDS 3u
+#define NODES 24u
+#define KINDS 2u
 
 /* Spread like what a keyed hash gives, and not in the order of its number. */
 static struct graph_node node_of(uint64_t number)
@@ -24,7 +24,9 @@ static struct graph_node node_of(uint64_t number)
 
 static struct graph_link link_of(uint64_t a, uint64_t b, uint8_t kind)
 {
-    return (struct graph_link){ .a = node_of(a), .b = node_of(b), .kind = kind, .tag = (uint32_t)((a + b) * 0x9e3779b1u) };
+    return (struct graph_link){
+        .a = node_of(a), .b = node_of(b), .kind = kind, .tag = (uint32_t)((a + b) * 0x9e3779b1u)
+    };
 }
 
 static int is_node(const struct graph_node *node, uint64_t number)
@@ -58,6 +60,15 @@ static void find_sets(struct model *model)
     for (unsigned i = 0; i < NODES; i++)
         if (model->set[i] == NODES)
             flood(model, i, i);
+}
+
+/* As it was last found. */
+static unsigned count_sets(const struct model *model)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < NODES; i++)
+        count += model->set[i] == i;
+    return count;
 }
 
 static unsigned smallest_of_set(const struct model *model, unsigned set)
@@ -110,11 +121,14 @@ static void compare(struct graph *graph, struct model *model)
     cr_assert_eq(graph_link_count(graph), linked);
 }
 
-static void random_step(struct graph *graph, struct model *model, int grows)
+/* Dense: nearly all are one set. Else about half as many links as nodes: where sets come together and fall apart. */
+static void random_step(struct graph *graph, struct model *model, int is_dense)
 {
     unsigned a = (unsigned)rand() % (NODES - 1), b = a + 1 + (unsigned)rand() % (NODES - 1 - a);
-    unsigned kind = (unsigned)rand() % KINDS, dice = (unsigned)rand() % 10;
-    enum graph_state state = dice < (grows ? 5u : 2u) ? GRAPH_LINKED : dice < 6 ? GRAPH_UNDONE : GRAPH_ABSENT;
+    unsigned kind = (unsigned)rand() % KINDS, dice = (unsigned)rand() % 100;
+    enum graph_state state = dice < (is_dense ? 40u : 3u) ? GRAPH_LINKED
+                             : dice < 70                  ? GRAPH_UNDONE
+                                                          : GRAPH_ABSENT;
     struct graph_link link = rand() % 2 ? link_of(a, b, (uint8_t)kind) : link_of(b, a, (uint8_t)kind);
     cr_assert_eq(graph_set(graph, &link, state), 0);
     model->state[a][b][kind] = state;
@@ -124,15 +138,17 @@ Test(graph, as_the_model)
 {
     static struct model model;
     struct graph *graph = graph_new();
+    unsigned most = 0;
     cr_assert_not_null(graph);
     srand(11);
-    for (int step = 0; step < 20000; step++) {
-        /* Sparse for most of the time: that is where sets fall apart. */
-        random_step(graph, &model, step / 200 % 8 == 0);
-        if (step % 97 == 0)
+    for (int step = 0; step < 40000; step++) {
+        random_step(graph, &model, step / 500 % 8 == 0);
+        if (step % 17 == 0)
             compare(graph, &model);
+        most = count_sets(&model) > most ? count_sets(&model) : most;
     }
     compare(graph, &model);
+    cr_expect_gt(most, NODES / 2, "sets do fall apart: up to %u of them", most);
     for (unsigned a = 0; a < NODES; a++)
         for (unsigned b = a + 1; b < NODES; b++)
             for (unsigned kind = 0; kind < KINDS; kind++) {
