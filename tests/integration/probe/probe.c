@@ -335,7 +335,8 @@ const kanal_plugin *kanal_plugin_v1(void)
         .settings_schema =
             "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
             "\"create\":{\"type\":\"string\"},\"start\":{\"type\":\"string\"},\"stop\":{\"type\":\"string\"},"
-            "\"fail_starts\":{\"type\":\"integer\"},\"link\":{\"type\":\"string\"},\"provision_url\":{\"type\":\"string\"}}}",
+            "\"fail_starts\":{\"type\":\"integer\"},\"link\":{\"type\":\"string\"},\"provision_url\":{"
+            "\"type\":\"string\"}}}",
         .create = create,
         .start = start,
         .provision = provision,
