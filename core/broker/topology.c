@@ -35,8 +35,15 @@ static const struct stream_fact {
 static const struct bucket_fact {
     const char *what;
     int64_t ttl_ms;
-} bucket_facts[] = { { "state", 0 }, { "channels", 0 }, { "sent", SENT_LEDGER_MS }, { "leases", LEASE_MS },
-                     { "links", 0 }, { "profiles", 0 }, { "offers", OFFERS_MS } };
+    size_t age; /* offset of its retention in topology_options; 0: ttl_ms */
+} bucket_facts[] = { { "state", 0, 0 },
+                     { "channels", 0, 0 },
+                     { "sent", SENT_LEDGER_MS, 0 },
+                     { "leases", LEASE_MS, 0 },
+                     { "links", 0, 0 },
+                     { "profiles", 0, 0 },
+                     { "offers", OFFERS_MS, 0 },
+                     { "handoffs", 0, offsetof(struct topology_options, handoffs_ms) } };
 
 #define STREAMS (sizeof stream_facts / sizeof *stream_facts)
 #define BUCKETS (sizeof bucket_facts / sizeof *bucket_facts)
@@ -106,6 +113,8 @@ static void ensure_bucket(struct ensuring *e, const struct bucket_fact *fact)
     struct kv_bucket bucket = {
         .name = e->name, .ttl_ms = fact->ttl_ms, .history = 1, .replicas = e->options.replicas
     };
+    if (fact->age)
+        memcpy(&bucket.ttl_ms, (const char *)&e->options + fact->age, sizeof bucket.ttl_ms);
     kv_ensure(e->broker, &bucket, on_step, e);
 }
 

@@ -141,6 +141,32 @@ static int start_listeners(struct gateway *g)
     return CLI_OK;
 }
 
+struct link_wanted {
+    outbound_linked_fn *done;
+    void *user;
+};
+
+static void on_link(void *user, const struct handoff_answer *answer)
+{
+    struct link_wanted wanted = *(struct link_wanted *)user;
+    free(user);
+    wanted.done(wanted.user, answer->status == 503 ? KANAL_E_NETWORK : KANAL_OK, answer->code,
+                answer->detail);
+}
+
+/* A command link.create out of the stream. */
+static void make_link(void *user, yyjson_val *command, outbound_linked_fn *done, void *done_user)
+{
+    const struct gateway *g = user;
+    struct link_wanted *wanted = malloc(sizeof *wanted);
+    if (!wanted) {
+        done(done_user, KANAL_E_BUSY, NULL, (kanal_str){ 0 });
+        return;
+    }
+    *wanted = (struct link_wanted){ done, done_user };
+    handoff_create(g->handoff, command, on_link, wanted);
+}
+
 static int start(struct gateway *g)
 {
     const struct config *c = g->setup.config;
@@ -151,9 +177,16 @@ static int start(struct gateway *g)
         code = start_host(g);
     if (code == CLI_OK)
         code = start_detour(g);
+    struct handoff_options handoff = { .host = g->host,
+                                       .prefix = c->broker.prefix,
+                                       .kept_ms = c->retention.handoffs_ms };
+    if (code == CLI_OK && handoff_new(&g->handoff, &handoff) != 0)
+        code = gateway_fail(g, CLI_FAILED, "hand-off links", "out of memory");
     struct outbound_options outbound = { .host = g->host,
                                          .prefix = c->broker.prefix,
-                                         .replica = g->instance_id };
+                                         .replica = g->instance_id,
+                                         .make_link = make_link,
+                                         .make_link_user = g };
     if (code == CLI_OK && outbound_new(&g->outbound, &outbound) != 0)
         code = gateway_fail(g, CLI_FAILED, "outbound", "out of memory");
     if (code == CLI_OK)
@@ -278,6 +311,7 @@ static void gateway_release(struct gateway *g)
     front_free(g->front);
     outbound_free(g->outbound);
     gateway_project_free(g);
+    handoff_free(g->handoff);
     host_free(g->host);
     broker_free(g->broker);
     broker_embedded_stop(g->embedded);

@@ -121,7 +121,8 @@ void cluster_ensure(struct gateway *g)
                                         .dead_ms = c->retention.dead_ms,
                                         .media_ms = c->retention.media_ms,
                                         .facts_ms = c->retention.facts_ms,
-                                        .log_ms = c->retention.log_ms };
+                                        .log_ms = c->retention.log_ms,
+                                        .handoffs_ms = c->retention.handoffs_ms };
     topology_ensure(g->broker, &options, on_different, on_topology, g);
 }
 

@@ -28,6 +28,7 @@ int gateway_control_new(struct gateway *g)
     g->api_customers = (struct api_customers){ g->identity, g->ids, &g->contract };
     api_dead_init(&g->api_dead, g->broker, c->broker.prefix);
     api_message_log_init(&g->api_message_log, g->broker, c->broker.prefix);
+    g->api_links = (struct api_links){ g->handoff, &g->contract };
     g->api_plan = (struct api_plan){ g->host, &g->contract };
     return CLI_OK;
 }
@@ -47,6 +48,7 @@ static void start_api(void *user)
         api_add(g->api, api_message_endpoints, api_message_endpoint_count, g->outbound) != 0 ||
         api_add(g->api, api_customer_endpoints, api_customer_endpoint_count, &g->api_customers) != 0 ||
         api_add(g->api, api_dead_endpoints, api_dead_endpoint_count, &g->api_dead) != 0 ||
+        api_add(g->api, api_link_endpoints, api_link_endpoint_count, &g->api_links) != 0 ||
         api_add(g->api, api_message_log_endpoints, api_message_log_endpoint_count, &g->api_message_log) !=
             0 ||
         api_add(g->api, api_plan_endpoints, api_plan_endpoint_count, &g->api_plan) != 0 ||

@@ -4,12 +4,15 @@
 #include "api/channels.h"
 #include "api/customers.h"
 #include "api/dead.h"
+#include "api/links.h"
 #include "api/message_log.h"
 #include "api/messages.h"
 #include "api/plan.h"
 #include "api/profiles.h"
 #include "cli/setup.h"
 #include "control/control.h"
+#include "handoff/arrive.h"
+#include "handoff/create.h"
 #include "host/host.h"
 #include "identity/identity.h"
 #include "inbound/detour.h"
@@ -36,9 +39,11 @@ struct gateway {
     struct front *front;
     struct admin *admin;
     struct outbound *outbound;
+    struct handoff *handoff;
     struct identity *identity;
     struct projector *projector;
     struct facts *facts;
+    struct arrivals *arrivals;
     struct profile_book *profile_book;
     struct sealer *sealer;
     struct control *control;
@@ -46,6 +51,7 @@ struct gateway {
     struct api_channels api_channels;
     struct api_customers api_customers;
     struct api_dead api_dead;
+    struct api_links api_links;
     struct api_message_log api_message_log;
     struct api_plan api_plan;
     struct api_profiles api_profiles;

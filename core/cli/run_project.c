@@ -44,9 +44,17 @@ int gateway_project_new(struct gateway *g)
     if (projector_new(&g->projector, &options) != 0 || facts_new(&g->facts, g->host, prefix) != 0 ||
         profile_book_new(&g->profile_book, g->host, prefix) != 0)
         return gateway_fail(g, CLI_FAILED, "the projector", "out of memory");
+    struct arrivals_options arrivals = { .host = g->host,
+                                         .prefix = prefix,
+                                         .link = identity_link,
+                                         .identity = g->identity,
+                                         .book = g->profile_book };
+    if (arrivals_new(&g->arrivals, &arrivals) != 0)
+        return gateway_fail(g, CLI_FAILED, "hand-off links", "out of memory");
     projector_add(g->projector, identity_projection(g->identity));
     projector_add(g->projector, projector_profiles(g->projector));
     projector_add(g->projector, facts_projection(g->facts));
+    projector_add(g->projector, arrivals_projection(g->arrivals));
     struct api_people people = { nodes_of, customer_of, link_of, g->identity };
     g->api_profiles = (struct api_profiles){
         .host = g->host, .book = g->profile_book, .contract = &g->contract, .people = people
@@ -66,6 +74,7 @@ void gateway_project_start(struct gateway *g)
 void gateway_project_free(struct gateway *g)
 {
     projector_free(g->projector);
+    arrivals_free(g->arrivals);
     facts_free(g->facts);
     profile_book_free(g->profile_book);
     identity_free(g->identity);

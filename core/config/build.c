@@ -75,6 +75,8 @@ static const struct field fields[] = {
     { "/retention/facts", DURATION_64, MEMBER(retention.facts_ms), HOUR, 100 * YEAR, "1h to 100 years",
       NULL },
     { "/retention/log", DURATION_64, MEMBER(retention.log_ms), HOUR, 100 * YEAR, "1h to 100 years", NULL },
+    { "/retention/handoffs", DURATION_64, MEMBER(retention.handoffs_ms), HOUR, 100 * YEAR, "1h to 100 years",
+      NULL },
     { "/runtime/seal_key", TEXT, MEMBER(runtime.seal_key), 0, 0, NULL, NULL },
     { "/log/level", TEXT, MEMBER(log.level), 0, 0, NULL, NULL },
     { "/log/format", TEXT, MEMBER(log.format), 0, 0, NULL, NULL },

@@ -106,6 +106,7 @@ void channel_free(struct channel *channel)
     for (char **pattern = channel->egress; pattern && *pattern; pattern++)
         free(*pattern);
     free(channel->egress);
+    free(channel->link_template);
     uv_close((uv_handle_t *)channel->timer, on_timer_closed);
     uv_close((uv_handle_t *)channel->tell_timer, on_timer_closed);
     free(channel);

@@ -13,6 +13,7 @@
 #include "host/op.h"
 #include "kanal/ext/blob.h"
 #include "kanal/ext/lease.h"
+#include "kanal/ext/link.h"
 #include "kanal/ext/stream.h"
 #include "kanal/ext/transfer.h"
 #include "kanal/ext/websocket.h"
@@ -60,6 +61,8 @@ struct channel {
     const kanal_stream_plugin *streams;
     const kanal_lease_plugin *leases;
     size_t stream_count, mail_count, blob_count, lease_count;
+    char *
+        link_template; /* what it offered last (ext/link.h); NULL: nothing. Outlives the instance, until another offers */
     int closed;             /* no instance: extensions' slots that return an op return 0 */
     char **egress;          /* NULL-ended patterns that apply */
     int egress_by_operator; /* they may name private addresses */
@@ -132,6 +135,8 @@ void channel_set_health(struct channel *, kanal_status, kanal_str reason);
 void channel_unquiet(struct channel *, int told);
 /* The broker is back: says the last change of health that could not be stored. */
 void channel_tell_health(struct channel *);
+/* services/link.c: how links to it look; what is not valid is logged and changes nothing. */
+void channel_offer_link(struct channel *, kanal_str uri_template);
 /* The value of a secret; absent: not configured. */
 kanal_str channel_secret(const struct channel *, kanal_str name);
 /* The channel's public URL, "" appended to out if none is configured. */

@@ -21,6 +21,8 @@ static const void *table_extension(const kanal_host *host, const char *id)
         return extension_transfer();
     if (strcmp(id, KANAL_EXT_LEASE) == 0)
         return extension_lease();
+    if (strcmp(id, KANAL_EXT_LINK) == 0)
+        return extension_link();
     return NULL;
 }
 

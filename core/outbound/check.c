@@ -179,6 +179,19 @@ static int is_cancel(const struct command *c)
     return kanal_str_is(c->verb, "message.cancel");
 }
 
+/* The channel that the link leads to, which the subject names, too, or leaves open. */
+static void examine_link(const struct outbound *o, struct command *c, kanal_str token)
+{
+    kanal_str channel = kanal_json_text_at(c->root, "channel");
+    if (!o->make_link)
+        fail(c, "unsupported_verb", KANAL_SCOPE_MESSAGE, KANAL_LIT("this gateway makes no links"));
+    else if (!kanal_str_is(token, "any") && !kanal_str_equal(token, channel))
+        fail(c, "invalid_command", KANAL_SCOPE_MESSAGE,
+             KANAL_LIT("channel: another one than the subject's; the link leads to one"));
+    else
+        find_channel(o, c, channel, NULL);
+}
+
 void command_examine(struct outbound *o, struct command *c)
 {
     kanal_str token = { 0 };
@@ -197,6 +210,10 @@ void command_examine(struct outbound *o, struct command *c)
         check_form(o, c);
     if (c->report.code || is_cancel(c))
         return;
+    if (kanal_str_is(c->verb, "link.create")) {
+        examine_link(o, c, token);
+        return;
+    }
     yyjson_val *to = kanal_json_at(c->root, "to");
     find_channel(o, c, token, to);
     if (!c->report.code)

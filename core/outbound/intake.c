@@ -311,6 +311,11 @@ static void advance(struct outbound *o)
 
 /* ---- From the stream ---- */
 
+static int is_link(const struct intake *in)
+{
+    return kanal_str_is(in->command.verb, "link.create");
+}
+
 static int is_cancel(const struct intake *in)
 {
     return kanal_str_is(in->command.verb, "message.cancel");
@@ -321,6 +326,8 @@ static void begin(struct intake *in)
 {
     if (in->command.report.code)
         intake_tell(in);
+    else if (is_link(in))
+        intake_link(in);
     else if (is_cancel(in))
         intake_cancel(in);
     else if (cancels_have(in->outbound->cancels, in->key.text + 2))

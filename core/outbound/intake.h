@@ -29,6 +29,8 @@ void intake_stored(void *in, kanal_status);
 
 /* intake_tell.c. It is refused, or was called back: says so, and ends. */
 void intake_tell(struct intake *);
+/* It makes a hand-off link. */
+void intake_link(struct intake *);
 /* It calls back another command. */
 void intake_cancel(struct intake *);
 

@@ -1,4 +1,4 @@
-/* Intake: what is said of commands that go nowhere, and of those that call back another one. */
+/* Intake: what is said of commands that go nowhere, and those that are done here: link.create, and calling back another one. */
 #include <stdio.h>
 
 #include "broker/kv.h"
@@ -53,6 +53,33 @@ void intake_tell(struct intake *in)
     intake_stored(in, KANAL_OK);
 }
 
+/* ---- Hand-off links ---- */
+
+static void on_link(void *user, kanal_status status, const char *code, kanal_str detail)
+{
+    struct intake *in = user;
+    struct report *report = &in->command.report;
+    if (status == KANAL_OK && code) {
+        kanal_buffer_str(&in->command.detail, detail);
+        report->code = code;
+        report->scope = KANAL_SCOPE_MESSAGE;
+        report->detail = kanal_buffer_view(&in->command.detail);
+        tell_refusal(in);
+    }
+    intake_stored(in, status);
+}
+
+/* Nobody is answered: kanal.api.link-create with the same command tells the link. */
+void intake_link(struct intake *in)
+{
+    const struct outbound *o = in->outbound;
+    in->state = IN_ENDING;
+    in->status = KANAL_OK;
+    in->waiting = 2; /* the answer may come at once, and the command must outlive this */
+    o->make_link(o->make_link_user, in->command.root, on_link, in);
+    intake_stored(in, KANAL_OK);
+}
+
 /* ---- Calling back ---- */
 
 static void on_cancel_found(void *user, kanal_status status, kanal_str value, uint64_t revision)
@@ -66,7 +93,6 @@ static void on_cancel_found(void *user, kanal_status status, kanal_str value, ui
     if (status == KANAL_E_NOT_FOUND) {
         in->command.report.code = "message_not_found";
         in->command.report.detail = KANAL_LIT("no message of that id was accepted");
-        in->waiting++;
         tell_refusal(in);
     }
     intake_stored(in, status == KANAL_E_NOT_FOUND ? KANAL_OK : status);

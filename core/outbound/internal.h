@@ -80,6 +80,8 @@ struct outbound {
     int64_t drain_until_ms;
     struct metric_family *commands, *deliveries, *dead, *log_lost;
     const char *replica; /* this process, in the log; or NULL */
+    void (*make_link)(void *user, yyjson_val *command, outbound_linked_fn *done, void *done_user);
+    void *make_link_user;
 };
 
 static inline int64_t outbound_loop_ms(const struct outbound *o)

@@ -60,6 +60,8 @@ int outbound_new(struct outbound **ret_outbound, const struct outbound_options *
     o->host = options->host;
     o->broker = options->host->broker;
     o->replica = options->replica;
+    o->make_link = options->make_link;
+    o->make_link_user = options->make_link_user;
     snprintf(o->prefix, sizeof o->prefix, "%s", options->prefix);
     topology_stream_name(o->prefix, "COMMANDS", o->commands_stream);
     topology_stream_name(o->prefix, "LANES", o->lanes_stream);

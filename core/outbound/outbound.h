@@ -12,10 +12,17 @@
 
 struct outbound;
 
+/* What became of a command link.create, once. KANAL_OK: the link is there, or code and detail say why there never will be one; else: not known,
+ * to be asked again. */
+typedef void outbound_linked_fn(void *user, kanal_status, const char *code, kanal_str detail);
+
 struct outbound_options {
     struct host *host;
     const char *prefix;
     const char *replica; /* names this process in the log; borrowed; or NULL */
+    /* Makes hand-off links (handoff/create.h). command: valid by the contract. NULL: nobody does. */
+    void (*make_link)(void *user, yyjson_val *command, outbound_linked_fn *done, void *done_user);
+    void *make_link_user;
 };
 
 /* log.c: where the log of a message lies. */

@@ -5,7 +5,7 @@
 #include "broker/topology.h"
 #include "host/lease.h"
 #include "project/profiles.h"
-#include "project/reader.h"
+#include "project/follower.h"
 
 struct projector {
     struct host *host;
@@ -19,7 +19,7 @@ struct projector {
     size_t asking;
     struct position position;
     struct js_state state[PROJECTED_STREAMS]; /* when it was taken over */
-    struct reader *live, *anew;
+    struct follower *live, *anew;
     struct profiles *profiles, *profiles_anew;
     uv_timer_t *clock;
     struct metric *lag, *lag_seconds, *held, *events;

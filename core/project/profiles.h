@@ -14,7 +14,7 @@ struct profiles;
 /* 0, or KANAL_E_INTERNAL. */
 int profiles_new(struct profiles **ret_profiles, struct host *, const char *prefix);
 struct projection *profiles_projection(struct profiles *);
-/* Before its reader starts. */
+/* Before its follower starts. */
 void profiles_set_generation(struct profiles *, uint64_t generation);
 /* After broker_shut(). NULL is fine. */
 void profiles_free(struct profiles *);

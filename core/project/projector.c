@@ -19,8 +19,8 @@ static void lose(struct projector *p, const char *why)
     p->term = 0;
     p->is_known = p->is_unwritten = 0;
     p->unsure = 0;
-    reader_stop(p->live);
-    reader_stop(p->anew);
+    follower_stop(p->live);
+    follower_stop(p->anew);
 }
 
 static void on_written(void *user, kanal_status status, kanal_str value, uint64_t revision)
@@ -36,7 +36,7 @@ static void on_written(void *user, kanal_status status, kanal_str value, uint64_
     if (status == KANAL_OK) {
         p->position.revision = revision;
         p->unsure -= p->writing_events;
-        reader_hold(p->live, 0);
+        follower_hold(p->live, 0);
         if (p->is_unwritten)
             write_position(p);
     } else if (status == KANAL_E_REJECTED || status == KANAL_E_TIMEOUT || status == KANAL_E_MAYBE) {
@@ -78,7 +78,7 @@ static void on_advanced(void *user, const uint64_t at[PROJECTED_STREAMS], size_t
     p->events->value += (double)events;
     p->unsure += events;
     if (p->unsure > PROJECTOR_AGAIN_MAX / 2) /* no more than that is ever said again */
-        reader_hold(p->live, 1);
+        follower_hold(p->live, 1);
     write_position(p);
 }
 
@@ -112,7 +112,7 @@ static void on_state(void *user, kanal_status status, const struct js_state *sta
         return;
     p->is_known = 1;
     profiles_set_generation(p->profiles, p->position.generation);
-    reader_start(p->live, p->position.at);
+    follower_start(p->live, p->position.at);
     rebuild_go_on(p);
 }
 
@@ -177,15 +177,15 @@ static void on_lease(struct lease_member *member)
 static void measure(struct projector *p)
 {
     struct host_projector *told = &p->host->projector;
-    int64_t oldest = p->is_known ? reader_oldest_ms(p->live) : 0, now = host_now_ms();
+    int64_t oldest = p->is_known ? follower_oldest_ms(p->live) : 0, now = host_now_ms();
     told->is_held = p->lease_held != 0;
-    told->lag = p->is_known ? reader_lag(p->live) : 0;
+    told->lag = p->is_known ? follower_lag(p->live) : 0;
     told->behind_s = oldest > 0 && now > oldest ? (double)(now - oldest) / 1000 : 0;
     told->rebuild = p->is_known && p->position.rebuild.state != REBUILD_NONE
                         ? rebuild_word(p->position.rebuild.state)
                         : NULL;
     snprintf(told->trouble, sizeof told->trouble, "%s",
-             told->is_held && !p->is_known ? p->trouble : reader_trouble(p->live));
+             told->is_held && !p->is_known ? p->trouble : follower_trouble(p->live));
     p->lag->value = (double)told->lag;
     p->lag_seconds->value = told->behind_s;
     p->held->value = told->is_held;
@@ -217,15 +217,15 @@ static struct metric *metric_of(struct projector *p, enum metric_kind kind, cons
 
 static int make_readers(struct projector *p)
 {
-    struct reader_options live = {
+    struct follower_options live = {
         .host = p->host, .prefix = p->prefix, .durable = LIVE_DURABLE, .advanced = on_advanced, .user = p
     };
-    struct reader_options anew = { .host = p->host,
+    struct follower_options anew = { .host = p->host,
                                    .prefix = p->prefix,
                                    .durable = REBUILD_DURABLE,
                                    .advanced = rebuild_advanced,
                                    .user = p };
-    return reader_new(&p->live, &live) == 0 && reader_new(&p->anew, &anew) == 0 &&
+    return follower_new(&p->live, &live) == 0 && follower_new(&p->anew, &anew) == 0 &&
                    profiles_new(&p->profiles, p->host, p->prefix) == 0 &&
                    profiles_new(&p->profiles_anew, p->host, p->prefix) == 0
                ? 0
@@ -252,7 +252,7 @@ int projector_new(struct projector **ret_projector, const struct projector_optio
     }
     uv_timer_init(p->host->loop, p->clock);
     p->clock->data = p;
-    reader_add(p->anew, profiles_projection(p->profiles_anew));
+    follower_add(p->anew, profiles_projection(p->profiles_anew));
     p->lag = metric_of(p, METRIC_GAUGE, "kanal_projector_lag_messages",
                        "Events that are not projected yet, on the gateway that projects.");
     p->lag_seconds = metric_of(p, METRIC_GAUGE, "kanal_projector_lag_seconds",
@@ -265,7 +265,7 @@ int projector_new(struct projector **ret_projector, const struct projector_optio
 
 void projector_add(struct projector *p, struct projection *projection)
 {
-    reader_add(p->live, projection);
+    follower_add(p->live, projection);
 }
 
 struct projection *projector_profiles(struct projector *p)
@@ -311,8 +311,8 @@ void projector_free(struct projector *p)
         uv_close((uv_handle_t *)p->clock, on_closed);
     }
     kv_watch_stop(p->watch);
-    reader_free(p->live);
-    reader_free(p->anew);
+    follower_free(p->live);
+    follower_free(p->anew);
     profiles_free(p->profiles);
     profiles_free(p->profiles_anew);
     free(p);

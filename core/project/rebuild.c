@@ -13,7 +13,7 @@
 static void run(struct projector *p)
 {
     profiles_set_generation(p->profiles_anew, p->position.rebuild.generation);
-    reader_start(p->anew, p->position.rebuild.at);
+    follower_start(p->anew, p->position.rebuild.at);
 }
 
 static void begin(struct projector *p)
@@ -130,8 +130,8 @@ static void on_deleted(void *user, kanal_status status, kanal_str reason)
 static void take_place(struct projector *p)
 {
     uint64_t anew[PROJECTED_STREAMS];
-    reader_at(p->anew, anew);
-    reader_stop(p->anew);
+    follower_at(p->anew, anew);
+    follower_stop(p->anew);
     for (size_t i = 0; i < PROJECTED_STREAMS; i++) {
         js_consumer_delete(p->host->broker, p->streams[i], REBUILD_DURABLE, on_deleted, p);
         if (anew[i] < p->position.at[i])
@@ -141,10 +141,10 @@ static void take_place(struct projector *p)
     p->position.rebuild.former = p->position.generation;
     p->position.generation = p->position.rebuild.generation;
     p->position.rebuild.state = REBUILD_CLEARING;
-    reader_stop(p->live);
+    follower_stop(p->live);
     profiles_set_generation(p->profiles, p->position.generation);
     projector_write_position(p);
-    reader_start(p->live, p->position.at);
+    follower_start(p->live, p->position.at);
 }
 
 /* One question to the broker: what is left of both streams. */
@@ -176,7 +176,7 @@ static void on_left(void *user, kanal_status status, const struct js_consumer_st
 
 static void look_at_what_is_left(struct projector *p)
 {
-    struct look *look = p->is_looking || reader_lag(p->anew) > NEAR ? NULL : malloc(sizeof *look);
+    struct look *look = p->is_looking || follower_lag(p->anew) > NEAR ? NULL : malloc(sizeof *look);
     if (!look)
         return;
     p->is_looking = 1;

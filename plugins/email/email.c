@@ -1,5 +1,7 @@
 /* email - one mailbox, one channel: IMAP in, SMTP out. README.md tells how it is set up and what is known of it. */
 #include "channel.h"
+#include "kanal/sdk/link.h"
+#include "kanal/sdk/url.h"
 
 #define VERSION "1.0.0"
 #define DRAIN_MS 5000u
@@ -107,6 +109,25 @@ static kanal_channel *create(const kanal_host *host, const kanal_config *config)
     return NULL;
 }
 
+/* RFC 6068: the subject of the customer's mail brings the reference. */
+static void offer_link(const kanal_channel *channel)
+{
+    kanal_str address = channel->settings.address;
+    struct kanal_buffer text = { 0 };
+    size_t local = address.len;
+    while (local > 0 && address.ptr[local - 1] != '@')
+        local--;
+    if (local < 2)
+        return;
+    kanal_buffer_text(&text, "mailto:");
+    kanal_url_encode(&text, kanal_str_of(address.ptr, local - 1));
+    kanal_buffer_byte(&text, '@');
+    kanal_url_encode(&text, kanal_str_from(address, local));
+    kanal_buffer_text(&text, "?subject={text}");
+    kanal_link_offer_template(channel->host, kanal_buffer_view(&text));
+    kanal_buffer_release(&text);
+}
+
 static void start(kanal_channel *channel, kanal_op op)
 {
     const kanal_host *host = channel->host;
@@ -118,8 +139,10 @@ static void start(kanal_channel *channel, kanal_op op)
                      KANAL_LIT("this host has no mail (kanal.transfer/1, kanal.stream/1)"));
         return;
     }
-    if (channel->settings.imap_url.len > 0)
+    if (channel->settings.imap_url.len > 0) { /* else nobody reads what comes */
+        offer_link(channel);
         session_start(channel);
+    }
     host->finish(host, op, KANAL_OK, kanal_str_of(NULL, 0));
 }
 

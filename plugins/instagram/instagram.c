@@ -30,12 +30,18 @@ static const char *const egress[] = { "${setting:api_url}", "*.fbcdn.net", "*.fb
 static const kanal_route routes[] = META_ROUTES;
 static const kanal_secret secrets[] = META_SECRETS;
 
+static void offer_link(struct meta_channel *base, yyjson_val *self)
+{
+    kanal_link_offer(base->host, "https://ig.me/m/", kanal_json_text_at(self, "username"), "?ref={ref}");
+}
+
 static const struct page_brand brand = {
     .id = "instagram",
     .name = "Instagram",
     .object = "instagram",
     .setting = "account_id",
     .self_fields = "id,username",
+    .offer_link = offer_link,
     .text_max = 1000,
     .text_in_bytes = 1,
     .has_reactions = 1,

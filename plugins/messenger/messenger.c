@@ -31,12 +31,21 @@ static const char *const egress[] = { "${setting:api_url}", "*.fbcdn.net", "*.fb
 static const kanal_route routes[] = META_ROUTES;
 static const kanal_secret secrets[] = META_SECRETS;
 
+/* Of the page's own id, which is known without asking; a page has not always a name. */
+static void offer_link(struct meta_channel *base, yyjson_val *self)
+{
+    const struct kanal_channel *channel = (const struct kanal_channel *)base; /* its first member */
+    (void)self;
+    kanal_link_offer(base->host, "https://m.me/", kanal_str_c(channel->page_id), "?ref={ref}");
+}
+
 static const struct page_brand brand = {
     .id = "messenger",
     .name = "Messenger",
     .object = "page",
     .setting = "page_id",
     .self_fields = "id,name",
+    .offer_link = offer_link,
     .text_max = 2000,
     .has_files = 1,
     .has_uploads = 1,

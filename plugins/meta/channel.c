@@ -73,6 +73,8 @@ static void on_self(void *user, const struct meta_reply *reply)
     if (status == KANAL_OK) {
         channel->self_failures = 0;
         kanal_health_set(&channel->health, META_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
+        if (channel->offer_link)
+            channel->offer_link(channel, reply->root);
         return;
     }
     if (status == KANAL_E_CANCELLED)

@@ -22,6 +22,7 @@ struct meta_channel {
     char *account; /* owned: the node that messages are sent from: a phone number id, a page id, "me" */
     enum meta_media_way media;
     const char *self_fields; /* what is asked of the account at start, to prove the token */
+    void (*offer_link)(struct meta_channel *, yyjson_val *self); /* what was told of the account; or NULL */
     struct kanal_timer self_timer;
     uint32_t self_failures;
     struct kanal_calls calls;   /* what is under way, and the end that waits for it */

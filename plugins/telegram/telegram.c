@@ -5,6 +5,7 @@
 #include "deliver.h"
 #include "media.h"
 #include "outcome.h"
+#include "kanal/sdk/link.h"
 #include "poll.h"
 
 #define VERSION "1.0.0"
@@ -78,6 +79,7 @@ static void on_self(void *user, const struct tg_reply *reply)
         channel->self.id = kanal_json_int_at(reply->result, "id", 0);
         if (username.len < sizeof channel->self.username && username.len > 0)
             memcpy(channel->self.username, username.ptr, username.len);
+        kanal_link_offer(channel->host, "https://t.me/", username, "?start={ref}");
         kanal_health_set(&channel->health, TG_ILL_TOKEN, KANAL_OK, kanal_str_of(NULL, 0));
         return;
     }

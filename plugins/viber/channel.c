@@ -53,6 +53,7 @@ int viber_account_read(struct viber_account *account, yyjson_val *told)
     memcpy(account->id, id.ptr, id.len);
     if (name.len > 0)
         memcpy(account->name, name.ptr, name.len);
+    kanal_str_keep(account->uri, sizeof account->uri, kanal_json_text_at(told, "uri"));
     return 0;
 }
 
@@ -63,5 +64,6 @@ void viber_account_write(const struct viber_account *account, struct kanal_buffe
     kanal_json_object(&json);
     kanal_json_member_text(&json, "id", account->id);
     kanal_json_member_text(&json, "name", account->name);
+    kanal_json_member_text(&json, "uri", account->uri);
     kanal_json_object_end(&json);
 }

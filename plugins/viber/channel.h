@@ -6,6 +6,7 @@
 #include "kanal/sdk/json.h"
 #include "kanal/sdk/report.h"
 
+#define VIBER_URI_BYTES_MAX 128u
 #define VIBER_ACCOUNT_BYTES_MAX 128
 #define VIBER_NAME_CHARS_MAX 28 /* of a sender, as Viber says */
 
@@ -20,6 +21,7 @@ struct viber_settings {
 struct viber_account {
     char id[VIBER_ACCOUNT_BYTES_MAX + 1]; /* "pa:75346594275468546724"; empty: not known yet */
     char name[VIBER_NAME_CHARS_MAX * 4 + 1];
+    char uri[VIBER_URI_BYTES_MAX + 1]; /* "shopbot", in links to the chat; empty: not told */
 };
 
 /* What may be wrong with the channel. */

@@ -5,6 +5,7 @@
 #include "channel.h"
 #include "content.h"
 #include "deliver.h"
+#include "kanal/sdk/link.h"
 #include "kanal/sdk/url.h"
 #include "outcome.h"
 
@@ -112,6 +113,12 @@ static void store_account(struct kanal_channel *channel)
     kanal_buffer_release(&text);
 }
 
+static void offer_link(const struct kanal_channel *channel)
+{
+    kanal_link_offer(channel->host, "viber://pa?chatURI=", kanal_str_c(channel->account.uri),
+                     "&context={ref}");
+}
+
 /* Whose the token is; the first answer proves it early. */
 static void on_account(void *user, const struct viber_reply *reply)
 {
@@ -128,9 +135,11 @@ static void on_account(void *user, const struct viber_reply *reply)
                      reply->words.len > 0 ? reply->words : KANAL_LIT("get_account_info told no account"));
         return;
     }
-    int is_other =
-        strcmp(account.id, channel->account.id) != 0 || strcmp(account.name, channel->account.name) != 0;
+    int is_other = strcmp(account.id, channel->account.id) != 0 ||
+                   strcmp(account.name, channel->account.name) != 0 ||
+                   strcmp(account.uri, channel->account.uri) != 0;
     channel->account = account;
+    offer_link(channel);
     if (is_other)
         store_account(channel);
     finish_start(channel, KANAL_OK, kanal_str_of(NULL, 0));
@@ -150,8 +159,10 @@ static void on_account_loaded(void *user, kanal_status status, kanal_str value, 
     (void)revision;
     if (status == KANAL_OK) {
         yyjson_doc *document = kanal_json_parse(value);
-        if (viber_account_read(&channel->account, yyjson_doc_get_root(document)) == 0)
+        if (viber_account_read(&channel->account, yyjson_doc_get_root(document)) == 0) {
+            offer_link(channel);
             finish_start(channel, KANAL_OK, kanal_str_of(NULL, 0));
+        }
         yyjson_doc_free(document);
     }
     if (status == KANAL_E_CANCELLED)

@@ -8,6 +8,7 @@
 #include "compose.h"
 #include "content.h"
 #include "deliver.h"
+#include "kanal/sdk/link.h"
 #include "kanal/sdk/url.h"
 #include "outcome.h"
 #include "profile.h"
@@ -84,6 +85,15 @@ static kanal_channel *create(const kanal_host *host, const kanal_config *config)
     return NULL;
 }
 
+/* By its short name, else by its number. */
+static void offer_link(const struct kanal_channel *channel, kanal_str screen_name)
+{
+    char number[32];
+    snprintf(number, sizeof number, "club%lld", (long long)channel->settings.group_id);
+    kanal_link_offer(channel->host, "https://vk.me/", screen_name.len > 0 ? screen_name : kanal_str_c(number),
+                     "?ref={ref}");
+}
+
 /* Whose the token is; the first answer proves it early. */
 static void on_self(void *user, const struct vk_reply *reply)
 {
@@ -100,6 +110,8 @@ static void on_self(void *user, const struct vk_reply *reply)
     else if (reply->is_ok && id != 0 && id != channel->settings.group_id)
         kanal_health_set(&channel->health, VK_ILL_TOKEN, KANAL_E_DENIED,
                          KANAL_LIT("the token is of another community than group_id"));
+    else if (reply->is_ok)
+        offer_link(channel, kanal_json_text_at(group, "screen_name"));
 }
 
 static void start(kanal_channel *channel, kanal_op op)

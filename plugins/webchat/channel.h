@@ -14,6 +14,7 @@
 #include "kanal/ext/websocket.h"
 #include "kanal/plugin.h"
 #include "bucket.h"
+#include "frame.h"
 #include "history.h"
 #include "session.h"
 #include "settings.h"
@@ -74,6 +75,8 @@ struct connection {
     struct connection *next, **back;       /* of the same visitor */
     struct kanal_buffer token;             /* until the welcome */
     struct kanal_buffer page, attribution; /* canonical JSON, or empty */
+    char reference[FRAME_REFERENCE_BYTES +
+                   1]; /* of the link that the page was opened by; empty: none, or told */
     char locale[36];
 };
 

@@ -65,19 +65,30 @@ void raw_member(struct kanal_json *json, const char *key, kanal_str raw)
     kanal_json_raw(json, raw);
 }
 
+static void referral_write(struct kanal_json *json, const char *reference)
+{
+    kanal_json_key(json, "referral");
+    kanal_json_object(json);
+    kanal_json_member_text(json, "payload", reference);
+    kanal_json_member_text(json, "kind", "link");
+    kanal_json_member_text(json, "source", "page");
+    kanal_json_object_end(json);
+}
+
 void session_touch(struct batch *batch, struct visitor *visitor, const struct origin *origin)
 {
     struct history *h = batch_history(batch);
     int64_t pause_ms = (int64_t)visitor->channel->settings.session_minutes * 60000;
     int64_t at_ms = origin->at_ms;
     int over = at_ms - h->active_ms > pause_ms; /* also the first time: active_ms is 0 then */
+    int is_followed = origin->reference && *origin->reference;
     struct kanal_buffer data = { 0 };
     struct kanal_json json;
     char number[24];
 
     h->active_ms = at_ms > h->active_ms ? at_ms : h->active_ms;
     batch_changed(batch);
-    if (!over)
+    if (!over && !is_followed)
         return;
     h->sessions++;
     kanal_json_init(&json, &data);
@@ -85,13 +96,15 @@ void session_touch(struct batch *batch, struct visitor *visitor, const struct or
     customer_write(&json, origin->locale);
     raw_member(&json, "page", origin->page);
     raw_member(&json, "attribution", origin->attribution);
+    if (is_followed)
+        referral_write(&json, origin->reference);
     kanal_json_member_bool(&json, "first", h->sessions == 1);
     kanal_json_object_end(&json);
     snprintf(number, sizeof number, "%llu", (unsigned long long)h->sessions);
     batch_event_add(batch,
                     &(struct batch_event){ .type = "conversation.started",
-                                           .dedupe_prefix = "s:",
-                                           .dedupe = kanal_str_c(number),
+                                           .dedupe_prefix = is_followed ? "r:" : "s:",
+                                           .dedupe = kanal_str_c(is_followed ? origin->reference : number),
                                            .time_ms = at_ms },
                     &data);
 }

@@ -27,6 +27,8 @@ struct origin {
     const char *locale;
     kanal_str page, attribution;
     int64_t at_ms;
+    const char
+        *reference; /* of a link that was followed, which begins a session in any case; NULL or empty: none */
 };
 void session_touch(struct batch *, struct visitor *, const struct origin *);
 /* The member `customer` of an event. */

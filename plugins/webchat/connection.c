@@ -283,6 +283,7 @@ static void hello(struct connection *connection, const struct frame *frame)
     kanal_buffer_clear(&connection->attribution);
     frame_page(frame->root, &connection->page);
     frame_attribution(frame->root, &connection->attribution);
+    frame_reference(frame->root, connection->reference);
     memcpy(connection->locale, frame->locale.len > 0 ? frame->locale.ptr : "", frame->locale.len);
     connection->locale[frame->locale.len] = '\0';
     if (frame->token.ptr)

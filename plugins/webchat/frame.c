@@ -228,6 +228,22 @@ static size_t named_texts(yyjson_val *from, const char *const *names, size_t cou
     return found;
 }
 
+void frame_reference(yyjson_val *hello, char ret_reference[FRAME_REFERENCE_BYTES + 1])
+{
+    kanal_str text = kanal_json_text_at(hello, "ref");
+
+    ret_reference[0] = '\0';
+    if (text.len > FRAME_REFERENCE_BYTES)
+        return;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+              c == '-'))
+            return;
+    }
+    kanal_str_keep(ret_reference, FRAME_REFERENCE_BYTES + 1, text);
+}
+
 void frame_attribution(yyjson_val *hello, struct kanal_buffer *out)
 {
     const size_t utm_count = sizeof utm_names / sizeof *utm_names,

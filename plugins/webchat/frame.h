@@ -9,6 +9,7 @@
 #define FRAME_TEXT_CHARS 4000
 #define FRAME_ID_MIN 8
 #define FRAME_ID_MAX 64
+#define FRAME_REFERENCE_BYTES 64
 
 enum frame_type {
     FRAME_HELLO,
@@ -40,6 +41,8 @@ kanal_status frame_read(yyjson_val *root, struct frame *ret_frame, const char **
 /* What a hello tells of the page and of how the visitor came, as canonical JSON objects; a buffer stays empty where there is
  * nothing. Members that are malformed or too long are left out. */
 void frame_page(yyjson_val *hello, struct kanal_buffer *out);
+/* hello.ref: empty if there is none, or no reference. */
+void frame_reference(yyjson_val *hello, char ret_reference[FRAME_REFERENCE_BYTES + 1]);
 void frame_attribution(yyjson_val *hello, struct kanal_buffer *out);
 
 /* Code points of valid UTF-8. */

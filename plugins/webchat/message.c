@@ -153,7 +153,7 @@ static void message_apply(struct job *job, struct batch *batch)
     }
     session_touch(batch, job->visitor,
                   &(struct origin){ own->locale, kanal_buffer_view(&own->page),
-                                    kanal_buffer_view(&own->attribution), own->at_ms });
+                                    kanal_buffer_view(&own->attribution), own->at_ms, NULL });
     message_publish(own, batch, target, &option);
     reply_to = target ? own->answer_message : NULL; /* appending may move the target */
     own->outcome = MESSAGE_STORED;

@@ -40,6 +40,9 @@ const char settings_schema[] =
     "\"description\":\"After so long a pause a message starts a new conversation.started.\"},"
     "\"conversation_starts\":{\"enum\":[\"message\",\"open\"],\"default\":\"message\","
     "\"description\":\"What starts a session: the first message, or already the chat's first connection.\"},"
+    "\"page_url\":{\"type\":\"string\",\"format\":\"uri\",\"pattern\":\"^https?://"
+    "[^{}]*$\",\"maxLength\":900,"
+    "\"description\":\"A page that has the widget: where hand-off links lead to.\"},"
     "\"max_connections\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":100000,\"default\":5000,"
     "\"description\":\"Open chats of this channel on one replica.\"},"
     "\"connections_per_visitor\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":64,\"default\":8,"
@@ -142,6 +145,21 @@ void settings_limits_write(const struct settings *s, struct kanal_json *json)
     kanal_json_array_end(json);
 }
 
+/* The page with "kanal={ref}", which widget/widget.js looks for: behind the '#', which no server and no other site is told; of a page that has
+ * one already, in the query. */
+static void link_write(struct settings *s, kanal_str page)
+{
+    const char *hash = page.len > 0 ? memchr(page.ptr, '#', page.len) : NULL;
+    size_t end = hash ? (size_t)(hash - page.ptr) : page.len;
+
+    if (page.len == 0)
+        return;
+    kanal_buffer_append(&s->link, page.ptr, end);
+    kanal_buffer_byte(&s->link, !hash ? '#' : memchr(page.ptr, '?', end) ? '&' : '?');
+    kanal_buffer_text(&s->link, "kanal={ref}");
+    kanal_buffer_str(&s->link, kanal_str_from(page, end));
+}
+
 kanal_status settings_init(struct settings *s, const kanal_config *config)
 {
     yyjson_doc *doc = kanal_json_parse(config->settings);
@@ -166,7 +184,8 @@ kanal_status settings_init(struct settings *s, const kanal_config *config)
         s->new_visitors_per_minute = whole(root, "new_visitors_per_minute", 20);
         s->starts_on_open = kanal_str_is(kanal_json_text_at(root, "conversation_starts"), "open");
         client_write(s, root, config->public_url);
-        status = s->client.failed ? KANAL_E_BUSY : KANAL_OK;
+        link_write(s, kanal_json_text_at(root, "page_url"));
+        status = s->client.failed || s->link.failed ? KANAL_E_BUSY : KANAL_OK;
     }
     yyjson_doc_free(doc);
     return status;
@@ -177,6 +196,7 @@ void settings_release(struct settings *s)
     list_free(s->origins, s->origin_count);
     list_free(s->upload_types, s->upload_type_count);
     kanal_buffer_release(&s->client);
+    kanal_buffer_release(&s->link);
     memset(s, 0, sizeof *s);
 }
 

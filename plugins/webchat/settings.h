@@ -19,6 +19,7 @@ struct settings {
     uint32_t messages_per_minute, message_burst;
     uint32_t new_visitors_per_minute; /* of one address; 0: any number */
     int32_t starts_on_open;
+    struct kanal_buffer link;   /* template of links to the chat (kanal/ext/link.h); empty: none */
     struct kanal_buffer client; /* JSON: the widget's configuration */
 };
 

@@ -4,6 +4,7 @@
  * channel.h. */
 #include <stdlib.h>
 #include "channel.h"
+#include "kanal/sdk/link.h"
 #include "kanal/sdk/str.h"
 
 #define SWEEP_EVERY_MS 5000
@@ -188,6 +189,7 @@ static void start(kanal_channel *channel, kanal_op op)
                   KANAL_LIT("neither `origins` nor a public URL is configured: every page will be refused"));
     if (!channel->blob && channel->settings.upload_bytes > 0)
         host->log(host, 0, KANAL_LOG_WARN, KANAL_LIT("this gateway does not keep files: uploads are off"));
+    kanal_link_offer_template(host, kanal_buffer_view(&channel->settings.link));
     host->finish(host, op, KANAL_OK, kanal_str_c(NULL));
 }
 

@@ -50,11 +50,11 @@ static void welcome_apply(struct job *job, struct batch *batch)
 
     if (!connection)
         return;
-    if (own->first && connection->channel->settings.starts_on_open)
+    if (own->first && (connection->channel->settings.starts_on_open || connection->reference[0]))
         session_touch(batch, job->visitor,
                       &(struct origin){ connection->locale, kanal_buffer_view(&connection->page),
                                         kanal_buffer_view(&connection->attribution),
-                                        channel_now_ms(connection->channel) });
+                                        channel_now_ms(connection->channel), connection->reference });
     welcome_write(own, connection, batch_history(batch));
 }
 

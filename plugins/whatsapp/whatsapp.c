@@ -59,10 +59,27 @@ static void destroy(struct kanal_channel *channel)
     free(channel);
 }
 
+/* "+7 916 123-45-67" as Meta shows it; the link takes its digits. */
+static void offer_link(struct meta_channel *base, yyjson_val *self)
+{
+    kanal_str shown = kanal_json_text_at(self, "display_phone_number");
+    char digits[16] = "";
+    size_t count = 0;
+    for (size_t i = 0; i < shown.len; i++) {
+        if (shown.ptr[i] < '0' || shown.ptr[i] > '9')
+            continue;
+        if (count == sizeof digits - 1) /* over E.164's fifteen: no number */
+            return;
+        digits[count++] = shown.ptr[i];
+    }
+    kanal_link_offer(base->host, "https://wa.me/", kanal_str_of(digits, count), "?text={text}");
+}
+
 static int read_settings(struct kanal_channel *channel, yyjson_val *settings, const char **ret_error)
 {
     kanal_str waba = kanal_json_text_at(settings, "waba_id");
     channel->base.self_fields = "display_phone_number,verified_name";
+    channel->base.offer_link = offer_link;
     channel->checks_window = !kanal_str_is(kanal_json_text_at(settings, "window"), "ignore");
     channel->list_label = kanal_str_dup(kanal_json_text_at(settings, "list_label"));
     channel->waba_id = waba.len > 0 ? kanal_str_dup(waba) : NULL;

@@ -2,7 +2,7 @@
 #include "inside.h"
 
 static const struct fake_extension *const extensions[] = {
-    &fake_extension_blob,   &fake_extension_blob2,    &fake_extension_lease,
+    &fake_extension_blob,   &fake_extension_blob2,    &fake_extension_lease,     &fake_extension_link,
     &fake_extension_stream, &fake_extension_transfer, &fake_extension_websocket,
 };
 #define EXTENSIONS (sizeof extensions / sizeof *extensions)

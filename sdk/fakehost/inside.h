@@ -210,6 +210,7 @@ struct fake_host {
     struct lease *leases;
     struct writing *writings;
     int lease_elsewhere;
+    kanal_str link_template;
     struct metric *metrics;
     uint64_t blob_count;
     kanal_status publish_status, state_status, blob_status;
@@ -311,7 +312,7 @@ struct fake_extension {
     void (*release)(struct fake_host *);   /* frees what is not in an arena */
 };
 extern const struct fake_extension fake_extension_blob, fake_extension_blob2, fake_extension_lease,
-    fake_extension_stream, fake_extension_transfer, fake_extension_websocket;
+    fake_extension_link, fake_extension_stream, fake_extension_transfer, fake_extension_websocket;
 const void *fake_extension_find(const kanal_host *, const char *id); /* the table's slot */
 void fake_extensions_attach(struct fake_host *);
 void fake_extensions_stop(struct fake_host *);

@@ -165,6 +165,25 @@ Test(fakehost_extensions, streams)
     cr_expect_eq(fake_free(host), 0);
 }
 
+Test(fakehost_extensions, links)
+{
+    struct fake_host *host = new_host();
+    const kanal_host *h = fake_channel(host)->host;
+    const kanal_link_host *links = h->extension(h, KANAL_EXT_LINK);
+    cr_expect_eq(fake_link_template(host).len, 0);
+    links->offer(h, KANAL_LIT("https://t.me/shopbot?start={ref}"));
+    cr_expect(kanal_str_is(fake_link_template(host), "https://t.me/shopbot?start={ref}"));
+    links->offer(h, kanal_str_of(NULL, 0));
+    cr_expect_eq(fake_link_template(host).len, 0);
+    cr_expect_eq(fake_free(host), 0);
+
+    host = new_host();
+    h = fake_channel(host)->host;
+    links = h->extension(h, KANAL_EXT_LINK);
+    links->offer(h, KANAL_LIT("https://t.me/shopbot"));
+    cr_expect_neq(fake_free(host), 0, "a link without a place for the reference is reported");
+}
+
 Test(fakehost_extensions, leases_mail_and_blobs_in_pieces)
 {
     struct fake_host *host = new_host();

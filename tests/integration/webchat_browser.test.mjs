@@ -175,6 +175,25 @@ describe('the conversation', () => {
     assert.equal(sockets, 1);
   });
 
+  test('a hand-off link opens the chat, is told once, and leaves the address', async (t) => {
+    const { context } = await visit(t);
+    for (const query of ['#kanal=k_abc-9', '?kanal=k_abc-8&x=1#top']) {
+      const page = await context.newPage();
+      await page.goto(shop.url + query);
+      const ready = () => page.locator('kanal-chat[data-status="ready"]').waitFor({ state: 'attached' });
+      await ready();
+      await input(page).waitFor();
+      assert.doesNotMatch(page.url(), /kanal=/);
+      const visitor = await visitorOf(page), hello = await other.hello?.(visitor);
+      if (hello) assert.equal(hello.ref, /k_abc-\d/.exec(query)[0]);
+      if (hello) assert.doesNotMatch(hello.page.url, /kanal=/);
+      await page.reload();
+      await ready();
+      if (hello) assert.equal((await other.hello(visitor)).ref, undefined);
+      await page.close();
+    }
+  });
+
   test('a message arrives, an answer comes back, and both survive a reload', async (t) => {
     const { page } = await visit(t, { query: '?utm_source=instagram&yclid=77' });
     await openChat(page);

@@ -68,7 +68,7 @@ void outgoing_release(struct outgoing *);
  * delivery that is the cause. NULL: it is none of these. */
 void *source_gate(struct channel *, kanal_op cause, kanal_str url);
 
-/* blob.c, blob_write.c, lease.c, stream.c, transfer.c, websocket.c: extensions */
+/* blob.c, blob_write.c, lease.c, link.c, stream.c, transfer.c, websocket.c: extensions */
 const void *extension_blob(void);
 const void *extension_blob2(void);
 /* Until when the channel's lease is certainly held (host/lease.h); 0: it is not. */
@@ -76,6 +76,7 @@ uint64_t lease_until(struct channel *, kanal_op lease);
 const void *extension_stream(void);
 const void *extension_transfer(void);
 const void *extension_lease(void);
+const void *extension_link(void);
 kanal_op blob_put(const kanal_host *, kanal_str content_type, kanal_str filename, kanal_str data,
                   kanal_value_fn *, void *user);
 kanal_op blob_url(const kanal_host *, kanal_str reference, kanal_value_fn *, void *user);

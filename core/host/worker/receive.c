@@ -220,6 +220,9 @@ static int dispatch(struct kanal_channel *instance, enum wire_type type, const u
     case WIRE_HEALTH:
         host->health(host, f->done.status, f->done.reason);
         return 0;
+    case WIRE_LINK_OFFER:
+        channel_offer_link(instance->channel, f->text.text);
+        return 0;
     case WIRE_CANCEL:
         receive_cancel(instance, f->call.op);
         return 0;

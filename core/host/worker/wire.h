@@ -102,6 +102,7 @@ enum wire_type { /* never renumbered: both sides come from one build, but an old
                  WIRE_BLOB_APPEND,
                  WIRE_BLOB_COMMIT,
                  WIRE_BLOB_DISCARD,
+                 WIRE_LINK_OFFER,
                  WIRE_WAKE, /* never sent: on_wake() on the page */
                  WIRE_TYPES_END
 };
@@ -135,7 +136,7 @@ struct wire_deliver {
     kanal_op op;
     const kanal_delivery *delivery;
 };
-struct wire_text { /* MEDIA, BLOB_URL */
+struct wire_text { /* MEDIA, BLOB_URL; LINK_OFFER (op 0) */
     kanal_op op;
     kanal_str text;
 };

@@ -478,6 +478,7 @@ static const struct wire_descriptor descriptors[WIRE_TYPES_END] = {
     [WIRE_BLOB_APPEND] = { "blob_append", WORKER, 2 * MIB, &on },
     [WIRE_BLOB_COMMIT] = { "blob_commit", WORKER, 24, &on },
     [WIRE_BLOB_DISCARD] = { "blob_discard", WORKER, 24, &on },
+    [WIRE_LINK_OFFER] = { "link_offer", WORKER, 8 * KIB, &text },
     [WIRE_WAKE] = { "on_wake", 0, 0, NULL },
 };
 

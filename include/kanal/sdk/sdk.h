@@ -10,6 +10,7 @@
 #include "gsm7.h"
 #include "imap.h"
 #include "json.h"
+#include "link.h"
 #include "member.h"
 #include "origin.h"
 #include "outcome.h"

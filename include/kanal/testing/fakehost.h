@@ -14,6 +14,7 @@
 #include "../plugin.h"
 #include "../ext/blob.h"
 #include "../ext/lease.h"
+#include "../ext/link.h"
 #include "../ext/stream.h"
 #include "../ext/transfer.h"
 #include "../ext/websocket.h"
@@ -259,6 +260,9 @@ void fake_mail_answer(struct fake_host *, size_t index, kanal_status, int code, 
 
 /* Leases are held as soon as they are wanted; here: away to another replica (held 0), and back (1). Runs fake_run(). */
 void fake_lease_hold(struct fake_host *, int held);
+
+/* How links to the channel look, as it said last; empty: it offers none. */
+kanal_str fake_link_template(const struct fake_host *);
 
 #ifdef __cplusplus
 }

@@ -66,6 +66,14 @@ Test(session, mails_are_read_once_across_connections)
 }
 
 /* The state is what counts, not the memory of the process. */
+Test(session, links_name_the_mailbox)
+{
+    struct peer *p = peer_new(NULL);
+    cr_expect(kanal_str_is(fake_link_template(p->host), "mailto:shop@example.com?subject={text}"), "%.*s",
+              (int)fake_link_template(p->host).len, fake_link_template(p->host).ptr);
+    peer_end(p);
+}
+
 Test(session, the_cursor_survives_a_restart)
 {
     struct peer *p = peer_new(NULL);

@@ -12,6 +12,14 @@ const char *const sent_answer = "{\"recipient_id\":\"6543210987654321\",\"messag
 const char *const sent_id = "aWdfSENT";
 const struct page_test page_test = { .fixtures = 25, .foreign = "other-account" };
 
+Test(instagram, links_name_the_user)
+{
+    struct fake_host *host = channel_new_unanswered(NULL);
+    call_answer(host, meta_test.self, 200, "{\"id\":\"17841405822304914\",\"username\":\"kanal.coffee\"}");
+    EXPECT_TEXT(fake_link_template(host).ptr, "https://ig.me/m/kanal.coffee?ref={ref}");
+    channel_free(host);
+}
+
 Test(instagram, stories)
 {
     struct fake_host *host = tell("story-reply");

@@ -31,6 +31,14 @@ Test(messenger, links_ads_and_widgets_start_conversations)
     channel_free(host);
 }
 
+Test(messenger, links_name_the_page)
+{
+    struct fake_host *host = channel_new_unanswered(NULL);
+    call_answer(host, meta_test.self, 200, "{\"id\":\"1906385232743451\",\"name\":\"Kanal Coffee\"}");
+    EXPECT_TEXT(fake_link_template(host).ptr, "https://m.me/1906385232743451?ref={ref}");
+    channel_free(host);
+}
+
 Test(messenger, receipts_name_messages_or_a_time)
 {
     struct fake_host *host = tell("delivery");

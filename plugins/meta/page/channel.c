@@ -29,6 +29,7 @@ kanal_channel *page_create(const kanal_host *host, const kanal_config *config, c
             failed = 1;
         }
         channel->base.self_fields = brand->self_fields;
+        channel->base.offer_link = brand->offer_link;
     }
     if (failed) {
         host->log(host, 0, KANAL_LOG_ERROR, kanal_str_c(error));

@@ -15,6 +15,7 @@ struct page_brand {
     const char *object;  /* of its webhooks */
     const char *setting; /* that names the page or account */
     const char *self_fields;
+    void (*offer_link)(struct meta_channel *, yyjson_val *self); /* as of struct meta_channel */
     size_t text_max; /* of one text: code points, or bytes if text_in_bytes */
     int text_in_bytes;
     int has_files;     /* any kind of file can be sent */

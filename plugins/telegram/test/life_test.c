@@ -27,6 +27,17 @@ Test(life, a_refused_token_is_told_and_asked_again)
     channel_free(host);
 }
 
+Test(life, links_name_the_bot)
+{
+    struct fake_host *host = channel_new_unanswered(NULL);
+    cr_expect_eq(fake_link_template(host).len, 0, "not known yet");
+    call_answer(
+        host, "getMe", 200,
+        "{\"ok\":true,\"result\":{\"id\":1,\"is_bot\":true,\"first_name\":\"x\",\"username\":\"x_bot\"}}");
+    cr_expect(kanal_str_is(fake_link_template(host), "https://t.me/x_bot?start={ref}"));
+    channel_free(host);
+}
+
 Test(life, stop_with_everything_open)
 {
     struct fake_host *host = channel_new_unanswered(NULL);

@@ -4,7 +4,23 @@
 Test(life, the_account_is_asked_for_and_kept)
 {
     struct fake_host *host = channel_new(NULL);
-    cr_expect_str_eq(fake_state(host, "account"), "{\"id\":\"" ACCOUNT "\",\"name\":\"Лавка\"}");
+    cr_expect_str_eq(fake_state(host, "account"),
+                     "{\"id\":\"" ACCOUNT "\",\"name\":\"Лавка\",\"uri\":\"lavka\"}");
+    channel_free(host);
+}
+
+Test(life, links_name_the_account)
+{
+    static const char answer[] = "{\"status\":0,\"id\":\"" ACCOUNT "\",\"name\":\"x\",\"uri\":\"shop bot\"}";
+    struct fake_host *host = channel_new_unanswered(NULL);
+    fake_request_answer(host, 0, 200, answer);
+    cr_expect(kanal_str_is(fake_link_template(host), "viber://pa?chatURI=shop%20bot&context={ref}"));
+    cr_expect(strstr(fake_state(host, "account"), "\"uri\":\"shop bot\"") != NULL,
+              "for a start without Viber");
+    channel_free(host);
+    host = channel_new_unanswered(NULL);
+    fake_request_answer(host, 0, 200, "{\"status\":0,\"id\":\"" ACCOUNT "\",\"name\":\"x\"}");
+    cr_expect_eq(fake_link_template(host).len, 0, "an account without one");
     channel_free(host);
 }
 

@@ -18,6 +18,22 @@ Test(life, stop_with_everything_under_way)
     channel_free(host); /* every op answered, nothing leaked */
 }
 
+static void expect_link(const char *answer, const char *wanted)
+{
+    struct fake_host *host = fake_new(kanal_plugin_v1(), "{\"group_id\":5}", secrets, 2);
+    fake_request_answer(host, 0, 200, answer);
+    cr_expect(kanal_str_is(fake_link_template(host), wanted), "%s", answer);
+    cr_expect_eq(fake_free(host), 0);
+}
+
+Test(life, links_name_the_community)
+{
+    expect_link("{\"response\":{\"groups\":[{\"id\":5,\"name\":\"x\",\"screen_name\":\"coffee\"}]}}",
+                "https://vk.me/coffee?ref={ref}");
+    expect_link("{\"response\":[{\"id\":5,\"name\":\"x\"}]}", "https://vk.me/club5?ref={ref}");
+    expect_link("{\"response\":{\"groups\":[{\"id\":6,\"screen_name\":\"other\"}]}}", "");
+}
+
 Test(life, what_is_cut_off_is_unknown_only_if_it_was_a_message)
 {
     struct fake_host *host = channel_new(NULL);

@@ -236,3 +236,62 @@ Test(session, no_origin_configured_is_said_at_start)
     cr_assert_not(fake_logged(host, "every page will be refused")); /* the public URL's own origin */
     chat_free(host);
 }
+
+/* ---- Hand-off links ---- */
+
+static void expect_link(const char *settings, const char *wanted)
+{
+    struct fake_host *host = chat_new(settings);
+    cr_expect(kanal_str_is(fake_link_template(host), wanted), "%.*s", (int)fake_link_template(host).len,
+              fake_link_template(host).ptr);
+    chat_free(host);
+}
+
+Test(session, links_lead_to_the_page)
+{
+    expect_link(NULL, "");
+    expect_link("\"page_url\":\"https://shop.example/help\"", "https://shop.example/help#kanal={ref}");
+    expect_link("\"page_url\":\"https://shop.example/?a=b#chat\"",
+                "https://shop.example/?a=b&kanal={ref}#chat");
+    expect_link("\"page_url\":\"https://shop.example/#/help\"", "https://shop.example/?kanal={ref}#/help");
+}
+
+/* Once for each reference, also within a session; only of a right form. */
+Test(session, a_reference_is_told)
+{
+    struct fake_host *host = chat_new(NULL);
+    struct visit visit = visit_new(host, NULL);
+    visit_says(host, &visit, "m-00000001", "hello");
+    cr_assert_eq(event_count_of(host, "conversation.started"), 1);
+    cr_expect_str_eq(event_text(event_of(host, "conversation.started", 0), "/referral/payload"), "");
+    for (size_t i = 1; i <= 2; i++) {
+        kanal_op page = page_open(host);
+        page_say(host, page, "{\"type\":\"hello\",\"v\":1,\"token\":\"%s\",\"ref\":\"k_abc-9\"}",
+                 visit.token);
+        yyjson_doc_free(page_hear(host, page, "welcome"));
+        cr_assert_eq(event_count_of(host, "conversation.started"), 1 + i);
+    }
+    cr_expect(kanal_str_equal(event_of(host, "conversation.started", 1)->event.dedupe,
+                              event_of(host, "conversation.started", 2)->event.dedupe),
+              "a copy of the page tells the same event");
+    const struct fake_event *event = event_of(host, "conversation.started", 1);
+    cr_expect_str_eq(event_text(event, "/referral/payload"), "k_abc-9");
+    cr_expect_str_eq(event_text(event, "/referral/kind"), "link");
+    cr_expect(kanal_str_is(event->event.address, visit.address));
+    static const char *const wrong[] = {
+        "\"a b\"",
+        "\"\"",
+        "7",
+        "null",
+        "\"k_\\u0000\"",
+        "{}",
+        "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        kanal_op page = page_open(host);
+        page_say(host, page, "{\"type\":\"hello\",\"v\":1,\"ref\":%s}", wrong[i]);
+        yyjson_doc_free(page_hear(host, page, "welcome"));
+        cr_expect_eq(event_count_of(host, "conversation.started"), 3, "%s", wrong[i]);
+    }
+    chat_free(host);
+}

@@ -13,6 +13,7 @@ function kanalChat(served, script) {
   const texts = textsFor(locale, config.texts);
   const storage = storageNew(`kanal-chat:${base}`);
   const attribution = attributionOf(storage);
+  let reference = takeReference();
 
   const host = document.createElement('kanal-chat');
   const root = host.attachShadow({ mode: 'open' });
@@ -37,6 +38,7 @@ function kanalChat(served, script) {
       model.reached('delivered');
     },
     frame: (frame) => {
+      if (frame.type === 'welcome') reference = null; // it is told
       model.frame(frame);
       if (frame.type === 'message') model.reached('delivered');
     },
@@ -50,6 +52,7 @@ function kanalChat(served, script) {
       referrer: document.referrer.slice(0, 2048),
       attribution,
     };
+    if (reference) greeting.ref = reference;
     return storage.token() ? Object.assign(greeting, { token: storage.token() }) : greeting;
   }
 
@@ -62,7 +65,8 @@ function kanalChat(served, script) {
       opened: () => socket.start(),
     });
     if (storage.token()) socket.start();
-    if (storage.open() && !window.matchMedia('(max-width: 480px)').matches) panel.show();
+    if (reference) panel.show(); // who followed a link to the chat came to talk
+    else if (storage.open() && !window.matchMedia('(max-width: 480px)').matches) panel.show();
   }
 
   window.KanalChat = Object.freeze({
@@ -78,6 +82,22 @@ function kanalChat(served, script) {
   });
   if (document.body) begin();
   else document.addEventListener('DOMContentLoaded', begin);
+}
+
+// The reference of a hand-off link (#kanal=… or ?kanal=…), once: a reload, a bookmark or a copy of the address is no second arrival.
+function takeReference() {
+  const url = new URL(window.location.href);
+  const isInHash = url.hash.startsWith('#kanal=');
+  const reference = isInHash ? url.hash.slice('#kanal='.length) : url.searchParams.get('kanal');
+  if (!reference || !/^[\w-]{1,64}$/.test(reference)) return null;
+  if (isInHash) url.hash = '';
+  else url.searchParams.delete('kanal');
+  try {
+    window.history.replaceState(window.history.state, '', url);
+  } catch (_) {
+    // A sandboxed frame: the address stays.
+  }
+  return reference;
 }
 
 function knownLocale(locale) {

@@ -15,6 +15,29 @@ Test(life, a_refused_token_makes_the_channel_unhealthy)
     channel_free(host);
 }
 
+static void expect_link(const char *shown, const char *wanted)
+{
+    struct fake_host *host = channel_new_unanswered(NULL);
+    struct kanal_buffer answer = { 0 };
+    kanal_buffer_text(&answer, "{\"id\":\"106540352242922\",\"display_phone_number\":\"");
+    kanal_buffer_text(&answer, shown);
+    kanal_buffer_append(&answer, "\"}", sizeof "\"}");
+    call_answer(host, meta_test.self, 200, answer.data);
+    cr_expect(kanal_str_is(fake_link_template(host), wanted), "%s: %.*s", shown,
+              (int)fake_link_template(host).len, fake_link_template(host).ptr);
+    kanal_buffer_release(&answer);
+    channel_free(host);
+}
+
+Test(life, links_name_the_number)
+{
+    expect_link("+7 916 123-45-67", "https://wa.me/79161234567?text={text}");
+    expect_link("15550783881", "https://wa.me/15550783881?text={text}");
+    expect_link("", "");
+    expect_link("hidden", "");
+    expect_link("1234567890123456", "");
+}
+
 Test(life, an_unreachable_meta_is_asked_again)
 {
     struct fake_host *host = channel_new_unanswered(NULL);

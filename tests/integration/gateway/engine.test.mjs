@@ -157,6 +157,8 @@ test('what waits behind a retry can be called back; what nobody knows cannot', a
   await ends('cancel-3', 'message.failed');
   await ends('stuck', 'message.sent', 15000);
   assert.equal(texts(/^called back$/).length, 0);
+  const manager = await client.jetstreamManager();
+  await until('each command is acknowledged', async () => (await manager.streams.info('KANAL_COMMANDS')).state.messages === 0);
 });
 
 test('a channel keeps to its rate; live goes before bulk, and bulk is not starved', async () => {

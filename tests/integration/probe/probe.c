@@ -25,6 +25,7 @@ static kanal_channel *create(const kanal_host *host, const kanal_config *config)
         goto out;
     channel->host = host;
     channel->instance = atomic_fetch_add(&instances, 1) + 1;
+    channel->link = kanal_str_dup(kanal_json_text_at(settings, "link"));
     channel->fail_starts = kanal_json_int_at(settings, "fail_starts", 0);
     copy_setting(settings, "start", channel->start);
     copy_setting(settings, "stop", channel->stop);
@@ -48,6 +49,7 @@ static void destroy(kanal_channel *channel)
     kanal_buffer_release(&channel->public_url);
     kanal_buffer_release(&channel->provision_url);
     kanal_buffer_release(&channel->notes);
+    free(channel->link);
     free(channel);
 }
 
@@ -60,6 +62,7 @@ static void start(kanal_channel *channel, kanal_op op)
         host->finish(host, op, KANAL_E_NETWORK, KANAL_LIT("told to fail"));
         return;
     }
+    kanal_link_offer_template(host, kanal_str_c(channel->link));
     host->finish(host, op, KANAL_OK, kanal_str_of(NULL, 0));
     if (strcmp(channel->start, "twice") == 0)
         host->finish(host, op, KANAL_E_NETWORK, KANAL_LIT("a second answer"));
@@ -332,7 +335,8 @@ const kanal_plugin *kanal_plugin_v1(void)
         .settings_schema =
             "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
             "\"create\":{\"type\":\"string\"},\"start\":{\"type\":\"string\"},\"stop\":{\"type\":\"string\"},"
-            "\"fail_starts\":{\"type\":\"integer\"},\"provision_url\":{\"type\":\"string\"}}}",
+            "\"fail_starts\":{\"type\":\"integer\"},\"link\":{\"type\":\"string\"},\"provision_url\":{"
+            "\"type\":\"string\"}}}",
         .create = create,
         .start = start,
         .provision = provision,

@@ -21,6 +21,7 @@ struct kanal_channel {
     struct kanal_buffer id, public_url;
     struct kanal_buffer provision_url;
     char start[16], stop[16]; /* what the settings say: "ok", "fail", "never", "twice" */
+    char *link;               /* template of hand-off links */
     int64_t fail_starts;
     int instance;
     const kanal_blob_host *blobs;

@@ -44,6 +44,7 @@ Test(load, defaults)
     cr_expect_eq(c->retention.media_ms, INT64_C(7776000000));
     cr_expect_eq(c->retention.facts_ms, INT64_C(34560000000));
     cr_expect_eq(c->retention.log_ms, INT64_C(259200000));
+    cr_expect_eq(c->retention.handoffs_ms, INT64_C(7776000000));
     cr_expect(c->projector.is_enabled);
     cr_expect_str_eq(c->log.level, "info");
     cr_expect_str_eq(c->log.format, "json");

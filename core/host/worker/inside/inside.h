@@ -12,6 +12,7 @@
 #include "host/worker/wire.h"
 #include "kanal/ext/blob.h"
 #include "kanal/ext/lease.h"
+#include "kanal/ext/link.h"
 #include "kanal/ext/stream.h"
 #include "kanal/ext/transfer.h"
 #include "kanal/ext/websocket.h"
@@ -163,6 +164,7 @@ extern const kanal_blob2_host inside_blob2;
 extern const kanal_stream_host inside_stream;
 extern const kanal_transfer_host inside_transfer;
 extern const kanal_lease_host inside_lease;
+extern const kanal_link_host inside_link;
 /* SOCKET_…: from the core. */
 int inside_socket_frame(struct inside_channel *, enum wire_type, const struct wire_socket *);
 void inside_sockets_drop(struct inside_channel *);

@@ -261,6 +261,8 @@ static const void *table_extension(const kanal_host *host, const char *id)
         return &inside_transfer;
     if (strcmp(id, KANAL_EXT_LEASE) == 0)
         return &inside_lease;
+    if (strcmp(id, KANAL_EXT_LINK) == 0)
+        return &inside_link;
     return NULL;
 }
 

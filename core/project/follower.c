@@ -1,4 +1,4 @@
-#include "project/reader.h"
+#include "project/follower.h"
 
 #include <stdio.h>
 
@@ -22,14 +22,14 @@ struct told {
 };
 
 struct batch {
-    struct reader *reader; /* NULL: nobody waits for it */
+    struct follower *follower; /* NULL: nobody waits for it */
     struct told *first, **last;
     size_t events, waiting; /* answers of projections */
     kanal_status status;
 };
 
 struct source {
-    struct reader *reader;
+    struct follower *follower;
     enum projected_stream index;
     char stream[64];
     struct js_pull *pull;
@@ -40,8 +40,8 @@ struct source {
     uint32_t repeated;          /* came once more, and are settled with the next ones */
 };
 
-struct reader {
-    struct reader_options options;
+struct follower {
+    struct follower_options options;
     struct broker *broker;
     struct source sources[PROJECTED_STREAMS];
     struct projection *first, **last;
@@ -60,12 +60,12 @@ struct reader {
 /* A start that is asked of somebody: it may have been stopped meanwhile. */
 struct asked {
     struct source *source;
-    struct reader *reader;
+    struct follower *follower;
     uint64_t term;
 };
 
-static void go_again(struct reader *r, const char *why);
-static void work(struct reader *r);
+static void go_again(struct follower *r, const char *why);
+static void work(struct follower *r);
 
 /* ---- Events that came ---- */
 
@@ -77,7 +77,7 @@ static void told_free(struct told *t)
 }
 
 /* Memory is bounded: nothing more is asked for until half of it is done with. */
-static void balance(struct reader *r)
+static void balance(struct follower *r)
 {
     int is_full = r->held_bytes > (r->paused ? PROJECTOR_BYTES_MAX / 2 : PROJECTOR_BYTES_MAX);
     if (is_full == r->paused)
@@ -117,7 +117,7 @@ static struct told *told_new(struct source *s, const struct js_delivered *delive
 static void on_message(void *user, const struct js_delivered *delivered)
 {
     struct source *s = user;
-    struct reader *r = s->reader;
+    struct follower *r = s->follower;
     if (delivered->consumer_sequence > s->consumer_sequence + 1) {
         go_again(r, "a message was lost on the way"); /* given into a connection that broke */
         return;
@@ -154,7 +154,7 @@ static void batch_free(struct batch *b)
 }
 
 /* Everything of it is stored: the position moves, and the broker is told. */
-static void acknowledge(struct reader *r, const struct batch *b)
+static void acknowledge(struct follower *r, const struct batch *b)
 {
     uint32_t counts[PROJECTED_STREAMS] = { 0 };
     const struct told *newest[PROJECTED_STREAMS] = { NULL };
@@ -182,7 +182,7 @@ static void acknowledge(struct reader *r, const struct batch *b)
 
 static void end_batch(struct batch *b)
 {
-    struct reader *r = b->reader;
+    struct follower *r = b->follower;
     char why[96];
     if (r) {
         r->batch = NULL;
@@ -208,12 +208,12 @@ static void on_done(void *user, kanal_status status)
         end_batch(b);
 }
 
-static struct batch *take_batch(struct reader *r)
+static struct batch *take_batch(struct follower *r)
 {
     struct batch *b = calloc(1, sizeof *b);
     if (!b)
         return NULL;
-    b->reader = r;
+    b->follower = r;
     b->last = &b->first;
     while (r->waiting && b->events < PROJECTOR_BATCH) {
         struct told *t = r->waiting;
@@ -231,7 +231,7 @@ static struct batch *take_batch(struct reader *r)
 }
 
 /* Says every event to every projection. One answer more is waited for: that of this function. */
-static void tell(struct reader *r, struct batch *b)
+static void tell(struct follower *r, struct batch *b)
 {
     size_t projections = 0;
     for (const struct projection *p = r->first; p; p = p->next)
@@ -250,7 +250,7 @@ static void tell(struct reader *r, struct batch *b)
 }
 
 /* A loop, not a recursion: a batch may end while it is told. */
-static void work(struct reader *r)
+static void work(struct follower *r)
 {
     if (r->telling)
         return;
@@ -267,7 +267,7 @@ static void work(struct reader *r)
     r->telling = 0;
 }
 
-void reader_hold(struct reader *r, int is_held)
+void follower_hold(struct follower *r, int is_held)
 {
     r->is_held = is_held;
     work(r);
@@ -283,7 +283,7 @@ static void on_turn(uv_check_t *turn)
 static void on_error(void *user, kanal_str reason)
 {
     struct source *s = user;
-    snprintf(s->reader->trouble, sizeof s->reader->trouble, "%s cannot be read: %.*s", s->stream,
+    snprintf(s->follower->trouble, sizeof s->follower->trouble, "%s cannot be read: %.*s", s->stream,
              (int)reason.len, reason.ptr ? reason.ptr : "");
 }
 
@@ -291,7 +291,7 @@ static void on_consumer(void *user, kanal_status status, kanal_str reason)
 {
     struct asked *asked = user;
     struct source *s = asked->source;
-    struct reader *r = asked->reader;
+    struct follower *r = asked->follower;
     struct js_pull_options options = { .stream = s->stream,
                                        .durable = r->options.durable,
                                        .batch = PULL_BATCH,
@@ -309,7 +309,7 @@ static void on_consumer(void *user, kanal_status status, kanal_str reason)
     }
 }
 
-static void make_consumer(struct reader *r, struct source *s)
+static void make_consumer(struct follower *r, struct source *s)
 {
     struct js_consumer consumer = { .stream = s->stream,
                                     .durable = r->options.durable,
@@ -329,7 +329,7 @@ static void make_consumer(struct reader *r, struct source *s)
 static void on_ready(void *user, kanal_status status)
 {
     struct asked *asked = user;
-    struct reader *r = asked->reader;
+    struct follower *r = asked->follower;
     int is_current = asked->term == r->term;
     free(asked);
     if (!is_current)
@@ -342,7 +342,7 @@ static void on_ready(void *user, kanal_status status)
 }
 
 /* One answer more is waited for: so that ready() may be called at once. */
-static void begin(struct reader *r)
+static void begin(struct follower *r)
 {
     uint64_t term = r->term;
     r->unready = 1;
@@ -370,7 +370,7 @@ static void begin(struct reader *r)
     on_ready(own, KANAL_OK);
 }
 
-static void drop(struct reader *r)
+static void drop(struct follower *r)
 {
     r->term = 0;
     for (size_t i = 0; i < PROJECTED_STREAMS; i++) {
@@ -379,7 +379,7 @@ static void drop(struct reader *r)
         r->sources[i].pending = 0;
     }
     if (r->batch)
-        r->batch->reader = NULL; /* its answers still come */
+        r->batch->follower = NULL; /* its answers still come */
     r->batch = NULL;
     for (struct told *t = r->waiting, *next; t; t = next) {
         next = t->next;
@@ -394,7 +394,7 @@ static void drop(struct reader *r)
             p->reset(p->user);
 }
 
-static void start_term(struct reader *r)
+static void start_term(struct follower *r)
 {
     r->term = ++r->terms;
     r->is_held = 0;
@@ -408,12 +408,12 @@ static void start_term(struct reader *r)
 
 static void on_again(uv_timer_t *timer)
 {
-    struct reader *r = timer->data;
+    struct follower *r = timer->data;
     start_term(r);
 }
 
 /* Everything that is not stored is forgotten and read again. */
-static void go_again(struct reader *r, const char *why)
+static void go_again(struct follower *r, const char *why)
 {
     char words[256];
     snprintf(words, sizeof words, "%s", why); /* it may be ours */
@@ -426,15 +426,15 @@ static void go_again(struct reader *r, const char *why)
     uv_timer_start(r->again, on_again, AGAIN_MS, 0);
 }
 
-void reader_start(struct reader *r, const uint64_t at[PROJECTED_STREAMS])
+void follower_start(struct follower *r, const uint64_t at[PROJECTED_STREAMS])
 {
-    reader_stop(r);
+    follower_stop(r);
     for (size_t i = 0; i < PROJECTED_STREAMS; i++)
         r->sources[i].at = at[i];
     start_term(r);
 }
 
-void reader_stop(struct reader *r)
+void follower_stop(struct follower *r)
 {
     uv_timer_stop(r->again);
     if (r->term)
@@ -444,9 +444,9 @@ void reader_stop(struct reader *r)
 
 /* ---- Life ---- */
 
-int reader_new(struct reader **ret_reader, const struct reader_options *options)
+int follower_new(struct follower **ret_reader, const struct follower_options *options)
 {
-    struct reader *r = calloc(1, sizeof *r);
+    struct follower *r = calloc(1, sizeof *r);
     uv_timer_t *again = malloc(sizeof *again);
     uv_check_t *turn = malloc(sizeof *turn);
     if (!r || !again || !turn) {
@@ -458,7 +458,7 @@ int reader_new(struct reader **ret_reader, const struct reader_options *options)
     r->options = *options;
     r->broker = options->host->broker;
     for (size_t i = 0; i < PROJECTED_STREAMS; i++) {
-        r->sources[i].reader = r;
+        r->sources[i].follower = r;
         r->sources[i].index = (enum projected_stream)i;
         topology_stream_name(options->prefix, i == PROJECTED_EVENTS ? "EVENTS" : "ACTIVITY",
                              r->sources[i].stream);
@@ -475,7 +475,7 @@ int reader_new(struct reader **ret_reader, const struct reader_options *options)
     return 0;
 }
 
-void reader_add(struct reader *r, struct projection *projection)
+void follower_add(struct follower *r, struct projection *projection)
 {
     projection->next = NULL;
     *r->last = projection;
@@ -487,28 +487,28 @@ static void on_closed(uv_handle_t *handle)
     free(handle);
 }
 
-void reader_free(struct reader *r)
+void follower_free(struct follower *r)
 {
     if (!r)
         return;
-    reader_stop(r);
+    follower_stop(r);
     uv_close((uv_handle_t *)r->again, on_closed);
     uv_close((uv_handle_t *)r->turn, on_closed);
     free(r);
 }
 
-int reader_is_running(const struct reader *r)
+int follower_is_running(const struct follower *r)
 {
     return r->term != 0 || uv_is_active((const uv_handle_t *)r->again);
 }
 
-void reader_at(const struct reader *r, uint64_t ret_at[PROJECTED_STREAMS])
+void follower_at(const struct follower *r, uint64_t ret_at[PROJECTED_STREAMS])
 {
     for (size_t i = 0; i < PROJECTED_STREAMS; i++)
         ret_at[i] = r->sources[i].at;
 }
 
-uint64_t reader_lag(const struct reader *r)
+uint64_t follower_lag(const struct follower *r)
 {
     uint64_t lag = r->held_count;
     for (size_t i = 0; i < PROJECTED_STREAMS; i++)
@@ -516,13 +516,13 @@ uint64_t reader_lag(const struct reader *r)
     return lag;
 }
 
-int64_t reader_oldest_ms(const struct reader *r)
+int64_t follower_oldest_ms(const struct follower *r)
 {
     const struct told *oldest = r->batch ? r->batch->first : r->waiting;
     return oldest ? oldest->event.stored_ms : 0;
 }
 
-const char *reader_trouble(const struct reader *r)
+const char *follower_trouble(const struct follower *r)
 {
     return r->trouble;
 }

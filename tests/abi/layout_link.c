@@ -1,0 +1,26 @@
+/* layout_link.c - printed by layout.py, never edited. If this file does not compile, plugins that are already built would break. 64-bit
+ * platforms. */
+/* clang-format off */
+#include "kanal/plugin.h"
+#include "kanal/ext/blob.h"
+#include "kanal/ext/lease.h"
+#include "kanal/ext/link.h"
+#include "kanal/ext/stream.h"
+#include "kanal/ext/transfer.h"
+#include "kanal/ext/websocket.h"
+
+#define CONSTANT(name, value) _Static_assert((name) == (value), #name " was renumbered")
+#define SAME_TEXT(name, text) _Static_assert(sizeof(name) == sizeof(text) && __builtin_strcmp(name, text) == 0, #name " was renamed")
+#define SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " is frozen")
+#define LEAST_SIZE(type, size) _Static_assert(sizeof(type) >= (size), #type " shrank")
+#define SAME_TYPE(a, ...) _Static_assert(__builtin_types_compatible_p(a, __VA_ARGS__), #a " has another type")
+#define MEMBER(type, member, offset, ...)                                                                              \
+    _Static_assert(offsetof(type, member) == (offset), #type "." #member " moved");                                    \
+    _Static_assert(__builtin_types_compatible_p(__typeof__(((type *)0)->member), __VA_ARGS__),                         \
+                   #type "." #member " has another type")
+
+/* kanal/ext/link.h */
+SAME_TEXT(KANAL_EXT_LINK, "kanal.link/1");
+LEAST_SIZE(struct kanal_link_host, 16);
+MEMBER(struct kanal_link_host, struct_size, 0, uint64_t);
+MEMBER(struct kanal_link_host, offer, 8, void (*)(const kanal_host *, kanal_str uri_template));
