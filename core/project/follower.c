@@ -444,7 +444,7 @@ void follower_stop(struct follower *r)
 
 /* ---- Life ---- */
 
-int follower_new(struct follower **ret_reader, const struct follower_options *options)
+int follower_new(struct follower **ret_follower, const struct follower_options *options)
 {
     struct follower *r = calloc(1, sizeof *r);
     uv_timer_t *again = malloc(sizeof *again);
@@ -471,7 +471,7 @@ int follower_new(struct follower **ret_reader, const struct follower_options *op
     uv_check_init(options->host->loop, turn);
     again->data = turn->data = r;
     uv_check_start(turn, on_turn);
-    *ret_reader = r;
+    *ret_follower = r;
     return 0;
 }
 

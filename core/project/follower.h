@@ -19,7 +19,7 @@ struct follower_options {
 };
 
 /* 0, or KANAL_E_INTERNAL. */
-int follower_new(struct follower **ret_reader, const struct follower_options *);
+int follower_new(struct follower **ret_follower, const struct follower_options *);
 /* At the end of the list; before the first start. */
 void follower_add(struct follower *, struct projection *);
 /* From the messages after these. Makes its consumers anew. */
@@ -32,8 +32,8 @@ int follower_is_running(const struct follower *);
 /* Up to where every effect is stored. */
 void follower_at(const struct follower *, uint64_t ret_at[PROJECTED_STREAMS]);
 uint64_t follower_lag(const struct follower *); /* messages that are not done with */
-int64_t
-follower_oldest_ms(const struct follower *); /* when the oldest of these that came was stored; 0: none waits */
+int64_t follower_oldest_ms(
+    const struct follower *); /* when the oldest of these that came was stored; 0: none waits */
 /* Why it does not go on, or "". */
 const char *follower_trouble(const struct follower *);
 /* The loop must run once more. NULL is fine. */

@@ -14,7 +14,7 @@ struct projector {
     uint64_t lease_held;       /* its term; 0: not ours */
     uint64_t term, terms;      /* of this taking over; 0: none */
     int is_enabled, is_started, is_leaving;
-    int is_known;                 /* the position was read: both readers may work */
+    int is_known;                 /* the position was read: both followers may work */
     int is_writing, is_unwritten; /* a write of the position is under way; another is needed */
     size_t asking;
     struct position position;

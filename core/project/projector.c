@@ -215,16 +215,16 @@ static struct metric *metric_of(struct projector *p, enum metric_kind kind, cons
     return metric_series(metrics_family(p->host->metrics, kind, name, help, NULL), NULL);
 }
 
-static int make_readers(struct projector *p)
+static int make_followers(struct projector *p)
 {
     struct follower_options live = {
         .host = p->host, .prefix = p->prefix, .durable = LIVE_DURABLE, .advanced = on_advanced, .user = p
     };
     struct follower_options anew = { .host = p->host,
-                                   .prefix = p->prefix,
-                                   .durable = REBUILD_DURABLE,
-                                   .advanced = rebuild_advanced,
-                                   .user = p };
+                                     .prefix = p->prefix,
+                                     .durable = REBUILD_DURABLE,
+                                     .advanced = rebuild_advanced,
+                                     .user = p };
     return follower_new(&p->live, &live) == 0 && follower_new(&p->anew, &anew) == 0 &&
                    profiles_new(&p->profiles, p->host, p->prefix) == 0 &&
                    profiles_new(&p->profiles_anew, p->host, p->prefix) == 0
@@ -244,7 +244,7 @@ int projector_new(struct projector **ret_projector, const struct projector_optio
     topology_stream_name(p->prefix, "EVENTS", p->streams[PROJECTED_EVENTS]);
     topology_stream_name(p->prefix, "ACTIVITY", p->streams[PROJECTED_ACTIVITY]);
     p->clock = malloc(sizeof *p->clock);
-    if (!p->clock || make_readers(p) != 0) {
+    if (!p->clock || make_followers(p) != 0) {
         free(p->clock);
         p->clock = NULL;
         projector_free(p);
