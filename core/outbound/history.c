@@ -5,6 +5,8 @@
 #include "broker/kv.h"
 #include "event/address.h"
 #include "kanal/sdk/time.h"
+#include "outbound/cancel.h"
+#include "outbound/parked.h"
 
 #define LOOKED_AT_MAX 1000u
 
@@ -25,7 +27,8 @@ struct history {
     void *user;
     char id[129], key[ID_LEN + 3];
     char channel[65];
-    struct kanal_buffer address, subject;
+    struct kanal_buffer address, chat, subject;
+    int is_parked;
     char plugin[65];
     char node[ID_LEN + 1];
     uint64_t after, sequence;
@@ -41,6 +44,7 @@ static void history_free(struct history *h)
     for (size_t i = 0; i < h->count; i++)
         yyjson_doc_free(h->facts[i].document);
     kanal_buffer_release(&h->address);
+    kanal_buffer_release(&h->chat);
     kanal_buffer_release(&h->subject);
     free(h);
 }
@@ -56,9 +60,24 @@ static yyjson_val *message_of(yyjson_doc *document)
     return kanal_json_at(kanal_json_at(yyjson_doc_get_root(document), "data"), "message");
 }
 
+static void on_parked(void *user, kanal_status status)
+{
+    struct history *h = user;
+    h->is_parked = status == KANAL_OK;
+    finish(h, status == KANAL_E_NOT_FOUND ? KANAL_OK : status);
+}
+
 static void next_verb(struct history *h)
 {
-    if (++h->verb >= VERBS) {
+    if (++h->verb >= VERBS && history_is_open(h)) {
+        struct parked_wanted wanted = { .channel = kanal_str_c(h->channel),
+                                        .recipient =
+                                            kanal_buffer_view(h->address.len > 0 ? &h->address : &h->chat),
+                                        .command_id = kanal_str_c(h->id) };
+        parked_find(h->outbound, &wanted, on_parked, h);
+        return;
+    }
+    if (h->verb >= VERBS) {
         finish(h, KANAL_OK);
         return;
     }
@@ -125,6 +144,7 @@ static void on_record(void *user, kanal_status status, kanal_str value, uint64_t
     yyjson_val *root = yyjson_doc_get_root(doc);
     keep(h->channel, sizeof h->channel, kanal_json_text_at(root, "channel"));
     kanal_buffer_str(&h->address, kanal_json_text_at(root, "address"));
+    kanal_buffer_str(&h->chat, kanal_json_text_at(root, "chat"));
     h->after = h->sequence = yyjson_get_uint(kanal_json_at(root, "after"));
     yyjson_doc_free(doc);
     const struct channel *channel = status == KANAL_OK ? host_find(o->host, kanal_str_c(h->channel)) : NULL;
@@ -185,6 +205,8 @@ kanal_str history_state(const struct history *h)
     const struct fact *fact = newest(h, 0), *first = accepted(h);
     if (fact && fact->verb > 0)
         return kanal_str_c(verbs[fact->verb]);
+    if (h->is_parked) /* called back, it is in nobody's memory yet, and will be dropped when it comes there */
+        return cancels_have(h->outbound->cancels, h->key + 2) ? KANAL_LIT("cancelled") : KANAL_LIT("parked");
     int is_early = first && time_at(message_of(first->document), "at") > host_now_ms();
     return is_early ? KANAL_LIT("scheduled") : KANAL_LIT("accepted");
 }
