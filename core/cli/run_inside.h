@@ -6,6 +6,7 @@
 #include "api/message_log.h"
 #include "api/messages.h"
 #include "api/plan.h"
+#include "api/resolve.h"
 #include "cli/setup.h"
 #include "control/control.h"
 #include "host/host.h"
@@ -37,6 +38,7 @@ struct gateway {
     struct api *api;
     struct api_channels api_channels;
     struct api_dead api_dead;
+    struct api_resolve api_resolve;
     struct api_message_log api_message_log;
     struct api_plan api_plan;
     uv_work_t rest_work; /* describes the plugins that no channel needed at the start */

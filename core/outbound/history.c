@@ -14,10 +14,12 @@
 static const char *const verbs[] = { "accepted", "sent",    "delivered", "read",
                                      "failed",   "unknown", "expired",   "cancelled" };
 #define VERBS (sizeof verbs / sizeof *verbs)
+enum { VERB_DELIVERED = 2, VERB_READ = 3, VERB_UNKNOWN = 5 };
 
 /* What one event said of one part. */
 struct fact {
     uint32_t verb, part;
+    uint64_t sequence; /* in the stream of events */
     yyjson_doc *document;
 };
 
@@ -103,7 +105,7 @@ static void on_event(void *user, kanal_status status, const struct js_message *m
     int is_ours = kanal_str_is(kanal_json_text_at(message, "id"), h->id);
     if (is_ours && h->count < sizeof h->facts / sizeof *h->facts) {
         uint32_t part = (uint32_t)kanal_json_int_at(message, "part", 0);
-        h->facts[h->count++] = (struct fact){ h->verb, part, doc };
+        h->facts[h->count++] = (struct fact){ h->verb, part, m->sequence, doc };
         doc = NULL;
     }
     yyjson_doc_free(doc);
@@ -178,13 +180,38 @@ void history_read(struct outbound *o, kanal_str id, const struct id *key, histor
 
 /* ---- What it says ---- */
 
+/* What was delivered was; else the last word counts: a dead letter that is replayed, or an unknown that is decided, has another outcome afterwards. */
+static int says_more(const struct fact *fact, const struct fact *other)
+{
+    int is_receipt = fact->verb == VERB_DELIVERED || fact->verb == VERB_READ;
+    int is_other = other->verb == VERB_DELIVERED || other->verb == VERB_READ;
+    if (is_receipt != is_other)
+        return is_receipt;
+    if (is_receipt || fact->verb == 0 || other->verb == 0)
+        return fact->verb >= other->verb;
+    return fact->sequence > other->sequence;
+}
+
+static const struct fact *newest_of(const struct history *h, uint32_t part)
+{
+    const struct fact *found = NULL;
+    for (size_t i = 0; i < h->count; i++)
+        if (h->facts[i].part == part && (!found || says_more(&h->facts[i], found)))
+            found = &h->facts[i];
+    return found;
+}
+
 /* Of a part, or of all: the fact that says most. part 0: any. */
 static const struct fact *newest(const struct history *h, uint32_t part)
 {
     const struct fact *found = NULL;
-    for (size_t i = 0; i < h->count; i++)
-        if ((part == 0 || h->facts[i].part == part) && (!found || h->facts[i].verb >= found->verb))
-            found = &h->facts[i];
+    if (part > 0)
+        return newest_of(h, part);
+    for (size_t i = 0; i < h->count; i++) {
+        const struct fact *fact = newest_of(h, h->facts[i].part);
+        if (!found || fact->verb >= found->verb)
+            found = fact;
+    }
     return found;
 }
 
@@ -215,6 +242,20 @@ int history_is_open(const struct history *h)
 {
     const struct fact *fact = newest(h, 0);
     return !fact || fact->verb == 0;
+}
+
+int history_unknown(const struct history *h, struct history_part *ret_part)
+{
+    for (size_t i = 0; i < h->count; i++) {
+        const struct fact *fact = newest_of(h, h->facts[i].part);
+        if (fact->verb != VERB_UNKNOWN)
+            continue;
+        yyjson_val *message = message_of(fact->document);
+        *ret_part = (struct history_part){ .part = fact->part,
+                                           .parts = (uint32_t)kanal_json_int_at(message, "parts", 0) };
+        return 1;
+    }
+    return 0;
 }
 
 static void copy(struct kanal_json *json, const char *name, yyjson_val *object)
