@@ -9,6 +9,7 @@
 #include "api/messages.h"
 #include "api/plan.h"
 #include "api/profiles.h"
+#include "api/resolve.h"
 #include "cli/setup.h"
 #include "control/control.h"
 #include "handoff/arrive.h"
@@ -52,6 +53,7 @@ struct gateway {
     struct api_customers api_customers;
     struct api_dead api_dead;
     struct api_links api_links;
+    struct api_resolve api_resolve;
     struct api_message_log api_message_log;
     struct api_plan api_plan;
     struct api_profiles api_profiles;

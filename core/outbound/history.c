@@ -5,6 +5,8 @@
 #include "broker/kv.h"
 #include "event/address.h"
 #include "kanal/sdk/time.h"
+#include "outbound/cancel.h"
+#include "outbound/parked.h"
 
 #define LOOKED_AT_MAX 1000u
 
@@ -12,10 +14,12 @@
 static const char *const verbs[] = { "accepted", "sent",    "delivered", "read",
                                      "failed",   "unknown", "expired",   "cancelled" };
 #define VERBS (sizeof verbs / sizeof *verbs)
+enum { VERB_DELIVERED = 2, VERB_READ = 3, VERB_UNKNOWN = 5 };
 
 /* What one event said of one part. */
 struct fact {
     uint32_t verb, part;
+    uint64_t sequence; /* in the stream of events */
     yyjson_doc *document;
 };
 
@@ -25,7 +29,8 @@ struct history {
     void *user;
     char id[129], key[ID_LEN + 3];
     char channel[65];
-    struct kanal_buffer address, subject;
+    struct kanal_buffer address, chat, subject;
+    int is_parked;
     char plugin[65];
     char node[ID_LEN + 1];
     uint64_t after, sequence;
@@ -41,6 +46,7 @@ static void history_free(struct history *h)
     for (size_t i = 0; i < h->count; i++)
         yyjson_doc_free(h->facts[i].document);
     kanal_buffer_release(&h->address);
+    kanal_buffer_release(&h->chat);
     kanal_buffer_release(&h->subject);
     free(h);
 }
@@ -56,9 +62,24 @@ static yyjson_val *message_of(yyjson_doc *document)
     return kanal_json_at(kanal_json_at(yyjson_doc_get_root(document), "data"), "message");
 }
 
+static void on_parked(void *user, kanal_status status)
+{
+    struct history *h = user;
+    h->is_parked = status == KANAL_OK;
+    finish(h, status == KANAL_E_NOT_FOUND ? KANAL_OK : status);
+}
+
 static void next_verb(struct history *h)
 {
-    if (++h->verb >= VERBS) {
+    if (++h->verb >= VERBS && history_is_open(h)) {
+        struct parked_wanted wanted = { .channel = kanal_str_c(h->channel),
+                                        .recipient =
+                                            kanal_buffer_view(h->address.len > 0 ? &h->address : &h->chat),
+                                        .command_id = kanal_str_c(h->id) };
+        parked_find(h->outbound, &wanted, on_parked, h);
+        return;
+    }
+    if (h->verb >= VERBS) {
         finish(h, KANAL_OK);
         return;
     }
@@ -84,7 +105,7 @@ static void on_event(void *user, kanal_status status, const struct js_message *m
     int is_ours = kanal_str_is(kanal_json_text_at(message, "id"), h->id);
     if (is_ours && h->count < sizeof h->facts / sizeof *h->facts) {
         uint32_t part = (uint32_t)kanal_json_int_at(message, "part", 0);
-        h->facts[h->count++] = (struct fact){ h->verb, part, doc };
+        h->facts[h->count++] = (struct fact){ h->verb, part, m->sequence, doc };
         doc = NULL;
     }
     yyjson_doc_free(doc);
@@ -125,6 +146,7 @@ static void on_record(void *user, kanal_status status, kanal_str value, uint64_t
     yyjson_val *root = yyjson_doc_get_root(doc);
     keep(h->channel, sizeof h->channel, kanal_json_text_at(root, "channel"));
     kanal_buffer_str(&h->address, kanal_json_text_at(root, "address"));
+    kanal_buffer_str(&h->chat, kanal_json_text_at(root, "chat"));
     h->after = h->sequence = yyjson_get_uint(kanal_json_at(root, "after"));
     yyjson_doc_free(doc);
     const struct channel *channel = status == KANAL_OK ? host_find(o->host, kanal_str_c(h->channel)) : NULL;
@@ -158,13 +180,38 @@ void history_read(struct outbound *o, kanal_str id, const struct id *key, histor
 
 /* ---- What it says ---- */
 
+/* What was delivered was; else the last word counts: a dead letter that is replayed, or an unknown that is decided, has another outcome afterwards. */
+static int says_more(const struct fact *fact, const struct fact *other)
+{
+    int is_receipt = fact->verb == VERB_DELIVERED || fact->verb == VERB_READ;
+    int is_other = other->verb == VERB_DELIVERED || other->verb == VERB_READ;
+    if (is_receipt != is_other)
+        return is_receipt;
+    if (is_receipt || fact->verb == 0 || other->verb == 0)
+        return fact->verb >= other->verb;
+    return fact->sequence > other->sequence;
+}
+
+static const struct fact *newest_of(const struct history *h, uint32_t part)
+{
+    const struct fact *found = NULL;
+    for (size_t i = 0; i < h->count; i++)
+        if (h->facts[i].part == part && (!found || says_more(&h->facts[i], found)))
+            found = &h->facts[i];
+    return found;
+}
+
 /* Of a part, or of all: the fact that says most. part 0: any. */
 static const struct fact *newest(const struct history *h, uint32_t part)
 {
     const struct fact *found = NULL;
-    for (size_t i = 0; i < h->count; i++)
-        if ((part == 0 || h->facts[i].part == part) && (!found || h->facts[i].verb >= found->verb))
-            found = &h->facts[i];
+    if (part > 0)
+        return newest_of(h, part);
+    for (size_t i = 0; i < h->count; i++) {
+        const struct fact *fact = newest_of(h, h->facts[i].part);
+        if (!found || fact->verb >= found->verb)
+            found = fact;
+    }
     return found;
 }
 
@@ -185,6 +232,8 @@ kanal_str history_state(const struct history *h)
     const struct fact *fact = newest(h, 0), *first = accepted(h);
     if (fact && fact->verb > 0)
         return kanal_str_c(verbs[fact->verb]);
+    if (h->is_parked) /* called back, it is in nobody's memory yet, and will be dropped when it comes there */
+        return cancels_have(h->outbound->cancels, h->key + 2) ? KANAL_LIT("cancelled") : KANAL_LIT("parked");
     int is_early = first && time_at(message_of(first->document), "at") > host_now_ms();
     return is_early ? KANAL_LIT("scheduled") : KANAL_LIT("accepted");
 }
@@ -193,6 +242,20 @@ int history_is_open(const struct history *h)
 {
     const struct fact *fact = newest(h, 0);
     return !fact || fact->verb == 0;
+}
+
+int history_unknown(const struct history *h, struct history_part *ret_part)
+{
+    for (size_t i = 0; i < h->count; i++) {
+        const struct fact *fact = newest_of(h, h->facts[i].part);
+        if (fact->verb != VERB_UNKNOWN)
+            continue;
+        yyjson_val *message = message_of(fact->document);
+        *ret_part = (struct history_part){ .part = fact->part,
+                                           .parts = (uint32_t)kanal_json_int_at(message, "parts", 0) };
+        return 1;
+    }
+    return 0;
 }
 
 static void copy(struct kanal_json *json, const char *name, yyjson_val *object)

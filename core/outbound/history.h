@@ -15,6 +15,11 @@ void history_read(struct outbound *, kanal_str id, const struct id *key, history
 kanal_str history_state(const struct history *);
 /* 1: something of it may still be sent, and nothing was yet. */
 int history_is_open(const struct history *);
+/* The part whose fate is unknown, if there is one: what follows it was not begun. 1: there is. part 0: the whole, which has no parts. */
+struct history_part {
+    uint32_t part, parts;
+};
+int history_unknown(const struct history *, struct history_part *ret_part);
 /* The contract's message_state. */
 void history_write(const struct history *, struct kanal_json *);
 

@@ -3,11 +3,11 @@
  * Taking one over: the log of attempts is read, and its consumers are made anew, so that the former holder's messages come first and in
  * order instead of a minute later. Losing one: what waits is forgotten; what is under way is finished and told. */
 #include "outbound/attempts.h"
+#include "outbound/parked.h"
 
 #include <stdio.h>
 
 #define ACK_WAIT_MS 60000
-#define LANE_WINDOW 1024u
 #define PURGE_TICKS 50u
 #define AGAIN_TICKS 20u
 #define READER_TICKS 5u
@@ -22,6 +22,7 @@ static void on_message(void *user, const struct js_delivered *delivered)
     struct shard_lane *lane = user;
     lane->is_behind = delivered->pending > 0;
     lane_take(lane->shard, (enum lane_class)(lane - lane->shard->lanes), delivered);
+    parking_seen(lane->parking, delivered->stream_sequence, delivered->pending == 0);
 }
 
 /* What of it is held or done with is known by its key. */
@@ -55,14 +56,14 @@ static void init_lane(struct shard *shard, int class)
                                     .broken = on_broken };
 }
 
-static void on_read(void *user, kanal_status status)
+static void on_listed(void *user, kanal_status status)
 {
     struct shard *shard = user;
     struct outbound *o = shard->outbound;
-    if (status != KANAL_OK) {
+    if (status != KANAL_OK)
         shard->is_unread = 1; /* tried again */
+    if (--shard->unlisted > 0 || shard->is_unread)
         return;
-    }
     shard->is_read = 1;
     shard->taken_ms = outbound_loop_ms(o);
     for (int i = 0; i < LANE_CLASSES; i++) {
@@ -71,12 +72,37 @@ static void on_read(void *user, kanal_status status)
     }
 }
 
+static void on_read(void *user, kanal_status status)
+{
+    struct shard *shard = user;
+    if (status != KANAL_OK) {
+        shard->is_unread = 1;
+        return;
+    }
+    shard->unlisted = LANE_CLASSES;
+    for (int i = 0; i < LANE_CLASSES; i++)
+        parking_read(shard->lanes[i].parking, on_listed, shard);
+}
+
+static void forget(struct shard *shard)
+{
+    attempts_free(shard->attempts);
+    shard->attempts = NULL;
+    for (int i = 0; i < LANE_CLASSES; i++) {
+        parking_free(shard->lanes[i].parking);
+        shard->lanes[i].parking = NULL;
+    }
+}
+
 static void take_over(struct shard *shard)
 {
+    int is_made = 1;
     shard->is_unread = 0;
-    attempts_free(shard->attempts);
+    forget(shard);
     shard->attempts = attempts_new(shard);
-    if (shard->attempts)
+    for (int i = 0; i < LANE_CLASSES; i++)
+        is_made &= (shard->lanes[i].parking = parking_new(&shard->lanes[i])) != NULL;
+    if (shard->attempts && is_made)
         attempts_read(shard->attempts, on_read, shard);
     else
         shard->is_unread = 1;
@@ -91,8 +117,7 @@ static void lose(struct shard *shard)
         shard->lanes[i].is_behind = 0;
     }
     lanes_drop(shard);
-    attempts_free(shard->attempts);
-    shard->attempts = NULL;
+    forget(shard);
 }
 
 static void on_lease(struct lease_member *member)
@@ -117,13 +142,27 @@ static void on_yield(struct lease_member *member, int is_asked)
         reader_pause(&shard->lanes[i].reader, shard->is_yielding);
 }
 
+static int is_parking_quiet(const struct shard *shard)
+{
+    return parking_is_quiet(shard->lanes[LANE_LIVE].parking) &&
+           parking_is_quiet(shard->lanes[LANE_BULK].parking);
+}
+
+int shards_are_quiet(const struct outbound *o)
+{
+    for (size_t i = 0; i < SHARDS; i++)
+        if (!is_parking_quiet(&o->shards[i]))
+            return 0;
+    return 1;
+}
+
 /* What was told is stored, too; and no consumer is being made that would take the next gateway's away. */
 static int is_quiet(const struct lease_member *member)
 {
     const struct shard *shard = (const struct shard *)((const char *)member - offsetof(struct shard, lease));
     return !shard->lanes[LANE_LIVE].reader.is_asking && !shard->lanes[LANE_BULK].reader.is_asking &&
-           (!shard->term ||
-            (attempts_settled(shard->attempts) && !lane_is_under_way(shard->outbound, shard)));
+           (!shard->term || (attempts_settled(shard->attempts) && is_parking_quiet(shard) &&
+                             !lane_is_under_way(shard->outbound, shard)));
 }
 
 void shards_start(struct outbound *o)
@@ -148,7 +187,8 @@ static int is_caught_up(const struct shard *shard)
     const struct outbound *o = shard->outbound;
     int64_t since = outbound_loop_ms(o) - shard->taken_ms;
     for (int i = 0; i < LANE_CLASSES; i++)
-        if (!shard->lanes[i].reader.pull || shard->lanes[i].is_behind)
+        if (!shard->lanes[i].reader.pull || shard->lanes[i].is_behind ||
+            parking_is_unread(shard->lanes[i].parking))
             return 0;
     return since > ACK_WAIT_MS;
 }
@@ -163,6 +203,8 @@ void shards_tick(struct outbound *o)
             take_over(shard);
         for (int j = 0; j < LANE_CLASSES && o->ticks % READER_TICKS == 0; j++)
             reader_tick(&shard->lanes[j].reader);
+        for (int j = 0; j < LANE_CLASSES && shard->is_read && !o->draining; j++)
+            parking_tick(shard->lanes[j].parking);
         if (shard->is_read && (o->ticks + i) % PURGE_TICKS == 0)
             attempts_purge(shard->attempts, is_caught_up(shard));
     }
