@@ -27,6 +27,9 @@ struct announcement {
     struct share *share;
 };
 
+enum kind { KIND_INTAKE, KIND_LANE, KIND_PROJECTOR, KIND_CHANNEL, KINDS };
+static const char *const kinds[KINDS] = { "intake", "lane", "projector", "channel" };
+
 struct share {
     struct lease_book *book;
     struct kv_watch *watch;
@@ -36,12 +39,26 @@ struct share {
     struct kanal_buffer asks; /* as they were said last: a JSON array */
     uint64_t announced_ms, heard_ms, ticked_ms, count, ticks;
     int has_left;
-    struct metric *intake, *lanes, *channels, *there, *given;
+    struct metric *held[KINDS], *there, *given;
 };
 
 static int is_core(const struct lease_group *g)
 {
     return g->lane < 0;
+}
+
+static enum kind kind_of(const struct lease_group *g)
+{
+    return !is_core(g)                          ? KIND_CHANNEL
+           : strcmp(g->key, "_.intake") == 0    ? KIND_INTAKE
+           : strncmp(g->key, "_.lane-", 7) == 0 ? KIND_LANE
+                                                : KIND_PROJECTOR;
+}
+
+/* What every gateway can do alike: the projector may be switched off in some. */
+static int is_spread(const struct lease_group *g)
+{
+    return kind_of(g) == KIND_INTAKE || kind_of(g) == KIND_LANE;
 }
 
 static int is_me(const struct share *s, const char *name)
@@ -223,7 +240,7 @@ static int count_loads(struct share *s)
     for (size_t i = 0; i < s->replicas.count; i++)
         s->replicas.list[i].load = 0;
     for (const struct lease_group *g = s->book->groups; g; g = g->next) {
-        if (!is_core(g))
+        if (!is_spread(g))
             continue;
         struct replica *holder = replicas_find(&s->replicas, kanal_str_c(holder_of(g)));
         if (!holder || g->give.state != GIVE_NOTHING || (g->is_offered && !g->held))
@@ -240,7 +257,7 @@ static void balance(struct share *s, uint64_t now)
         !replicas_move(&s->replicas, now, &from, &to) || !is_me(s, from->name))
         return;
     for (struct lease_group *g = s->book->groups; g; g = g->next)
-        if (is_core(g) && lease_give(g, to->name)) {
+        if (is_spread(g) && lease_give(g, to->name)) {
             s->given->value++;
             return;
         }
@@ -250,17 +267,16 @@ static void balance(struct share *s, uint64_t now)
 
 static void each_group(struct share *s)
 {
-    double intake = 0, lanes = 0, channels = 0;
+    double counts[KINDS] = { 0 };
     for (struct lease_group *g = s->book->groups; g; g = g->next) {
         lease_give_tick(g);
         if (s->ticks % LOOK_TICKS == 0 && !s->has_left && wants(s, g))
             lease_look(g);
         if (g->held)
-            *(!is_core(g) ? &channels : strcmp(g->key, "_.intake") == 0 ? &intake : &lanes) += 1;
+            counts[kind_of(g)] += 1;
     }
-    s->intake->value = intake;
-    s->lanes->value = lanes;
-    s->channels->value = channels;
+    for (int i = 0; i < KINDS; i++)
+        s->held[i]->value = counts[i];
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -296,7 +312,7 @@ uint32_t share_grace_ms(const struct share *s, const struct lease_group *g)
         return !lane || lane->held ? 0 : GRACE_MS;
     }
     for (const struct lease_group *one = s->book->groups; one; one = one->next)
-        if (is_core(one)) {
+        if (is_spread(one)) {
             held += (uint32_t)one->held;
             total++;
         }
@@ -346,9 +362,8 @@ int lease_share(struct host *host)
         return KANAL_E_INTERNAL;
     }
     s->ticked_ms = s->heard_ms = lease_now_ms();
-    s->intake = held(host, "intake");
-    s->lanes = held(host, "lane");
-    s->channels = held(host, "channel");
+    for (int i = 0; i < KINDS; i++)
+        s->held[i] = held(host, kinds[i]);
     s->there = metric_series(metrics_family(host->metrics, METRIC_GAUGE, "kanal_replicas",
                                             "Gateways that share the leases, with this one.", NULL),
                              NULL);
