@@ -322,7 +322,8 @@ const kanal_plugin *kanal_plugin_v1(void)
         .id = "probe",
         .name = "Probe",
         .version = "1.0.0",
-        .caps = KANAL_CAP_TEXT | KANAL_CAP_IMAGE | KANAL_CAP_FILE | KANAL_CAP_TYPING | KANAL_CAP_CAPTION,
+        .caps = KANAL_CAP_TEXT | KANAL_CAP_IMAGE | KANAL_CAP_FILE | KANAL_CAP_TYPING | KANAL_CAP_CAPTION |
+                KANAL_CAP_TO_TEL | KANAL_CAP_DELIVERED_RECEIPT,
         .limits = &limits,
         .egress = egress,
         .routes = routes,
