@@ -5,6 +5,7 @@
 #include "broker/kv.h"
 #include "event/address.h"
 #include "kanal/sdk/time.h"
+#include "outbound/route.h"
 
 #define LOOKED_AT_MAX 1000u
 
@@ -13,24 +14,31 @@ static const char *const verbs[] = { "accepted", "sent",    "delivered", "read",
                                      "failed",   "unknown", "expired",   "cancelled" };
 #define VERBS (sizeof verbs / sizeof *verbs)
 
-/* What one event said of one part. */
+/* What one event said of one part. step: of the route; 0: of none, or of all. */
 struct fact {
-    uint32_t verb, part;
+    uint32_t verb, part, step;
     yyjson_doc *document;
 };
+
+/* Where events of the command lie: of one channel and recipient. */
+struct place {
+    char channel[65], plugin[65], node[ID_LEN + 1];
+};
+#define PLACES_MAX (ROUTE_STEP_MAX + 1)
 
 struct history {
     struct outbound *outbound;
     history_fn *fn;
     void *user;
     char id[129], key[ID_LEN + 3];
-    char channel[65];
-    struct kanal_buffer address, subject;
-    char plugin[65];
-    char node[ID_LEN + 1];
+    struct kanal_buffer subject;
+    struct place places[PLACES_MAX];
+    size_t place_count, place;
+    yyjson_doc *record;      /* of a route; or NULL */
+    struct route_taken step; /* the last one of it; 0: there is none */
     uint64_t after, sequence;
     uint32_t verb, looked_at;
-    struct fact facts[64 + VERBS];
+    struct fact facts[128 + VERBS];
     size_t count;
 };
 
@@ -40,7 +48,7 @@ static void history_free(struct history *h)
 {
     for (size_t i = 0; i < h->count; i++)
         yyjson_doc_free(h->facts[i].document);
-    kanal_buffer_release(&h->address);
+    yyjson_doc_free(h->record);
     kanal_buffer_release(&h->subject);
     free(h);
 }
@@ -59,8 +67,11 @@ static yyjson_val *message_of(yyjson_doc *document)
 static void next_verb(struct history *h)
 {
     if (++h->verb >= VERBS) {
-        finish(h, KANAL_OK);
-        return;
+        h->verb = 0;
+        if (++h->place >= h->place_count) {
+            finish(h, KANAL_OK);
+            return;
+        }
     }
     h->sequence = h->after;
     h->looked_at = 0;
@@ -83,8 +94,11 @@ static void on_event(void *user, kanal_status status, const struct js_message *m
     yyjson_val *message = message_of(doc);
     int is_ours = kanal_str_is(kanal_json_text_at(message, "id"), h->id);
     if (is_ours && h->count < sizeof h->facts / sizeof *h->facts) {
-        uint32_t part = (uint32_t)kanal_json_int_at(message, "part", 0);
-        h->facts[h->count++] = (struct fact){ h->verb, part, doc };
+        yyjson_val *attempt = kanal_json_at(kanal_json_at(yyjson_doc_get_root(doc), "data"), "attempt");
+        h->facts[h->count++] = (struct fact){ .verb = h->verb,
+                                              .part = (uint32_t)kanal_json_int_at(message, "part", 0),
+                                              .step = (uint32_t)kanal_json_int_at(attempt, "step", 0),
+                                              .document = doc };
         doc = NULL;
     }
     yyjson_doc_free(doc);
@@ -97,16 +111,17 @@ static void on_event(void *user, kanal_status status, const struct js_message *m
 static void read_next(struct history *h)
 {
     struct outbound *o = h->outbound;
+    const struct place *place = &h->places[h->place];
     kanal_buffer_clear(&h->subject);
     kanal_buffer_text(&h->subject, o->prefix);
     kanal_buffer_text(&h->subject, ".events.");
-    kanal_buffer_text(&h->subject, h->plugin);
+    kanal_buffer_text(&h->subject, place->plugin);
     kanal_buffer_byte(&h->subject, '.');
-    kanal_buffer_text(&h->subject, h->channel);
+    kanal_buffer_text(&h->subject, place->channel);
     kanal_buffer_text(&h->subject, ".message.");
     kanal_buffer_text(&h->subject, verbs[h->verb]);
     kanal_buffer_byte(&h->subject, '.');
-    kanal_buffer_text(&h->subject, h->node);
+    kanal_buffer_text(&h->subject, place->node);
     js_get_next(o->broker, o->events_stream, kanal_buffer_view(&h->subject), h->sequence + 1, on_event, h);
 }
 
@@ -115,30 +130,69 @@ static void keep(char *to, size_t size, kanal_str text)
     snprintf(to, size, "%.*s", (int)(text.len < size ? text.len : size - 1), text.ptr ? text.ptr : "");
 }
 
+/* KANAL_E_NOT_FOUND: the channel is gone, and with it the name of its plugin. */
+static kanal_status add_place(struct history *h, kanal_str channel_id, kanal_str address)
+{
+    const struct host *host = h->outbound->host;
+    const struct channel *channel = host_find(host, channel_id);
+    int is_nobodys = kanal_str_is(channel_id, "_");
+    struct place place = { .channel = "" };
+    struct id node;
+    if (!channel && !is_nobodys)
+        return KANAL_E_NOT_FOUND;
+    keep(place.channel, sizeof place.channel, channel_id);
+    keep(place.plugin, sizeof place.plugin, is_nobodys ? KANAL_LIT("kanal") : channel->source.plugin);
+    keep(place.node, sizeof place.node, KANAL_LIT("_"));
+    if (address.len > 0 && ids_node(host->envelope.ids, address, &node) == 0)
+        keep(place.node, sizeof place.node, kanal_str_of(node.text, ID_LEN));
+    for (size_t i = 0; i < h->place_count; i++)
+        if (memcmp(&h->places[i], &place, sizeof place) == 0)
+            return KANAL_OK;
+    if (h->place_count < PLACES_MAX)
+        h->places[h->place_count++] = place;
+    return KANAL_OK;
+}
+
+/* The steps of its route, each on its channel. */
+static void on_route(void *user, kanal_status status, kanal_str value, uint64_t revision)
+{
+    struct history *h = user;
+    struct route_tried steps[ROUTE_STEP_MAX];
+    (void)revision;
+    if (status != KANAL_OK && status != KANAL_E_NOT_FOUND) {
+        finish(h, status);
+        return;
+    }
+    h->record = status == KANAL_OK ? kanal_json_parse(value) : NULL;
+    yyjson_val *record = yyjson_doc_get_root(h->record);
+    size_t count = route_state_tried(record, steps);
+    if (route_state_last(record, &h->step) != 0)
+        h->step = (struct route_taken){ 0 };
+    for (size_t i = 0; i < count; i++)
+        add_place(h, steps[i].channel, steps[i].address);
+    read_next(h);
+}
+
 static void on_record(void *user, kanal_status status, kanal_str value, uint64_t revision)
 {
     struct history *h = user;
     struct outbound *o = h->outbound;
-    struct id node;
     (void)revision;
     yyjson_doc *doc = status == KANAL_OK ? kanal_json_parse(value) : NULL;
     yyjson_val *root = yyjson_doc_get_root(doc);
-    keep(h->channel, sizeof h->channel, kanal_json_text_at(root, "channel"));
-    kanal_buffer_str(&h->address, kanal_json_text_at(root, "address"));
     h->after = h->sequence = yyjson_get_uint(kanal_json_at(root, "after"));
+    if (status == KANAL_OK)
+        status = add_place(h, kanal_json_text_at(root, "channel"), kanal_json_text_at(root, "address"));
+    int is_routed = kanal_json_bool_at(root, "routed");
     yyjson_doc_free(doc);
-    const struct channel *channel = status == KANAL_OK ? host_find(o->host, kanal_str_c(h->channel)) : NULL;
-    if (status == KANAL_OK && !channel)
-        status = KANAL_E_NOT_FOUND; /* the channel is gone, and with it the name of its plugin */
     if (status != KANAL_OK) {
         finish(h, status);
-        return;
+    } else if (is_routed) {
+        h->key[0] = 'r';
+        kv_get(o->broker, o->host->names.sent, kanal_str_c(h->key), on_route, h);
+    } else {
+        read_next(h);
     }
-    keep(h->plugin, sizeof h->plugin, channel->source.plugin);
-    keep(h->node, sizeof h->node, KANAL_LIT("_"));
-    if (h->address.len > 0 && ids_node(o->host->envelope.ids, kanal_buffer_view(&h->address), &node) == 0)
-        keep(h->node, sizeof h->node, kanal_str_of(node.text, ID_LEN));
-    read_next(h);
 }
 
 void history_read(struct outbound *o, kanal_str id, const struct id *key, history_fn *fn, void *user)
@@ -158,14 +212,23 @@ void history_read(struct outbound *o, kanal_str id, const struct id *key, histor
 
 /* ---- What it says ---- */
 
-/* Of a part, or of all: the fact that says most. part 0: any. */
-static const struct fact *newest(const struct history *h, uint32_t part)
+/* Of a part of a step, or of all: the fact that says most. part 0, step 0: any. */
+static const struct fact *newest_of(const struct history *h, uint32_t step, uint32_t part)
 {
     const struct fact *found = NULL;
-    for (size_t i = 0; i < h->count; i++)
-        if ((part == 0 || h->facts[i].part == part) && (!found || h->facts[i].verb >= found->verb))
-            found = &h->facts[i];
+    for (size_t i = 0; i < h->count; i++) {
+        const struct fact *fact = &h->facts[i];
+        int is_its = step == 0 || fact->step == 0 || fact->step == step;
+        if (is_its && (part == 0 || fact->part == part) && (!found || fact->verb >= found->verb))
+            found = fact;
+    }
     return found;
+}
+
+/* What was said of steps that are over counts no more. */
+static const struct fact *newest(const struct history *h, uint32_t part)
+{
+    return newest_of(h, h->step.step, part);
 }
 
 static const struct fact *accepted(const struct history *h)
@@ -195,6 +258,22 @@ int history_is_open(const struct history *h)
     return !fact || fact->verb == 0;
 }
 
+int history_step_reached(const struct history *h, uint32_t step, kanal_str how_far)
+{
+    uint32_t least = kanal_str_is(how_far, "read") ? 3 : kanal_str_is(how_far, "delivered") ? 2 : 1;
+    uint32_t parts = 0, reached = 0;
+    for (size_t i = 0; i < h->count; i++)
+        if (h->facts[i].step == step) {
+            uint32_t of = (uint32_t)kanal_json_int_at(message_of(h->facts[i].document), "parts", 1);
+            parts = of > parts ? of : parts;
+        }
+    for (uint32_t part = 1; part <= parts; part++) {
+        const struct fact *fact = newest_of(h, step, part);
+        reached += fact && fact->step == step && fact->verb >= least && fact->verb <= 3;
+    }
+    return parts > 0 && reached == parts;
+}
+
 static void copy(struct kanal_json *json, const char *name, yyjson_val *object)
 {
     yyjson_val *value = kanal_json_at(object, name);
@@ -218,11 +297,38 @@ static void write_part(const struct history *h, uint32_t part, struct kanal_json
     kanal_json_object_end(json);
 }
 
+/* Each step of a route, and how far it came. */
+static void write_steps(const struct history *h, struct kanal_json *json)
+{
+    static const char *const names[] = { "channel", "address", "reason", "error", NULL };
+    size_t index, max;
+    yyjson_val *taken, *steps = kanal_json_at(yyjson_doc_get_root(h->record), "steps");
+    if (!yyjson_is_arr(steps))
+        return;
+    kanal_json_member_int(json, "step", h->step.step);
+    kanal_json_key(json, "steps");
+    kanal_json_array(json);
+    yyjson_arr_foreach (steps, index, max, taken) {
+        uint32_t number = (uint32_t)kanal_json_int_at(taken, "step", 0);
+        const struct fact *fact = newest_of(h, number, 0);
+        int is_told = fact && fact->verb > 0 && fact->step == number;
+        kanal_json_object(json);
+        kanal_json_member_int(json, "step", number);
+        for (const char *const *name = names; *name; name++)
+            copy(json, *name, taken);
+        kanal_json_member_text(json, "state", is_told ? verbs[fact->verb] : "accepted");
+        kanal_json_member_time(json, "started", kanal_json_int_at(taken, "started", 0));
+        kanal_json_object_end(json);
+    }
+    kanal_json_array_end(json);
+}
+
 static void write_parts(const struct history *h, struct kanal_json *json)
 {
     uint32_t parts = 0;
     for (size_t i = 0; i < h->count; i++)
-        parts = h->facts[i].part > parts ? h->facts[i].part : parts;
+        if (h->step.step == 0 || h->facts[i].step == h->step.step)
+            parts = h->facts[i].part > parts ? h->facts[i].part : parts;
     if (parts == 0)
         return;
     kanal_json_key(json, "parts");
@@ -243,7 +349,9 @@ void history_write(const struct history *h, struct kanal_json *json)
     kanal_json_member_str(json, "id", kanal_str_c(h->id));
     copy(json, "reference", message);
     kanal_json_member_str(json, "state", history_state(h));
-    kanal_json_member_str(json, "channel", kanal_str_c(h->channel));
+    kanal_str channel = h->step.step > 0 ? h->step.channel : kanal_str_c(h->places[0].channel);
+    if (!kanal_str_is(channel, "_"))
+        kanal_json_member_str(json, "channel", channel);
     if (customer) {
         kanal_json_key(json, "customer");
         kanal_json_value(json, customer);
@@ -255,6 +363,7 @@ void history_write(const struct history *h, struct kanal_json *json)
     }
     copy(json, "at", message);
     copy(json, "expires", message);
+    write_steps(h, json);
     write_parts(h, json);
     if (last && last->verb > 3)
         copy(json, "error", kanal_json_at(yyjson_doc_get_root(last->document), "data"));

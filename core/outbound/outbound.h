@@ -9,13 +9,17 @@
 #define KANAL_OUTBOUND_OUTBOUND_H
 #include "host/host.h"
 #include "json/schema.h"
+#include "outbound/reach.h"
 
 struct outbound;
 
 struct outbound_options {
     struct host *host;
     const char *prefix;
-    const char *replica; /* names this process in the log; borrowed; or NULL */
+    const char *replica;                /* names this process in the log; borrowed; or NULL */
+    struct reach_source reach;          /* who knows customers; find NULL: nobody */
+    const char *timezone;               /* of customers whose own is not known; borrowed; NULL: UTC */
+    const char *const *require_consent; /* NULL-ended purposes; or NULL */
 };
 
 /* log.c: where the log of a message lies. */
