@@ -44,7 +44,7 @@ void js_consumer_request(const struct js_consumer *c, enum js_deliver deliver, i
                                                                   : "all");
     if (from_sequence)
         kanal_json_member_int(&j, "opt_start_seq", (int64_t)c->start_sequence);
-    kanal_json_member_text(&j, "ack_policy", c->ack_none ? "none" : "explicit");
+    kanal_json_member_text(&j, "ack_policy", c->ack_none ? "none" : c->ack_all ? "all" : "explicit");
     if (!c->ack_none) {
         if (c->ack_wait_ms > 0)
             kanal_json_member_int(&j, "ack_wait", c->ack_wait_ms * NS_PER_MS);

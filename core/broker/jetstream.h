@@ -67,7 +67,7 @@ typedef void js_state_fn(void *user, kanal_status, const struct js_state *);
 void js_stream_state(struct broker *, const char *stream, js_state_fn *, void *user);
 /* Takes one message out and overwrites its bytes. KANAL_OK; KANAL_E_NOT_FOUND: it is not there (any more). */
 void js_delete_sequence(struct broker *, const char *stream, uint64_t sequence, js_result_fn *, void *user);
-/* Removes what lies under the filter before that sequence. KANAL_OK: also if it was nothing. */
+/* Removes what lies under the filter before that sequence; 0: all of it. KANAL_OK: also if it was nothing. */
 void js_purge_before(struct broker *, const char *stream, const char *filter, uint64_t sequence,
                      js_result_fn *, void *user);
 
@@ -82,12 +82,21 @@ struct js_consumer {
     int32_t max_deliver; /* 0: for ever */
     int64_t inactive_ms; /* removed after so long without a pull; 0: never */
     int ack_none;        /* 1: no acknowledgements (a reader) */
+    int ack_all;         /* 1: one acknowledgement settles all before it, too: js_settle_through() */
 };
 /* Creates it, or finds it with the same configuration. recreate: deletes it first (a lease holder that
  * takes over must never inherit un-acked messages: they come late and out of order). */
 void js_consumer_ensure(struct broker *, const struct js_consumer *, int recreate, js_result_fn *,
                         void *user);
 void js_consumer_delete(struct broker *, const char *stream, const char *durable, js_result_fn *, void *user);
+
+/* How much of the stream a consumer has still to deliver, and delivered without having been acknowledged. */
+struct js_consumer_state {
+    uint64_t pending, unacknowledged;
+};
+typedef void js_consumer_state_fn(void *user, kanal_status, const struct js_consumer_state *);
+void js_consumer_state(struct broker *, const char *stream, const char *durable, js_consumer_state_fn *,
+                       void *user);
 
 /* A running pull: keeps requests of `batch` messages out, and asks for more when half of them came, up to
  * `window` messages handed over and not yet acknowledged. Re-asks after reconnects and after a server's
@@ -113,8 +122,9 @@ struct js_pull_options {
 int js_pull_start(struct broker *, const struct js_pull_options *,
                   void (*message)(void *user, const struct js_delivered *),
                   void (*error)(void *user, kanal_str reason), void *user, struct js_pull **ret_pull);
-/* Asks for no more; what was handed over can still be settled. */
+/* Asks for no more; what was handed over can still be settled. What was asked for still comes, at most a batch. */
 void js_pull_pause(struct js_pull *);
+void js_pull_resume(struct js_pull *);
 /* NULL is fine. */
 void js_pull_stop(struct js_pull *);
 enum js_verdict { JS_ACK, JS_NAK, JS_TERM, JS_WORKING, JS_LATER };
@@ -122,5 +132,7 @@ enum js_verdict { JS_ACK, JS_NAK, JS_TERM, JS_WORKING, JS_LATER };
  * the pull counts them against its window. Fire and forget; a lost ack means a redelivery. Not after
  * js_pull_stop(). */
 void js_settle(struct js_pull *, const struct js_token *, enum js_verdict);
+/* Of a consumer with ack_all: acknowledges this message and all before it, `count` of them since the last time. */
+void js_settle_through(struct js_pull *, const struct js_token *, uint32_t count);
 
 #endif

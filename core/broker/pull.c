@@ -222,6 +222,12 @@ void js_pull_pause(struct js_pull *p)
     p->paused = 1;
 }
 
+void js_pull_resume(struct js_pull *p)
+{
+    p->paused = 0;
+    refill(p, 1);
+}
+
 void js_pull_stop(struct js_pull *p)
 {
     if (!p || p->stopped)
@@ -276,17 +282,27 @@ int js_pull_start(struct broker *b, const struct js_pull_options *o,
     return 0;
 }
 
-void js_settle(struct js_pull *p, const struct js_token *token, enum js_verdict verdict)
+static void settle(struct js_pull *p, const struct js_token *token, const char *word, uint32_t count)
 {
-    static const char *const words[] = { "+ACK", "-NAK", "+TERM", "+WPI", "-NAK {\"delay\":60000000000}" };
-    struct broker_out out = { .subject = kanal_str_c(token->reply), .payload = kanal_str_c(words[verdict]) };
+    struct broker_out out = { .subject = kanal_str_c(token->reply), .payload = kanal_str_c(word) };
 
     if (broker_get_state(p->broker) == BROKER_UP || broker_get_state(p->broker) == BROKER_STALLED)
         (void)broker_send(p->broker, &out, NULL);
-    if (verdict == JS_WORKING || p->ack_none)
+    if (count == 0 || p->ack_none)
         return;
-    if (p->unsettled > 0)
-        p->unsettled--;
+    p->unsettled -= p->unsettled < count ? p->unsettled : count;
     if (!p->delivering)
         refill(p, (p->batch + 1) / 2);
+}
+
+void js_settle(struct js_pull *p, const struct js_token *token, enum js_verdict verdict)
+{
+    static const char *const words[] = { "+ACK", "-NAK", "+TERM", "+WPI", "-NAK {\"delay\":60000000000}" };
+
+    settle(p, token, words[verdict], verdict == JS_WORKING ? 0 : 1);
+}
+
+void js_settle_through(struct js_pull *p, const struct js_token *token, uint32_t count)
+{
+    settle(p, token, "+ACK", count);
 }

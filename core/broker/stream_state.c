@@ -7,6 +7,7 @@
 struct asking {
     js_state_fn *state;
     js_result_fn *result;
+    js_consumer_state_fn *consumer;
     void *user;
 };
 
@@ -114,4 +115,41 @@ void js_purge_before(struct broker *b, const char *stream, const char *filter, u
     kanal_json_object_end(&json);
     ask(b, "PURGE", stream, kanal_buffer_view(&body), got_purged, &asking);
     kanal_buffer_release(&body);
+}
+
+/* ---- Consumers ---- */
+
+static void tell_consumer_later(const struct broker_asker *asker, kanal_status status,
+                                const struct broker_in *in)
+{
+    (void)in;
+    ((js_consumer_state_fn *)asker->fn)(asker->user, status, NULL);
+}
+
+static void got_consumer(void *user, const struct js_answer *answer)
+{
+    struct asking *a = user;
+    struct js_consumer_state told = { .pending = (uint64_t)kanal_json_int_at(answer->root, "num_pending", 0),
+                                      .unacknowledged =
+                                          (uint64_t)kanal_json_int_at(answer->root, "num_ack_pending", 0) };
+
+    a->consumer(a->user, answer->status, answer->status == KANAL_OK ? &told : NULL);
+    free(a);
+}
+
+void js_consumer_state(struct broker *b, const char *stream, const char *durable, js_consumer_state_fn *fn,
+                       void *user)
+{
+    struct broker_asker asker = { tell_consumer_later, (void (*)(void))fn, user };
+    int valid = js_name_valid(kanal_str_c(stream)) && js_name_valid(kanal_str_c(durable));
+    struct asking *a = valid ? malloc(sizeof *a) : NULL;
+    char subject[400];
+
+    if (!a) {
+        broker_defer(b, &asker, valid ? KANAL_E_BUSY : KANAL_E_INVALID);
+        return;
+    }
+    *a = (struct asking){ .consumer = fn, .user = user };
+    snprintf(subject, sizeof subject, "CONSUMER.INFO.%s.%s", stream, durable);
+    js_api(b, subject, kanal_str_of(NULL, 0), got_consumer, a);
 }

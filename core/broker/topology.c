@@ -22,6 +22,7 @@ static const struct stream_fact {
 } stream_facts[] = {
     { "EVENTS", "events.>", JS_LIMITS, offsetof(struct topology_options, events_ms), 0 },
     { "ACTIVITY", "activity.>", JS_LIMITS, offsetof(struct topology_options, activity_ms), 0 },
+    { "FACTS", "facts.>", JS_LIMITS, offsetof(struct topology_options, facts_ms), 0 },
     { "COMMANDS", "commands.>", JS_WORK_QUEUE, 0, 0 },
     { "LANES", "lanes.>", JS_WORK_QUEUE, 0, 0 },
     { "ATTEMPTS", "attempts.*", JS_LIMITS, 0, 0 },

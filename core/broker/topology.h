@@ -7,7 +7,7 @@ struct topology_options {
     const char *prefix;
     int replicas;
     int64_t duplicate_window_ms;
-    int64_t events_ms, activity_ms, raw_ms, dead_ms, media_ms, log_ms; /* retention; 0: for ever */
+    int64_t events_ms, activity_ms, raw_ms, dead_ms, media_ms, facts_ms, log_ms; /* retention; 0: for ever */
 };
 
 /* "KANAL_EVENTS" for the prefix "kanal". */

@@ -157,6 +157,8 @@ static int start(struct gateway *g)
     if (code == CLI_OK && outbound_new(&g->outbound, &outbound) != 0)
         code = gateway_fail(g, CLI_FAILED, "outbound", "out of memory");
     if (code == CLI_OK)
+        code = gateway_project_new(g);
+    if (code == CLI_OK)
         code = gateway_control_new(g);
     if (code == CLI_OK)
         code = start_listeners(g);
@@ -232,6 +234,7 @@ void gateway_stop(struct gateway *g)
     uv_timer_stop(&g->timer);
     g->drain_until_ms = uv_now(&g->loop) + DRAIN_MS;
     front_drain(g->front);
+    projector_leave(g->projector);
     outbound_drain(g->outbound, DRAIN_MS, on_drained, g);
 }
 
@@ -274,6 +277,7 @@ static void gateway_release(struct gateway *g)
     admin_free(g->admin);
     front_free(g->front);
     outbound_free(g->outbound);
+    gateway_project_free(g);
     host_free(g->host);
     broker_free(g->broker);
     broker_embedded_stop(g->embedded);

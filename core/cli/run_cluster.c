@@ -67,6 +67,7 @@ static void on_salt(void *user, kanal_status status, kanal_str value, uint64_t r
         g->ready_broker = 1;
         log_write(g->log, KANAL_LOG_INFO, "run", NULL, "streams and buckets are there; commands are taken");
         take_commands(g);
+        gateway_project_start(g);
         gateway_control_start(g);
         tell_health(g);
         detour_broker_up(g->detour);
@@ -119,6 +120,7 @@ void cluster_ensure(struct gateway *g)
                                         .raw_ms = c->retention.raw_ms,
                                         .dead_ms = c->retention.dead_ms,
                                         .media_ms = c->retention.media_ms,
+                                        .facts_ms = c->retention.facts_ms,
                                         .log_ms = c->retention.log_ms };
     topology_ensure(g->broker, &options, on_different, on_topology, g);
 }

@@ -14,6 +14,8 @@
 #include "ops/admin.h"
 #include "ops/instance.h"
 #include "outbound/outbound.h"
+#include "project/facts.h"
+#include "project/profiles.h"
 
 struct gateway {
     struct setup setup;
@@ -32,6 +34,9 @@ struct gateway {
     struct front *front;
     struct admin *admin;
     struct outbound *outbound;
+    struct projector *projector;
+    struct facts *facts;
+    struct profile_book *profile_book;
     struct sealer *sealer;
     struct control *control;
     struct api *api;
@@ -64,6 +69,12 @@ void gateway_control_start(struct gateway *);
 void gateway_control_free(struct gateway *);
 /* SIGHUP: reads kanal.yaml again. */
 void gateway_reload(struct gateway *);
+
+/* run_project.c. What the events are folded into. Returns an exit code. */
+int gateway_project_new(struct gateway *);
+/* Streams and buckets are there. */
+void gateway_project_start(struct gateway *);
+void gateway_project_free(struct gateway *);
 
 /* run_cluster.c. Makes sure that streams, buckets and the salt are there, then takes commands; tries again for as long as it takes. */
 void cluster_ensure(struct gateway *);

@@ -70,6 +70,8 @@ static const struct field fields[] = {
     { "/retention/dead", DURATION_64, MEMBER(retention.dead_ms), HOUR, 100 * YEAR, "1h to 100 years", NULL },
     { "/retention/media", DURATION_64, MEMBER(retention.media_ms), HOUR, 100 * YEAR, "1h to 100 years",
       NULL },
+    { "/retention/facts", DURATION_64, MEMBER(retention.facts_ms), HOUR, 100 * YEAR, "1h to 100 years",
+      NULL },
     { "/retention/log", DURATION_64, MEMBER(retention.log_ms), HOUR, 100 * YEAR, "1h to 100 years", NULL },
     { "/runtime/seal_key", TEXT, MEMBER(runtime.seal_key), 0, 0, NULL, NULL },
     { "/log/level", TEXT, MEMBER(log.level), 0, 0, NULL, NULL },
@@ -369,6 +371,7 @@ int config_build(struct config *config, struct config_errors *errors)
     build_http(config, errors);
     build_identity(config, errors);
     build_plugins(config, errors);
+    config->projector.is_enabled = yyjson_mut_get_bool(yyjson_mut_ptr_get(root, "/projector/enabled"));
     config->runtime.old_seal_keys =
         config_texts(config, yyjson_mut_ptr_get(root, "/runtime/old_seal_keys"), NULL, errors, NULL);
     return config_build_channels(config, yyjson_mut_obj_get(root, "channels"), errors);

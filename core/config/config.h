@@ -84,8 +84,11 @@ struct config {
         const char *const *trust; /* NULL-ended plugin ids */
     } identity;
     struct {
-        int64_t events_ms, activity_ms, raw_ms, dead_ms, media_ms, log_ms; /* 0: for ever */
+        int64_t events_ms, activity_ms, raw_ms, dead_ms, media_ms, facts_ms, log_ms; /* 0: for ever */
     } retention;
+    struct {
+        int is_enabled; /* this gateway may be the projector */
+    } projector;
     struct {
         const char *level, *format; /* "info", "json" */
     } log;

@@ -220,11 +220,9 @@ static void write_subject(struct writer *w)
     if (!w->has_customer) {
         kanal_buffer_byte(out, '_');
     } else if (w->out->type->class == EVENT_ACTIVITY) {
-        uint32_t hash = 2166136261u; /* FNV-1a: which of 256 buckets */
-        for (size_t i = 0; i < ID_LEN; i++)
-            hash = (hash ^ (unsigned char)w->node.text[i]) * 16777619u;
-        char bucket[3] = { 'b', "0123456789abcdef"[hash >> 28], "0123456789abcdef"[hash >> 24 & 15] };
-        kanal_buffer_append(out, bucket, sizeof bucket);
+        char bucket[4];
+        ids_bucket(&w->node, bucket);
+        kanal_buffer_text(out, bucket);
     } else {
         kanal_buffer_append(out, w->node.text, ID_LEN);
     }

@@ -171,6 +171,17 @@ void ids_customer(const struct id *node, struct id *ret_customer)
     ret_customer->text[0] = 'c';
 }
 
+void ids_bucket(const struct id *node, char ret_bucket[4])
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (size_t i = 0; i < ID_LEN; i++)
+        hash = (hash ^ (unsigned char)node->text[i]) * 16777619u;
+    ret_bucket[0] = 'b';
+    ret_bucket[1] = "0123456789abcdef"[hash >> 28];
+    ret_bucket[2] = "0123456789abcdef"[hash >> 24 & 15];
+    ret_bucket[3] = '\0';
+}
+
 int ids_random(const char prefix[2], struct id *ret_id)
 {
     unsigned char bytes[ID_BYTES];

@@ -1,0 +1,30 @@
+/* `kanal run`: what the events are folded into. */
+#include "cli/cli.h"
+#include "cli/run_inside.h"
+
+int gateway_project_new(struct gateway *g)
+{
+    const char *prefix = g->setup.config->broker.prefix;
+    struct projector_options options = { .host = g->host,
+                                         .prefix = prefix,
+                                         .is_enabled = g->setup.config->projector.is_enabled };
+    if (projector_new(&g->projector, &options) != 0 || facts_new(&g->facts, g->host, prefix) != 0 ||
+        profile_book_new(&g->profile_book, g->host, prefix) != 0)
+        return gateway_fail(g, CLI_FAILED, "the projector", "out of memory");
+    projector_add(g->projector, projector_profiles(g->projector));
+    projector_add(g->projector, facts_projection(g->facts));
+    return CLI_OK;
+}
+
+void gateway_project_start(struct gateway *g)
+{
+    profile_book_start(g->profile_book);
+    projector_start(g->projector);
+}
+
+void gateway_project_free(struct gateway *g)
+{
+    projector_free(g->projector);
+    facts_free(g->facts);
+    profile_book_free(g->profile_book);
+}
