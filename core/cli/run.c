@@ -153,7 +153,10 @@ static int start(struct gateway *g)
         code = start_detour(g);
     struct outbound_options outbound = { .host = g->host,
                                          .prefix = c->broker.prefix,
-                                         .replica = g->instance_id };
+                                         .replica = g->instance_id,
+                                         .reach = gateway_reach(g),
+                                         .timezone = c->routing.timezone,
+                                         .require_consent = c->routing.require_consent };
     if (code == CLI_OK && outbound_new(&g->outbound, &outbound) != 0)
         code = gateway_fail(g, CLI_FAILED, "outbound", "out of memory");
     if (code == CLI_OK)

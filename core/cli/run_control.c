@@ -27,7 +27,7 @@ int gateway_control_new(struct gateway *g)
     g->api_channels = (struct api_channels){ g->host, g->control };
     api_dead_init(&g->api_dead, g->broker, c->broker.prefix);
     api_message_log_init(&g->api_message_log, g->broker, c->broker.prefix);
-    g->api_plan = (struct api_plan){ g->host, &g->contract };
+    g->api_plan = (struct api_plan){ g->host, &g->contract, g->outbound };
     return CLI_OK;
 }
 

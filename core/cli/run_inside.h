@@ -15,6 +15,7 @@
 #include "ops/instance.h"
 #include "outbound/outbound.h"
 #include "project/facts.h"
+#include "project/opt_out.h"
 #include "project/profiles.h"
 
 struct gateway {
@@ -36,6 +37,7 @@ struct gateway {
     struct outbound *outbound;
     struct projector *projector;
     struct facts *facts;
+    struct opt_out *opt_out;
     struct profile_book *profile_book;
     struct sealer *sealer;
     struct control *control;
@@ -75,6 +77,9 @@ int gateway_project_new(struct gateway *);
 /* Streams and buckets are there. */
 void gateway_project_start(struct gateway *);
 void gateway_project_free(struct gateway *);
+
+/* run_reach.c. What profiles say of customers. */
+struct reach_source gateway_reach(struct gateway *);
 
 /* run_cluster.c. Makes sure that streams, buckets and the salt are there, then takes commands; tries again for as long as it takes. */
 void cluster_ensure(struct gateway *);

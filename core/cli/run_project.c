@@ -8,11 +8,15 @@ int gateway_project_new(struct gateway *g)
     struct projector_options options = { .host = g->host,
                                          .prefix = prefix,
                                          .is_enabled = g->setup.config->projector.is_enabled };
-    if (projector_new(&g->projector, &options) != 0 || facts_new(&g->facts, g->host, prefix) != 0 ||
+    struct opt_out_words words = { g->setup.config->routing.stop_words,
+                                   g->setup.config->routing.start_words };
+    if (opt_out_new(&g->opt_out, g->host, &words) != 0 || projector_new(&g->projector, &options) != 0 ||
+        facts_new(&g->facts, g->host, prefix) != 0 ||
         profile_book_new(&g->profile_book, g->host, prefix) != 0)
         return gateway_fail(g, CLI_FAILED, "the projector", "out of memory");
     projector_add(g->projector, projector_profiles(g->projector));
     projector_add(g->projector, facts_projection(g->facts));
+    projector_add(g->projector, opt_out_projection(g->opt_out));
     return CLI_OK;
 }
 
@@ -26,5 +30,6 @@ void gateway_project_free(struct gateway *g)
 {
     projector_free(g->projector);
     facts_free(g->facts);
+    opt_out_free(g->opt_out);
     profile_book_free(g->profile_book);
 }

@@ -258,6 +258,12 @@ int history_is_open(const struct history *h)
     return !fact || fact->verb == 0;
 }
 
+int history_may_go_on(const struct history *h)
+{
+    const struct fact *fact = newest(h, 0);
+    return h->step.step > 0 && fact && fact->verb >= 1 && fact->verb <= 2; /* sent, delivered */
+}
+
 int history_step_reached(const struct history *h, uint32_t step, kanal_str how_far)
 {
     uint32_t least = kanal_str_is(how_far, "read") ? 3 : kanal_str_is(how_far, "delivered") ? 2 : 1;
@@ -300,7 +306,7 @@ static void write_part(const struct history *h, uint32_t part, struct kanal_json
 /* Each step of a route, and how far it came. */
 static void write_steps(const struct history *h, struct kanal_json *json)
 {
-    static const char *const names[] = { "channel", "address", "reason", "error", NULL };
+    static const char *const names[] = { "channel", "address", "reason", NULL };
     size_t index, max;
     yyjson_val *taken, *steps = kanal_json_at(yyjson_doc_get_root(h->record), "steps");
     if (!yyjson_is_arr(steps))
@@ -312,11 +318,17 @@ static void write_steps(const struct history *h, struct kanal_json *json)
         uint32_t number = (uint32_t)kanal_json_int_at(taken, "step", 0);
         const struct fact *fact = newest_of(h, number, 0);
         int is_told = fact && fact->verb > 0 && fact->step == number;
+        /* That it failed was told to the route alone, if that went on. */
+        yyjson_val *error = kanal_json_at(yyjson_arr_get(steps, index + 1), "error");
         kanal_json_object(json);
         kanal_json_member_int(json, "step", number);
         for (const char *const *name = names; *name; name++)
             copy(json, *name, taken);
-        kanal_json_member_text(json, "state", is_told ? verbs[fact->verb] : "accepted");
+        kanal_json_member_text(json, "state", error ? "failed" : is_told ? verbs[fact->verb] : "accepted");
+        if (error) {
+            kanal_json_key(json, "error");
+            kanal_json_value(json, error);
+        }
         kanal_json_member_time(json, "started", kanal_json_int_at(taken, "started", 0));
         kanal_json_object_end(json);
     }

@@ -301,6 +301,8 @@ static void on_accepted(void *user, kanal_status status)
         else
             in->state = IN_ACCEPTED;
     } else {
+        if (in->route) /* it is asked for anew */
+            in->command.report.code = NULL;
         in->state = IN_CHECKED;
         retry(o, RETRY_MS);
     }

@@ -17,10 +17,7 @@ struct intake_route {
     int64_t started_ms, deadline_ms; /* deadline_ms 0: none */
     const char *unless;              /* what is waited for until then */
     int is_settled;                  /* decided and stored */
-    struct {                         /* the first step: nothing could be found */
-        const char *code, *scope;
-        struct kanal_buffer detail;
-    } refusal;
+    int is_refused;                  /* the first step: nothing could be found; the report says why */
     /* Of one that goes on: */
     yyjson_doc *due;    /* {"key", "step", "reason", "error"}; or NULL */
     yyjson_doc *record; /* r.<key> */
@@ -28,6 +25,7 @@ struct intake_route {
     struct kanal_buffer next_record;
     struct route_taken taken; /* borrows from record and due */
     char from[65];
+    struct route_tried tried[ROUTE_STEP_MAX];
 };
 
 void route_free(struct intake_route *route)
@@ -35,7 +33,6 @@ void route_free(struct intake_route *route)
     if (!route)
         return;
     kanal_buffer_release(&route->payload);
-    kanal_buffer_release(&route->refusal.detail);
     kanal_buffer_release(&route->next_record);
     yyjson_doc_free(route->due);
     yyjson_doc_free(route->record);
@@ -161,42 +158,6 @@ static void restore(struct intake *in, const struct route_taken *taken)
 
 /* ---- The first step ---- */
 
-static struct routing_question question(struct intake *in, const struct route_past *past)
-{
-    struct command *c = &in->command;
-    int has_address = kanal_json_at(kanal_json_at(c->root, "to"), "address") != NULL;
-    return (struct routing_question){ .command = c->root,
-                                      .address =
-                                          has_address ? kanal_buffer_view(&c->address) : (kanal_str){ 0 },
-                                      .channel = c->only,
-                                      .past = *past };
-}
-
-static void refuse(struct intake *in, const struct routing *r)
-{
-    struct intake_route *route = in->route;
-    int nobody = !r->is_known && kanal_json_at(kanal_json_at(in->command.root, "to"), "customer");
-    kanal_buffer_clear(&route->refusal.detail);
-    route->refusal.code = nobody ? "customer_unknown" : r->plan.error;
-    route->refusal.scope = nobody ? "recipient" : r->plan.scope;
-    kanal_buffer_str(
-        &route->refusal.detail,
-        nobody ? KANAL_LIT("nothing is known of this customer: no such id, or nobody of it has an address")
-               : r->plan.detail);
-}
-
-static void tell_refusal(struct intake *in)
-{
-    struct intake_route *route = in->route;
-    struct report *report = &in->command.report;
-    report->code = route->refusal.code;
-    report->scope = scope_of_name(route->refusal.scope);
-    kanal_buffer_clear(&in->command.detail);
-    kanal_buffer_str(&in->command.detail, kanal_buffer_view(&route->refusal.detail));
-    report->detail = kanal_buffer_view(&in->command.detail);
-    intake_tell(in);
-}
-
 /* Nothing could follow, and nothing was asked for but whether it may be sent. */
 static int needs_record(const struct intake *in)
 {
@@ -275,8 +236,8 @@ static void make_record(struct intake *in)
 
 void route_accepted(struct intake *in)
 {
-    if (in->route->refusal.code)
-        tell_refusal(in);
+    if (in->route->is_refused)
+        intake_tell(in);
     else if (in->at_ms > host_now_ms() + SCHEDULE_MS)
         in->state = IN_ACCEPTED; /* it waits for its time, and is asked about again then */
     else if (in->route->step > 0)
@@ -295,9 +256,10 @@ static void on_routed(void *user, kanal_status status, struct routing *r)
         return;
     }
     in->waiting--;
-    in->route->refusal.code = NULL;
+    in->command.report.code = NULL;
+    in->route->is_refused = r->plan.chosen < 0;
     if (r->plan.chosen < 0) {
-        refuse(in, r);
+        routing_refusal(r, &in->command);
     } else {
         settle(in, &r->plan.choices[r->plan.chosen], route_plan_next(&r->plan));
         if (!needs_record(in))
@@ -349,7 +311,7 @@ void route_begin(struct intake *in)
         return;
     }
     struct route_past past = { .from = 1 };
-    struct routing_question q = question(in, &past);
+    struct routing_question q = routing_question_of(&in->command, &past);
     routing_ask(o, &q, on_routed, in);
 }
 
@@ -412,6 +374,7 @@ static void stop(struct intake *in)
     report->provider_message = kanal_json_text_at(error, "provider_message");
     report->detail = kanal_json_text_at(error, "detail");
     report->step = in->route->taken.step;
+    set_address(&in->command, in->route->taken.address);
     intake_tell(in);
 }
 
@@ -519,10 +482,10 @@ static void on_rerouted(void *user, kanal_status status, struct routing *r)
 
 static void ask_next(struct intake *in)
 {
-    struct route_tried tried[ROUTE_STEP_MAX];
-    struct route_past past = { .from = in->route->taken.step + 1, .tried = tried };
-    past.tried_count = route_state_tried(yyjson_doc_get_root(in->route->record), tried);
-    struct routing_question q = question(in, &past);
+    struct intake_route *route = in->route;
+    struct route_past past = { .from = route->taken.step + 1, .tried = route->tried };
+    past.tried_count = route_state_tried(yyjson_doc_get_root(route->record), route->tried);
+    struct routing_question q = routing_question_of(&in->command, &past);
     in->waiting = 1;
     routing_ask(in->outbound, &q, on_rerouted, in);
 }

@@ -239,6 +239,17 @@ static void plan_places(struct planning *p)
 
 /* ---- With steps: the best place of each ---- */
 
+/* What nobody tells cannot be waited for. */
+static void judge_receipts(struct planning *p, const struct route_choice *choice)
+{
+    const struct route_place *before = p->plan->count > 1 ? choice[-1].place : NULL;
+    if (!before || choice->after_ms < 0 || choice->unless == ROUTE_UNLESS_SENT)
+        return;
+    if (!before->tells_read && (choice->unless == ROUTE_UNLESS_READ || !before->tells_delivered))
+        why(p, "the channel before tells of nothing that was ",
+            kanal_str_c(route_unless_name(choice->unless)));
+}
+
 static void plan_step(struct planning *p, uint32_t number, const struct route_step *step)
 {
     const struct route_known *known = p->known;
@@ -261,6 +272,7 @@ static void plan_step(struct planning *p, uint32_t number, const struct route_st
     choice->after_ms = step->after_ms;
     choice->unless = step->unless;
     why(p, "a step of the command's route", (kanal_str){ 0 });
+    judge_receipts(p, choice);
     if (best.place) {
         judge(p, choice, best.place);
         return;
@@ -309,7 +321,6 @@ static void choose(struct planning *p)
         if (choice->place->is_up)
             plan->chosen = (int)i;
     }
-    plan->is_passing_over = plan->chosen > first;
     if (plan->chosen < 0)
         plan->chosen = first; /* none is up: it waits there */
     if (plan->chosen >= 0)

@@ -60,7 +60,7 @@ struct route_place {
     int64_t window_until_ms;
     const char *misfit; /* an error code: the content cannot go there; or NULL */
     kanal_str misfit_detail;
-    int has_receipts; /* it tells what was delivered */
+    int tells_delivered, tells_read; /* receipts come from there */
 };
 
 /* As it stands: a later one about the same thing replaces it. */
@@ -115,7 +115,6 @@ struct route_plan {
     struct route_choice choices[ROUTE_CHOICES_MAX];
     size_t count;
     int chosen;            /* index of the one to take; -1: none, error says why */
-    int is_passing_over;   /* it is not the first possible one: the channel of that is not up */
     int64_t not_before_ms; /* quiet hours end then; 0: now */
     const char *error, *scope;
     kanal_str detail;

@@ -33,6 +33,29 @@ int routing_concerns(yyjson_val *command, kanal_str channel)
            route_wants_consent(kanal_json_text_at(command, "purpose"));
 }
 
+struct routing_question routing_question_of(struct command *c, const struct route_past *past)
+{
+    int has_address = kanal_json_at(kanal_json_at(c->root, "to"), "address") != NULL;
+    return (struct routing_question){ .command = c->root,
+                                      .address =
+                                          has_address ? kanal_buffer_view(&c->address) : (kanal_str){ 0 },
+                                      .channel = c->only,
+                                      .past = *past };
+}
+
+void routing_refusal(const struct routing *r, struct command *c)
+{
+    int nobody = !r->is_known && kanal_json_at(kanal_json_at(c->root, "to"), "customer");
+    c->report.code = nobody ? "customer_unknown" : r->plan.error;
+    c->report.scope = scope_of_name(nobody ? "recipient" : r->plan.scope);
+    kanal_buffer_clear(&c->detail);
+    kanal_buffer_str(&c->detail,
+                     nobody ? KANAL_LIT("nothing is known of this customer: there is no such id, or no "
+                                        "address of theirs is known")
+                            : r->plan.detail);
+    c->report.detail = kanal_buffer_view(&c->detail);
+}
+
 /* ---- Places ---- */
 
 /* The command names the channel. */
@@ -61,8 +84,8 @@ static int is_up(const struct channel *channel)
            !channel_is_paused(channel, CHANNEL_PAUSE_OUT);
 }
 
-static void judge_content(struct routing *r, const struct channel *channel, yyjson_val *command,
-                          struct route_place *place, struct kanal_buffer *detail)
+static void judge_content(const struct channel *channel, yyjson_val *command, struct route_place *place,
+                          struct kanal_buffer *detail)
 {
     struct adapt_target target = outbound_target(channel);
     struct parts parts;
@@ -73,7 +96,6 @@ static void judge_content(struct routing *r, const struct channel *channel, yyjs
         place->misfit_detail = kanal_buffer_view(detail);
     }
     parts_release(&parts);
-    (void)r;
 }
 
 static void add_place(struct routing *r, const struct channel *channel, const struct reach_address *address,
@@ -89,8 +111,9 @@ static void add_place(struct routing *r, const struct channel *channel, const st
                                    .last_in_ms = reach_last_in_ms(&r->reach, address, channel->id),
                                    .is_up = is_up(channel),
                                    .trouble = trouble_of(channel),
-                                   .has_receipts = (caps & KANAL_CAP_DELIVERED_RECEIPT) != 0 };
-    judge_content(r, channel, command, place, detail);
+                                   .tells_delivered = (caps & KANAL_CAP_DELIVERED_RECEIPT) != 0,
+                                   .tells_read = (caps & KANAL_CAP_READ_RECEIPT) != 0 };
+    judge_content(channel, command, place, detail);
 }
 
 /* ret_addresses: those that may be written to. */

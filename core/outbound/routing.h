@@ -23,10 +23,15 @@ struct routing_question {
     struct route_past past;
 };
 
+/* Of a command that was examined. */
+struct routing_question routing_question_of(struct command *, const struct route_past *);
 /* status: KANAL_OK, with the routing (the callee's: routing_free()); or the broker's failure, and NULL. Once, inside the call or later. */
 typedef void routing_fn(void *user, kanal_status, struct routing *);
 void routing_ask(struct outbound *, const struct routing_question *, routing_fn *, void *user);
 void routing_free(struct routing *); /* NULL is fine */
+
+/* The plan has chosen nothing: the command's report and detail say why. */
+void routing_refusal(const struct routing *, struct command *);
 
 /* 1: a message.send to a customer or conversation, one whose route says more than its subject, or one that needs a consent. channel: of the
  * subject, or "any". */
