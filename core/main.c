@@ -7,7 +7,7 @@ static const struct cli_command *const commands[] = { &command_run,    &command_
                                                       &command_plugin, &command_channel, &command_tail,
                                                       &command_send,   &command_plan,    &command_dead,
                                                       &command_log,    &command_replay,  &command_consumer,
-                                                      &command_health, &command_version };
+                                                      &command_customer, &command_health, &command_version };
 
 static void usage(FILE *out)
 {

@@ -7,7 +7,6 @@
 
 #define BODY_MAX (512u * 1024) /* as a command */
 #define CHANNELS_MAX 32u       /* the loop waits meanwhile; others of the same plugin would look the same */
-#define VIOLATIONS_MAX 64u
 
 static api_handler_fn plan;
 
@@ -228,52 +227,14 @@ static void plan_candidates(struct planning *p)
 
 /* ---- The request ---- */
 
-struct violations {
-    struct kanal_json json;
-    uint32_t count;
-};
-
-static void on_violation(void *user, kanal_str pointer, kanal_str member, kanal_str message)
-{
-    struct violations *v = user;
-    struct kanal_buffer place = { 0 };
-    if (v->count++ >= VIOLATIONS_MAX)
-        return;
-    kanal_buffer_str(&place, pointer);
-    if (member.len > 0) {
-        kanal_buffer_byte(&place, '/');
-        kanal_buffer_str(&place, member);
-    }
-    kanal_json_object(&v->json);
-    kanal_json_member_str(&v->json, "pointer", place.len > 0 ? kanal_buffer_view(&place) : KANAL_LIT(""));
-    kanal_json_member_str(&v->json, "message", message);
-    kanal_json_object_end(&v->json);
-    kanal_buffer_release(&place);
-}
-
 /* 1: it is wrong, and that was answered. */
 static int refuses(const struct api_plan *api, struct api_request *request, yyjson_val *command)
 {
-    struct kanal_buffer wrong = { 0 };
-    struct violations violations = { 0 };
-    size_t count = 1;
-    if (!*api->contract) {
-        api_refuse(request, 503, "unavailable", KANAL_LIT("the gateway is starting"), (kanal_str){ 0 });
-        return 1;
-    }
-    kanal_json_init(&violations.json, &wrong);
-    kanal_json_array(&violations.json);
     if (yyjson_is_obj(command))
-        count = json_schema_check_at(*api->contract, "#/$defs/api.message-plan.request", command,
-                                     on_violation, &violations);
-    kanal_json_array_end(&violations.json);
-    if (count > 0)
-        api_refuse(request, 400, "invalid_request",
-                   yyjson_is_obj(command) ? KANAL_LIT("the command breaks the contract")
-                                          : KANAL_LIT("the request must be a command of at most 512 KiB"),
-                   kanal_buffer_view(&wrong));
-    kanal_buffer_release(&wrong);
-    return count > 0;
+        return !api_is_valid(request, *api->contract, "#/$defs/api.message-plan.request", command);
+    api_refuse(request, 400, "invalid_request", KANAL_LIT("the request must be a command of at most 512 KiB"),
+               (kanal_str){ 0 });
+    return 1;
 }
 
 /* ---- A message to a customer ---- */

@@ -9,6 +9,7 @@
 #include "kanal/sdk/time.h"
 
 #define REPLY_MAX 256u
+#define VIOLATIONS_MAX 64u
 #define BODY_MAX (256u * 1024)
 #define VERBS 3u
 #define SUBJECTS_MAX 96u
@@ -135,6 +136,49 @@ void api_refuse(struct api_request *request, int status, const char *code, kanal
     send_answer(request->api, request->reply, kanal_buffer_view(&body), headers, 3);
     end_request(request, code);
     kanal_buffer_release(&body);
+}
+
+struct violations {
+    struct kanal_json json;
+    uint32_t count;
+};
+
+static void on_violation(void *user, kanal_str pointer, kanal_str member, kanal_str message)
+{
+    struct violations *v = user;
+    struct kanal_buffer place = { 0 };
+    if (v->count++ >= VIOLATIONS_MAX)
+        return;
+    kanal_buffer_str(&place, pointer);
+    if (member.len > 0) {
+        kanal_buffer_byte(&place, '/');
+        kanal_buffer_str(&place, member);
+    }
+    kanal_json_object(&v->json);
+    kanal_json_member_str(&v->json, "pointer", place.len > 0 ? kanal_buffer_view(&place) : KANAL_LIT(""));
+    kanal_json_member_str(&v->json, "message", message);
+    kanal_json_object_end(&v->json);
+    kanal_buffer_release(&place);
+}
+
+int api_is_valid(struct api_request *request, const struct json_schema *contract, const char *definition,
+                 yyjson_val *body)
+{
+    struct kanal_buffer wrong = { 0 };
+    struct violations violations = { 0 };
+    if (!contract) {
+        api_refuse(request, 503, "unavailable", KANAL_LIT("the gateway is starting"), (kanal_str){ 0 });
+        return 0;
+    }
+    kanal_json_init(&violations.json, &wrong);
+    kanal_json_array(&violations.json);
+    size_t count = json_schema_check_at(contract, definition, body, on_violation, &violations);
+    kanal_json_array_end(&violations.json);
+    if (count > 0)
+        api_refuse(request, 400, "invalid_request", KANAL_LIT("the request breaks the contract"),
+                   kanal_buffer_view(&wrong));
+    kanal_buffer_release(&wrong);
+    return count == 0;
 }
 
 yyjson_doc *api_read_body(struct api_request *request, kanal_str body)

@@ -11,6 +11,7 @@
 #include <yyjson.h>
 
 #include "broker/broker.h"
+#include "json/schema.h"
 #include "kanal/sdk/buffer.h"
 #include "ops/log.h"
 #include "ops/metrics.h"
@@ -51,6 +52,10 @@ void api_answer(struct api_request *, kanal_str body);
 void api_refuse(struct api_request *, int status, const char *code, kanal_str message, kanal_str violations);
 /* The broker's failure, as a refusal. */
 void api_unavailable(struct api_request *, kanal_status);
+/* Is it valid by that definition of the contract ("#/$defs/api.message-plan.request")? 0: refused, with each place that is wrong. contract
+ * NULL: it is not compiled yet; refused as unavailable. */
+int api_is_valid(struct api_request *, const struct json_schema *contract, const char *definition,
+                 yyjson_val *body);
 /* A request's body as an object, to be freed; an empty one is {}. NULL: refused. */
 yyjson_doc *api_read_body(struct api_request *, kanal_str body);
 /* 1: answers may go there. */

@@ -25,6 +25,7 @@ int gateway_control_new(struct gateway *g)
     if (control_new(&g->control, &options) != 0)
         return gateway_fail(g, CLI_FAILED, "the channels", "out of memory");
     g->api_channels = (struct api_channels){ g->host, g->control };
+    g->api_customers = (struct api_customers){ g->identity, g->ids, &g->contract };
     api_dead_init(&g->api_dead, g->broker, c->broker.prefix);
     api_message_log_init(&g->api_message_log, g->broker, c->broker.prefix);
     g->api_plan = (struct api_plan){ g->host, &g->contract, g->outbound };
@@ -44,6 +45,7 @@ static void start_api(void *user)
     if (api_new(&g->api, &options) != 0 ||
         api_add(g->api, api_channel_endpoints, api_channel_endpoint_count, &g->api_channels) != 0 ||
         api_add(g->api, api_message_endpoints, api_message_endpoint_count, g->outbound) != 0 ||
+        api_add(g->api, api_customer_endpoints, api_customer_endpoint_count, &g->api_customers) != 0 ||
         api_add(g->api, api_dead_endpoints, api_dead_endpoint_count, &g->api_dead) != 0 ||
         api_add(g->api, api_message_log_endpoints, api_message_log_endpoint_count, &g->api_message_log) !=
             0 ||

@@ -2,6 +2,7 @@
 #ifndef KANAL_CLI_RUN_INSIDE_H
 #define KANAL_CLI_RUN_INSIDE_H
 #include "api/channels.h"
+#include "api/customers.h"
 #include "api/dead.h"
 #include "api/message_log.h"
 #include "api/messages.h"
@@ -9,6 +10,7 @@
 #include "cli/setup.h"
 #include "control/control.h"
 #include "host/host.h"
+#include "identity/identity.h"
 #include "inbound/detour.h"
 #include "inbound/front.h"
 #include "ops/admin.h"
@@ -35,6 +37,7 @@ struct gateway {
     struct front *front;
     struct admin *admin;
     struct outbound *outbound;
+    struct identity *identity;
     struct projector *projector;
     struct facts *facts;
     struct opt_out *opt_out;
@@ -43,6 +46,7 @@ struct gateway {
     struct control *control;
     struct api *api;
     struct api_channels api_channels;
+    struct api_customers api_customers;
     struct api_dead api_dead;
     struct api_message_log api_message_log;
     struct api_plan api_plan;

@@ -104,7 +104,8 @@ static void write_customer(struct writer *w, yyjson_val *said)
     kanal_json_object(&w->json);
     kanal_json_member_str(&w->json, "id", kanal_str_of(w->customer.text, ID_LEN));
     kanal_json_member_str(&w->json, "node", kanal_str_of(w->node.text, ID_LEN));
-    kanal_json_member_str(&w->json, "address", kanal_buffer_view(&w->out->address));
+    if (w->out->address.len > 0)
+        kanal_json_member_str(&w->json, "address", kanal_buffer_view(&w->out->address));
     write_members(w, said, reserved);
     kanal_json_object_end(&w->json);
 }
@@ -159,11 +160,13 @@ static void write_data(struct writer *w, yyjson_val *said)
     static const char *const reserved[] = { "channel", "customer", "chat", "message", "call", NULL };
     kanal_json_key(&w->json, "data");
     kanal_json_object(&w->json);
-    kanal_json_key(&w->json, "channel");
-    kanal_json_object(&w->json);
-    kanal_json_member_str(&w->json, "id", w->source->channel);
-    kanal_json_member_str(&w->json, "plugin", w->source->plugin);
-    kanal_json_object_end(&w->json);
+    if (!kanal_str_is(w->source->plugin, "_")) {
+        kanal_json_key(&w->json, "channel");
+        kanal_json_object(&w->json);
+        kanal_json_member_str(&w->json, "id", w->source->channel);
+        kanal_json_member_str(&w->json, "plugin", w->source->plugin);
+        kanal_json_object_end(&w->json);
+    }
     write_customer(w, kanal_json_at(said, "customer"));
     write_chat(w, kanal_json_at(said, "chat"));
     if (w->out->type->flags & EVENT_HAS_MESSAGE)
@@ -228,9 +231,31 @@ static void write_subject(struct writer *w)
     }
 }
 
+static void find_person(struct writer *w)
+{
+    const struct envelope_context *context = w->context;
+    if (context->customer)
+        context->customer(context->customer_user, &w->node, &w->customer);
+    else
+        ids_customer(&w->node, &w->customer);
+    w->has_customer = 1;
+}
+
+static int take_node(struct writer *w)
+{
+    unsigned char bytes[16];
+    if (ids_bytes(w->source->node, bytes) != 0)
+        return refuse(w->out, KANAL_E_INVALID, "the node is no id");
+    ids_text("a_", bytes, &w->node);
+    find_person(w);
+    return 0;
+}
+
 /* Who: the address in its normal form, and the node and customer that it stands for. */
 static int find_customer(struct writer *w)
 {
+    if (w->event->address.len == 0 && w->source->is_core && w->source->node.len > 0)
+        return take_node(w);
     if (w->event->address.len == 0)
         return w->out->type->flags & EVENT_NEEDS_ADDRESS
                    ? refuse(w->out, KANAL_E_INVALID, "this type of event needs the customer's address")
@@ -240,8 +265,7 @@ static int find_customer(struct writer *w)
                       "the address is no URI of a known form with percent-encoded parts");
     if (ids_node(w->context->ids, kanal_buffer_view(&w->out->address), &w->node) != 0)
         return refuse(w->out, KANAL_E_INTERNAL, "hashing failed");
-    ids_customer(&w->node, &w->customer);
-    w->has_customer = 1;
+    find_person(w);
     return 0;
 }
 

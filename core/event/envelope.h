@@ -23,11 +23,16 @@ struct envelope_context { /* all borrowed */
     /* Does a plugin's message.received mean more than it says (outbound/offers.h)? 1: `out` has the data to be published instead. NULL: never. */
     int (*answer)(void *user, const struct envelope_incoming *, yyjson_val *data, struct kanal_buffer *out);
     void *answer_user;
+    /* Whom the node belongs to (identity/identity.h). On the hot path. NULL: each node is a customer of its own. */
+    void (*customer)(void *user, const struct id *node, struct id *ret_customer);
+    void *customer_user;
 };
 
 struct envelope_source {
-    kanal_str channel, plugin;
-    int is_core;           /* 1: the core itself speaks, and may publish every type */
+    kanal_str channel, plugin; /* both "_": no channel is concerned, and data has none */
+    kanal_str node; /* of the core, where it knows the node and not the address: the customer's, or absent */
+    int is_core;    /* 1: the core itself speaks, and may publish every type */
+    int is_said_again;     /* of the core: after a crash it may be said once more, hours later */
     kanal_str traceparent; /* what the event belongs to (trace.h), or absent */
     kanal_str
         corrects; /* id of the event that this one is said instead of, or absent; a message keeps that id */

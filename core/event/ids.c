@@ -171,6 +171,36 @@ void ids_customer(const struct id *node, struct id *ret_customer)
     ret_customer->text[0] = 'c';
 }
 
+void ids_text(const char prefix[2], const unsigned char bytes[16], struct id *ret_id)
+{
+    write_id(ret_id, prefix, bytes);
+}
+
+int ids_bytes(kanal_str id, unsigned char ret_bytes[16])
+{
+    unsigned char bytes[ID_BYTES] = { 0 };
+    uint32_t bits = 0, have = 0;
+    size_t written = 0;
+    if (id.len != ID_LEN || id.ptr[1] != '_')
+        return KANAL_E_INVALID;
+    for (size_t i = 2; i < ID_LEN; i++) {
+        char c = id.ptr[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= '2' && c <= '7')))
+            return KANAL_E_INVALID;
+        bits = bits << 5 | (uint32_t)(c >= 'a' ? c - 'a' : c - '2' + 26);
+        have += 5;
+        if (have >= 8) {
+            have -= 8;
+            bytes[written++] = (unsigned char)(bits >> have);
+            bits &= (1u << have) - 1;
+        }
+    }
+    if (bits != 0) /* two bits are over; with others than 0 it would be a second spelling */
+        return KANAL_E_INVALID;
+    memcpy(ret_bytes, bytes, sizeof bytes);
+    return 0;
+}
+
 void ids_bucket(const struct id *node, char ret_bucket[4])
 {
     uint32_t hash = 2166136261u; /* FNV-1a */

@@ -26,6 +26,9 @@ int ids_event(struct ids *, kanal_str channel, kanal_str type, kanal_str dedupe,
 int ids_node(struct ids *, kanal_str address, struct id *ret_id);
 /* The customer whose only node (or root) this is. */
 void ids_customer(const struct id *node, struct id *ret_customer);
+/* The 16 bytes behind an id, whatever its prefix, and back. KANAL_E_INVALID: it has not the form of one. */
+int ids_bytes(kanal_str id, unsigned char ret_bytes[16]);
+void ids_text(const char prefix[2], const unsigned char bytes[16], struct id *ret_id);
 /* The token of a node in subjects of activity, "b00" to "bff". */
 void ids_bucket(const struct id *node, char ret_bucket[4]);
 /* A random one: "a1" + … for things without a natural key. */

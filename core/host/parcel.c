@@ -11,6 +11,7 @@ struct parcel *parcel_new(const struct envelope_source *source, size_t capacity)
     if (!parcel)
         return NULL;
     parcel->is_core = source->is_core;
+    parcel->is_said_again = source->is_said_again;
     parcel->may_spool = source->spools;
     parcel->capacity = capacity;
     return parcel;

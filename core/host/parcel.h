@@ -12,7 +12,7 @@ struct parcel_event { /* one block with its texts */
 };
 
 struct parcel {
-    int is_core, may_spool; /* as of its source */
+    int is_core, is_said_again, may_spool; /* as of its source */
     size_t count, capacity;
     struct parcel_event *events[];
 };

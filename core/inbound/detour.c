@@ -51,12 +51,13 @@ static int wants(void *user, const struct envelope_source *source, const kanal_e
                  size_t count, int64_t now_ms)
 {
     struct detour *d = user;
-    /* The core's own say what it has just done; nobody says that again a day later. */
+    /* Most of the core's own say what it has just done; nobody says that again a day later. */
+    int is_said_once = source->is_core && !source->is_said_again;
     if (!source->is_core && source->spools)
         return 1;
     int64_t half_ms = d->half_ms[EVENT_STORED];
     for (size_t i = 0; i < count; i++)
-        if ((!source->is_core && late_is(events[i]->time_ms, half_ms, now_ms)) ||
+        if ((!is_said_once && late_is(events[i]->time_ms, half_ms, now_ms)) ||
             (keys_count(d->keys) > 0 && is_held_up(d, events[i], source->channel)))
             return 1;
     return 0;
@@ -366,7 +367,8 @@ static void leg_init(struct leg *leg, struct trip *trip, const struct parcel_eve
         .keys = { event->chat.len > 0 ? key_number('c', event->channel, event->chat) : 0,
                   event->address.len > 0 ? key_number('a', event->channel, event->address) : 0 },
         .class = (int32_t)event->class,
-        .is_late = !trip->parcel->is_core && late_is(event->time_ms, half_ms, now_ms)
+        .is_late = (!trip->parcel->is_core || trip->parcel->is_said_again) &&
+                   late_is(event->time_ms, half_ms, now_ms)
     };
 }
 

@@ -322,6 +322,63 @@ test("the customer's own choice comes first; the plan says so, and everything el
   assert.match(nobody.stderr + nobody.stdout, /nothing is known of this customer/);
 });
 
+test('two addresses that were linked: both are the customer, and one that never wrote is reached by its kind', async () => {
+  const { id } = await customer('tanja', 'a');
+  const { link, customer: merged } = await ask('customer-link', { addresses: ['probe:tanja', 'tel:+491700000002'] });
+  await projected();
+  for (const [name, of] of [['linked-1', id], ['linked-2', merged]]) {
+    await send(name, { customer: of }, { ...steps({ channel: 'a' }, { channel: 'b' }), variants: [on('a', 'blocked')] });
+    const sent = await told(name, 'message.sent');
+    assert.deepEqual([sent.data.channel.id, sent.data.customer.address], ['b', 'tel:+491700000002']);
+  }
+  await ask('customer-unlink', { link: link.id });
+  await projected();
+  await send('linked-3', { customer: id }, { ...steps({ channel: 'a' }, { channel: 'b' }), variants: [on('a', 'blocked')] });
+  await told('linked-3', 'message.failed');
+  assert.deepEqual(await story('linked-3'), ['accepted@a', 'failed@a1'], 'what is not linked any more is not written to');
+});
+
+test('an attack: what somebody claims to be reaches nobody else', async () => {
+  const victim = await customer('ursula', 'a');
+  await publish('b', message('mallory-claims', 'it is me', { address: 'probe:mallory', data: JSON.stringify({ message: { content: [{ type: 'text', text: 'it is me' }] },
+    customer: { identifiers: [{ address: 'probe:ursula', verified: false }, { address: 'tel:+491700000003', verified: false }] } }) }));
+  const mallory = await customer('mallory', 'b');
+  assert.notEqual(mallory.id, victim.id);
+  const addresses = async (id) => (await ask('message-plan', command('claim', { customer: id }))).channels.map((c) => `${c.channel} ${c.address}`);
+  assert.deepEqual(await addresses(mallory.id), ['b probe:mallory']);
+  assert.deepEqual(await addresses(victim.id), ['a probe:ursula']);
+});
+
+test('killed between deciding on a step and taking it: it is taken once, as it was decided', async () => {
+  const who = await customer('vera', 'a', 'b');
+  await send('decided-1', { customer: who.id }, steps({ channel: 'a' }, { channel: 'b', after: 'PT2S', unless: 'delivered' }));
+  await told('decided-1', 'message.sent');
+  await kanal.stop('SIGKILL');
+  const ledger = await js.views.kv('kanal_sent');
+  const [waiting] = await stored(client, 'KANAL_SCHEDULED');
+  const key = `r.${waiting.data.route.key}`;
+  const record = json.decode((await ledger.get(key)).value);
+  assert.deepEqual(record.steps.map((s) => s.channel), ['a']);
+  record.steps.push({ step: 2, channel: 'c', address: 'probe:vera', started: Date.now(), from: 'a', reason: 'not_delivered', cause: waiting.seq });
+  await ledger.put(key, json.encode(record));
+  await kanal.run();
+  await until('sent by c', async () => (await story('decided-1')).includes('sent@c2'), 20000);
+  assert.deepEqual(await story('decided-1'), ['accepted@a', 'sent@a1', 'rerouted@c2', 'sent@c2']);
+  await until('nothing is left', async () => (await stored(client, 'KANAL_SCHEDULED')).length === 0);
+});
+
+test('another gateway goes on with what this one waited for', async () => {
+  const { id } = await customer('wanda', 'a', 'b');
+  const other = await startKanal(nats, channels(), more);
+  await send('other-1', { customer: id }, steps({ channel: 'a' }, { channel: 'b', after: 'PT3S', unless: 'delivered' }));
+  await told('other-1', 'message.sent');
+  await kanal.stop(); // gives its leases back
+  await until('sent by b', async () => (await story('other-1')).includes('sent@b2'), 20000);
+  assert.deepEqual(await story('other-1'), ['accepted@a', 'sent@a1', 'rerouted@b2', 'sent@b2']);
+  await kanal.run();
+  await other.stop();
+});
+
 test('every event keeps the contract', async () => {
   await (await client.jetstreamManager()).streams.purge('KANAL_EVENTS', { filter: 'kanal.events.kanal._.profile.updated.*' }); // the test's own
   assert.ok((await checkContract(client)) > 60);
