@@ -334,8 +334,7 @@ test('two addresses that were linked: both are the customer, and one that never 
   await ask('customer-unlink', { link: link.id });
   await projected();
   await send('linked-3', { customer: id }, { ...steps({ channel: 'a' }, { channel: 'b' }), variants: [on('a', 'blocked')] });
-  await told('linked-3', 'message.failed');
-  assert.deepEqual(await story('linked-3'), ['accepted@a', 'failed@a1'], 'what is not linked any more is not written to');
+  assert.equal((await told('linked-3', 'message.sent')).data.customer.address, 'probe:tanja', 'what is not linked any more is not written to');
 });
 
 test('an attack: what somebody claims to be reaches nobody else', async () => {
