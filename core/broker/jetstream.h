@@ -65,6 +65,13 @@ struct js_state {
 };
 typedef void js_state_fn(void *user, kanal_status, const struct js_state *);
 void js_stream_state(struct broker *, const char *stream, js_state_fn *, void *user);
+/* The subjects under a filter that hold anything, and how many messages each; at most 100,000 of them. each(), then done(), which may come alone. */
+struct js_subjects {
+    void (*each)(void *user, kanal_str subject, uint64_t messages);
+    void (*done)(void *user, kanal_status);
+    void *user;
+};
+void js_stream_subjects(struct broker *, const char *stream, const char *filter, const struct js_subjects *);
 /* Takes one message out and overwrites its bytes. KANAL_OK; KANAL_E_NOT_FOUND: it is not there (any more). */
 void js_delete_sequence(struct broker *, const char *stream, uint64_t sequence, js_result_fn *, void *user);
 /* Removes what lies under the filter before that sequence; 0: all of it. KANAL_OK: also if it was nothing. */

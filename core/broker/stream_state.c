@@ -52,6 +52,50 @@ void js_stream_state(struct broker *b, const char *stream, js_state_fn *fn, void
     js_api(b, subject, kanal_str_of(NULL, 0), got_state, a);
 }
 
+/* ---- Subjects ---- */
+
+static void tell_subjects_later(const struct broker_asker *asker, kanal_status status,
+                                const struct broker_in *in)
+{
+    (void)in;
+    ((void (*)(void *, kanal_status))asker->fn)(asker->user, status);
+}
+
+static void got_subjects(void *user, const struct js_answer *answer)
+{
+    struct js_subjects *s = user;
+    yyjson_val *subjects = kanal_json_at(kanal_json_at(answer->root, "state"), "subjects"), *subject, *count;
+    size_t i, max;
+
+    yyjson_obj_foreach (subjects, i, max, subject, count)
+        s->each(s->user, kanal_json_text(subject), yyjson_get_uint(count));
+    s->done(s->user, answer->status);
+    free(s);
+}
+
+void js_stream_subjects(struct broker *b, const char *stream, const char *filter,
+                        const struct js_subjects *fns)
+{
+    struct broker_asker asker = { tell_subjects_later, (void (*)(void))fns->done, fns->user };
+    struct js_subjects *s = js_name_valid(kanal_str_c(stream)) ? malloc(sizeof *s) : NULL;
+    struct kanal_buffer body = { 0 };
+    struct kanal_json json;
+    char subject[200];
+
+    if (!s) {
+        broker_defer(b, &asker, js_name_valid(kanal_str_c(stream)) ? KANAL_E_BUSY : KANAL_E_INVALID);
+        return;
+    }
+    *s = *fns;
+    snprintf(subject, sizeof subject, "STREAM.INFO.%s", stream);
+    kanal_json_init(&json, &body);
+    kanal_json_object(&json);
+    kanal_json_member_text(&json, "subjects_filter", filter);
+    kanal_json_object_end(&json);
+    js_api(b, subject, kanal_buffer_view(&body), got_subjects, s);
+    kanal_buffer_release(&body);
+}
+
 static void got_deleted(void *user, const struct js_answer *answer)
 {
     struct asking *a = user;

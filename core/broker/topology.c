@@ -27,6 +27,7 @@ static const struct stream_fact {
     { "LANES", "lanes.>", JS_WORK_QUEUE, 0, 0 },
     { "ATTEMPTS", "attempts.*", JS_LIMITS, 0, 0 },
     { "SCHEDULED", "scheduled.*", JS_LIMITS, 0, 0 },
+    { "PARKED", "parked.>", JS_LIMITS, 0, 0 },
     { "DEAD", "dead.>", JS_LIMITS, offsetof(struct topology_options, dead_ms), 0 },
     { "RAW", "raw.>", JS_LIMITS, offsetof(struct topology_options, raw_ms), 0 },
     { "LOG", "log.>", JS_LIMITS, offsetof(struct topology_options, log_ms), LOG_BYTES_MAX },

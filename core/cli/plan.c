@@ -144,7 +144,6 @@ static void tell_channel(yyjson_val *channel)
     printf("  ");
     request_print(kanal_json_text_at(channel, "plugin"));
     printf("%s\n", kanal_json_bool_at(channel, "chosen") ? "  (it would go here)" : "");
-    tell_reasons(channel);
     if (error) {
         printf("    not possible: ");
         request_print(kanal_json_text_at(error, "code"));
@@ -158,6 +157,7 @@ static void tell_channel(yyjson_val *channel)
     if (yyjson_is_arr(losses))
         yyjson_arr_foreach (losses, index, max, item)
             tell_loss(item);
+    tell_reasons(channel);
 }
 
 /* CLI_OK if at least one channel can. */

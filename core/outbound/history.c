@@ -5,6 +5,8 @@
 #include "broker/kv.h"
 #include "event/address.h"
 #include "kanal/sdk/time.h"
+#include "outbound/cancel.h"
+#include "outbound/parked.h"
 #include "outbound/route.h"
 
 #define LOOKED_AT_MAX 1000u
@@ -31,7 +33,8 @@ struct history {
     history_fn *fn;
     void *user;
     char id[129], key[ID_LEN + 3];
-    struct kanal_buffer subject;
+    struct kanal_buffer address, chat, subject; /* address, chat: as the command was accepted */
+    int is_parked;
     struct place places[PLACES_MAX];
     size_t place_count, place;
     yyjson_doc *record;      /* of a route; or NULL */
@@ -49,6 +52,8 @@ static void history_free(struct history *h)
     for (size_t i = 0; i < h->count; i++)
         yyjson_doc_free(h->facts[i].document);
     yyjson_doc_free(h->record);
+    kanal_buffer_release(&h->address);
+    kanal_buffer_release(&h->chat);
     kanal_buffer_release(&h->subject);
     free(h);
 }
@@ -64,14 +69,32 @@ static yyjson_val *message_of(yyjson_doc *document)
     return kanal_json_at(kanal_json_at(yyjson_doc_get_root(document), "data"), "message");
 }
 
+static void on_parked(void *user, kanal_status status)
+{
+    struct history *h = user;
+    h->is_parked = status == KANAL_OK;
+    finish(h, status == KANAL_E_NOT_FOUND ? KANAL_OK : status);
+}
+
 static void next_verb(struct history *h)
 {
-    if (++h->verb >= VERBS) {
+    int is_over = ++h->verb >= VERBS;
+    if (is_over && h->place + 1 < h->place_count) {
         h->verb = 0;
-        if (++h->place >= h->place_count) {
-            finish(h, KANAL_OK);
-            return;
-        }
+        h->place++;
+        is_over = 0;
+    }
+    if (is_over && history_is_open(h)) {
+        kanal_str address = h->step.step > 0 ? h->step.address : kanal_buffer_view(&h->address);
+        struct parked_wanted wanted = { .channel = kanal_str_c(h->places[h->place].channel),
+                                        .recipient = address.len > 0 ? address : kanal_buffer_view(&h->chat),
+                                        .command_id = kanal_str_c(h->id) };
+        parked_find(h->outbound, &wanted, on_parked, h);
+        return;
+    }
+    if (is_over) {
+        finish(h, KANAL_OK);
+        return;
     }
     h->sequence = h->after;
     h->looked_at = 0;
@@ -180,6 +203,8 @@ static void on_record(void *user, kanal_status status, kanal_str value, uint64_t
     (void)revision;
     yyjson_doc *doc = status == KANAL_OK ? kanal_json_parse(value) : NULL;
     yyjson_val *root = yyjson_doc_get_root(doc);
+    kanal_buffer_str(&h->address, kanal_json_text_at(root, "address"));
+    kanal_buffer_str(&h->chat, kanal_json_text_at(root, "chat"));
     h->after = h->sequence = yyjson_get_uint(kanal_json_at(root, "after"));
     if (status == KANAL_OK)
         status = add_place(h, kanal_json_text_at(root, "channel"), kanal_json_text_at(root, "address"));
@@ -248,6 +273,8 @@ kanal_str history_state(const struct history *h)
     const struct fact *fact = newest(h, 0), *first = accepted(h);
     if (fact && fact->verb > 0)
         return kanal_str_c(verbs[fact->verb]);
+    if (h->is_parked) /* called back, it is in nobody's memory yet, and will be dropped when it comes there */
+        return cancels_have(h->outbound->cancels, h->key + 2) ? KANAL_LIT("cancelled") : KANAL_LIT("parked");
     int is_early = first && time_at(message_of(first->document), "at") > host_now_ms();
     return is_early ? KANAL_LIT("scheduled") : KANAL_LIT("accepted");
 }

@@ -10,6 +10,7 @@
 #include "outbound/reach.h"
 
 #define SHARDS 8u
+#define LANE_WINDOW 1024u /* commands of each class that a shard holds */
 
 /* Live goes before bulk: each has a consumer of its own in a shard, and queues of its own behind it. */
 enum lane_class { LANE_LIVE, LANE_BULK, LANE_CLASSES };
@@ -18,6 +19,7 @@ struct attempts;
 struct cancels;
 struct intake;
 struct job;
+struct parking;
 struct recipient;
 struct request;
 struct schedule;
@@ -36,8 +38,11 @@ struct shard {
         uint64_t consumer_sequence; /* of the last message that came */
         int is_unmade;              /* its consumer could not be made: tried again */
         int is_behind;              /* more is left in the stream */
+        size_t held;                /* its messages in memory */
+        struct parking *parking;    /* parked.h */
     } lanes[LANE_CLASSES];
-    int is_read, is_unread; /* the log of attempts: read; could not be: tried again */
+    int is_read, is_unread; /* the log of attempts and what is parked: read; could not be: tried again */
+    size_t unlisted;        /* classes whose parked recipients are being looked for */
     int64_t taken_ms;       /* loop time of that */
 };
 
@@ -46,7 +51,8 @@ struct outbound {
     struct broker *broker;
     const struct json_schema *contract;
     char prefix[33];
-    char commands_stream[64], lanes_stream[64], attempts_stream[64], scheduled_stream[64], events_stream[64];
+    char commands_stream[64], lanes_stream[64], attempts_stream[64], scheduled_stream[64], events_stream[64],
+        parked_stream[64];
     struct offers *offers;
     struct shard shards[SHARDS];
     struct {
@@ -75,6 +81,7 @@ struct outbound {
     struct job *spare_jobs; /* used ones, with the memory of their buffers */
     size_t spare_job_count;
     struct request *requests;      /* of the API, under way */
+    size_t unparked_jobs;          /* jobs that came out of parking */
     struct recipient **recipients; /* hash table */
     size_t recipient_slots, recipient_count;
     uv_timer_t *clock; /* deadlines, retries, rates, keeping messages ours */
@@ -84,7 +91,8 @@ struct outbound {
     void (*drained)(void *user);
     void *drained_user;
     int64_t drain_until_ms;
-    struct metric_family *commands, *deliveries, *dead, *log_lost;
+    struct metric_family *commands, *deliveries, *dead, *log_lost, *parked;
+    struct metric *recipients_parked;
     const char *replica; /* this process, in the log; or NULL */
 };
 
@@ -111,6 +119,7 @@ static inline void outbound_buffer_clear(struct kanal_buffer *buffer)
 #define REPLAY_ID 32u                /* "e_…" and its NUL; "": it is none */
 /* Copies the header, if it is such an id. */
 void replay_read(const struct broker_in *, char ret_id[REPLAY_ID]);
+void replay_copy(kanal_str id, char ret_id[REPLAY_ID]);
 /* Appends "#" and the id of a replay. */
 void replay_append(struct kanal_buffer *out, kanal_str replay);
 
@@ -210,6 +219,12 @@ int shard_is_held(const struct shard *);
 void lanes_tick(struct outbound *);
 uint32_t lane_hash(kanal_str channel);
 uint32_t lane_shard(kanal_str channel);
+/* A command as it stands in its lane. */
+struct lane_message {
+    kanal_str subject, payload, replay, part, step;
+};
+/* Reads it into a job, which is not linked. NULL: no memory (*ret_is_stray 0), or it cannot be delivered here. */
+struct job *lane_read(struct shard *, const struct lane_message *, int *ret_is_stray);
 /* A message of the shard's stream. */
 void lane_take(struct shard *, enum lane_class, const struct js_delivered *);
 /* The shard is another gateway's now: only what is under way is still ours. */
@@ -218,7 +233,15 @@ void lanes_drop(struct shard *);
 void lanes_move(void *outbound, struct channel *from, struct channel *to);
 void lanes_free(struct outbound *);
 
-/* strays.c: settles a message that cannot be delivered here. channel and command may be NULL. */
+/* strays.c: says that a message cannot be delivered here, as event and dead letter; done() runs once, later. channel and command may be NULL. */
+struct stray_message {
+    const struct channel *channel;
+    yyjson_val *command;
+    kanal_str subject, payload, verb, replay;
+};
+void stray_tell(struct outbound *, const struct stray_message *, const char *code, kanal_str detail,
+                published_fn *done, void *user);
+/* Settles a message that cannot be delivered here. channel and command may be NULL. */
 void stray_end(struct shard_lane *, const struct channel *, yyjson_val *command, const struct js_delivered *);
 /* "<prefix>.lanes.<shard or b and shard>.<channel>.<object>.<verb>". ret_verb: absent if there is none. */
 kanal_str lane_channel(const struct outbound *, kanal_str subject, kanal_str *ret_verb);

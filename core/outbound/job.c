@@ -6,6 +6,10 @@
 void job_link(struct job *job)
 {
     struct outbound *o = job->shard->outbound;
+    if (job->parked)
+        o->unparked_jobs++;
+    else
+        job->shard->lanes[job->class].held++;
     job->next = o->jobs;
     if (o->jobs)
         o->jobs->prev = job;
@@ -15,6 +19,10 @@ void job_link(struct job *job)
 void job_unlink(struct job *job)
 {
     struct outbound *o = job->shard->outbound;
+    if (job->parked)
+        o->unparked_jobs--;
+    else
+        job->shard->lanes[job->class].held--;
     if (job->prev)
         job->prev->next = job->next;
     else

@@ -17,6 +17,13 @@ struct job {
     uint64_t term; /* of the shard when it came: another one must not be acknowledged with its token */
     struct js_token token;
     uint64_t stream_sequence;
+    int64_t stream_ms;     /* when it came into its lane, as the stream says */
+    struct parked *parked; /* where it comes from; NULL: from its lane */
+    struct {
+        uint64_t batch; /* in the stream of what is parked */
+        uint32_t index; /* there, from 0 */
+        int is_last;    /* of the batch */
+    } place;
     uint32_t repeats; /* it came again while we held it: the pull counts each */
     struct channel *channel;
     struct recipient *recipient;
@@ -84,6 +91,8 @@ struct recipient {
     struct job *current;
     struct recipient_queue {
         struct job *first, **last;
+        size_t count;
+        struct parked *parked; /* what follows those that wait; or NULL */
     } waiting[LANE_CLASSES];
     struct rate rate;
     int64_t paused_until_ms; /* loop time: the provider wants nothing for it until then */
@@ -147,6 +156,12 @@ void job_recorded(struct job *, kanal_status);
 /* All that was to be told is stored: the message's next part, or the recipient's next command. */
 void job_next_part(struct job *);
 void job_end(struct job *, enum js_verdict);
+/* To the broker, or to where it was parked. */
+void job_settle(struct job *, enum js_verdict);
+/* It is not to be carried out by this gateway any more: it is in no queue. */
+void job_discard(struct job *);
+/* The recipient's next command has its turn, if none has. */
+void recipient_run(struct outbound *, struct recipient *);
 
 /* log.c. An attempt has ended, its op is still there: stores what the provider was asked and answered, if the channel's log wants it. result: NULL or
  * without the members of minor 0, then code says how. */

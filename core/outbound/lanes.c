@@ -5,6 +5,7 @@
 #include "outbound/cancel.h"
 #include "outbound/ended.h"
 #include "outbound/ledger.h"
+#include "outbound/parked.h"
 #include "outbound/route.h"
 
 #define ATTEMPT_MS 60000
@@ -45,6 +46,8 @@ void job_next_part(struct job *job)
 
 static void run_next(struct outbound *o, struct recipient *recipient)
 {
+    recipient->current = NULL;
+    parked_refill(recipient);
     struct job *next = recipient_next(recipient);
     if (next)
         job_run(next);
@@ -52,13 +55,33 @@ static void run_next(struct outbound *o, struct recipient *recipient)
         recipient_drop(o, recipient);
 }
 
-static void settle(struct job *job, enum js_verdict verdict)
+void recipient_run(struct outbound *o, struct recipient *recipient)
+{
+    if (!recipient->current)
+        run_next(o, recipient);
+}
+
+void job_settle(struct job *job, enum js_verdict verdict)
 {
     struct js_pull *pull = job->shard->lanes[job->class].pull;
     if (!pull || job->term != job->shard->term)
         return; /* another gateway's by now */
+    if (job->parked) {
+        parked_settle(job, verdict);
+        return;
+    }
     for (uint32_t i = 0; i <= (verdict == JS_WORKING ? 0 : job->repeats); i++)
         js_settle(pull, &job->token, verdict);
+}
+
+void job_discard(struct job *job)
+{
+    struct outbound *o = job->shard->outbound;
+    attempts_release(job);
+    job_unlink(job);
+    /* This may run inside deliver(), which reads the delivery until it returns. */
+    job->next = o->spent;
+    o->spent = job;
 }
 
 /* The command is done with: the next of the recipient has its turn. */
@@ -66,14 +89,10 @@ void job_end(struct job *job, enum js_verdict verdict)
 {
     struct outbound *o = job->shard->outbound;
     struct recipient *recipient = job->recipient;
-    settle(job, verdict);
+    job_settle(job, verdict);
     if (verdict == JS_ACK)
         ended_note(o, &job->key);
-    attempts_release(job);
-    job_unlink(job);
-    /* This may run inside deliver(), which reads the delivery until it returns. */
-    job->next = o->spent;
-    o->spent = job;
+    job_discard(job);
     run_next(o, recipient);
 }
 
@@ -302,8 +321,11 @@ void lanes_move(void *user, struct channel *from, struct channel *to)
         else if (job->state == JOB_WAITING && (!to || job->is_not_up))
             job->due_ms = outbound_loop_ms(o);
     }
-    if (!to)
+    if (!to) {
+        for (size_t i = 0; i < SHARDS * LANE_CLASSES; i++)
+            parking_let_go(o->shards[i / LANE_CLASSES].lanes[i % LANE_CLASSES].parking, from);
         return;
+    }
     outlet_move(from, to);
     recipients_move(o, from, to);
 }
@@ -358,7 +380,7 @@ void lanes_tick(struct outbound *o)
     for (struct job *job = o->jobs, *next; job; job = next) {
         next = job->next;
         if (working)
-            settle(job, JS_WORKING);
+            job_settle(job, JS_WORKING);
         if (job->state > JOB_READY && job->state != JOB_RECORDING && job->due_ms <= now)
             job_due(job);
     }
@@ -372,12 +394,12 @@ void lanes_tick(struct outbound *o)
 /* ---- From the stream ---- */
 
 /* Without a readable command there is nothing to be done with it; intake has checked it, so this is a defect or a stranger's message. */
-static int job_read(struct job *job, const struct js_delivered *delivered)
+static int job_read(struct job *job, const struct lane_message *message)
 {
     struct outbound *o = job->shard->outbound;
     kanal_str verb;
-    job->channel = host_find(o->host, lane_channel(o, delivered->subject, &verb));
-    job->document = kanal_json_parse(delivered->payload);
+    job->channel = host_find(o->host, lane_channel(o, message->subject, &verb));
+    job->document = kanal_json_parse(message->payload);
     job->command = yyjson_doc_get_root(job->document);
     job->command_id = kanal_json_text_at(job->command, "id");
     if (!job->channel || !outlet_get(job->channel) || job->command_id.len == 0 || verb.len == 0 ||
@@ -392,18 +414,17 @@ static int job_read(struct job *job, const struct js_delivered *delivered)
     parts_make(&job->content, job->command, verb, &target);
     job->parts = job->content.count;
     job->part = 1;
-    replay_read(delivered->in, job->replay);
+    replay_copy(message->replay, job->replay);
     struct report said = { .command_id = job->command_id,
                            .traceparent = kanal_json_text_at(job->command, "traceparent") };
     report_trace(o, &said, &job->trace);
     int64_t part = 0; /* of a replay, that failed */
-    if (job->replay[0] && kanal_str_int(broker_in_header(delivered->in, PART_HEADER), &part) == 0 &&
-        part > 1 && part <= job->parts)
+    if (job->replay[0] && kanal_str_int(message->part, &part) == 0 && part > 1 && part <= job->parts)
         job->part = (uint32_t)part;
     kanal_time_parse_rfc3339(kanal_json_text_at(job->command, "expires"), &job->expires_ms);
     ledger_command_key(o, job->channel->id, verb, job->command_id, kanal_str_c(job->replay),
                        &job->message_key);
-    job->step = route_step_read(delivered->in);
+    job->step = route_step_read(message->step);
     job->key = job->message_key;
     if (job->step > 0)
         route_step_key(o, &job->message_key, job->step, &job->key);
@@ -447,11 +468,17 @@ void lane_take(struct shard *shard, enum lane_class class, const struct js_deliv
         js_settle(shard->lanes[class].pull, &delivered->token, JS_NAK);
         return;
     }
+    struct lane_message message = { .subject = delivered->subject,
+                                    .payload = delivered->payload,
+                                    .replay = broker_in_header(delivered->in, REPLAY_HEADER),
+                                    .part = broker_in_header(delivered->in, PART_HEADER),
+                                    .step = broker_in_header(delivered->in, STEP_HEADER) };
     job->class = class;
     job->term = shard->term;
     job->token = delivered->token;
     job->stream_sequence = delivered->stream_sequence;
-    if (job_read(job, delivered) != 0) {
+    job->stream_ms = delivered->time_ms;
+    if (job_read(job, &message) != 0) {
         stray_end(&shard->lanes[class], job->channel, job->command, delivered);
         job_free(job);
         return;
@@ -465,9 +492,23 @@ void lane_take(struct shard *shard, enum lane_class class, const struct js_deliv
     }
     attempts_recall(shard->attempts, job);
     job_link(job);
-    recipient_push(job->recipient, job);
-    if (!job->recipient->current)
-        job_run(recipient_next(job->recipient));
+    struct recipient *recipient = job->recipient;
+    if (!parked_take(job))
+        recipient_push(recipient, job);
+    recipient_run(o, recipient);
+}
+
+struct job *lane_read(struct shard *shard, const struct lane_message *message, int *ret_is_stray)
+{
+    recipients_grow(shard->outbound);
+    struct job *job = shard->outbound->recipients ? job_new(shard) : NULL;
+    *ret_is_stray = 0;
+    if (job && job_read(job, message) != 0) {
+        *ret_is_stray = 1;
+        job_free(job);
+        return NULL;
+    }
+    return job;
 }
 
 /* ---- The shard is another's ---- */
@@ -476,13 +517,15 @@ static void forget_waiting(struct recipient *recipient, const struct shard *shar
 {
     for (int i = 0; i < LANE_CLASSES; i++) {
         struct recipient_queue *queue = &recipient->waiting[i];
-        for (struct job **link = &queue->first; *link;)
-            if ((*link)->shard == shard)
+        struct job **link = &queue->first;
+        while (*link)
+            if ((*link)->shard == shard) {
                 *link = (*link)->next_in_lane;
-            else
+                queue->count--;
+            } else {
                 link = &(*link)->next_in_lane;
-        if (!queue->first)
-            queue->last = &queue->first;
+            }
+        queue->last = link;
     }
 }
 

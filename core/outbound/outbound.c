@@ -13,6 +13,7 @@
 
 static const char *const by_result[] = { "channel", "result", NULL };
 static const char *const by_outcome[] = { "channel", "outcome", NULL };
+static const char *const by_channel[] = { "channel", NULL };
 static const char *const by_code[] = { "channel", "code", NULL };
 
 static void on_tick(uv_timer_t *timer)
@@ -89,6 +90,7 @@ int outbound_new(struct outbound **ret_outbound, const struct outbound_options *
     topology_stream_name(o->prefix, "LANES", o->lanes_stream);
     topology_stream_name(o->prefix, "ATTEMPTS", o->attempts_stream);
     topology_stream_name(o->prefix, "SCHEDULED", o->scheduled_stream);
+    topology_stream_name(o->prefix, "PARKED", o->parked_stream);
     topology_stream_name(o->prefix, "EVENTS", o->events_stream);
     o->commands = metrics_family(metrics, METRIC_COUNTER, "kanal_commands_total",
                                  "Commands taken in, or why they were refused.", by_result);
@@ -96,6 +98,11 @@ int outbound_new(struct outbound **ret_outbound, const struct outbound_options *
                                    "Outcomes of attempts at a provider message.", by_outcome);
     o->dead = metrics_family(metrics, METRIC_COUNTER, "kanal_dead_letters_total",
                              "Commands that ended as dead letters.", by_code);
+    o->parked = metrics_family(metrics, METRIC_COUNTER, "kanal_commands_parked_total",
+                               "Commands set aside, because too many wait for their recipient.", by_channel);
+    o->recipients_parked = metric_series(metrics_family(metrics, METRIC_GAUGE, "kanal_recipients_parked",
+                                                        "Recipients with commands that are set aside.", NULL),
+                                         NULL);
     o->log_lost = metrics_family(metrics, METRIC_COUNTER, "kanal_message_log_lost_total",
                                  "Records of the log of messages that could not be stored.", NULL);
     uv_timer_init(o->host->loop, o->clock);

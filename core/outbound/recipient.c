@@ -1,5 +1,5 @@
 /* Recipients: by channel and key, as long as there is something for them. */
-#include "outbound/job.h"
+#include "outbound/parked.h"
 
 static struct recipient **recipient_slot(struct outbound *o, const struct channel *channel, kanal_str key)
 {
@@ -49,6 +49,7 @@ void recipient_push(struct recipient *recipient, struct job *job)
 {
     struct recipient_queue *queue = &recipient->waiting[job->class];
     job->next_in_lane = NULL;
+    queue->count++;
     *queue->last = job;
     queue->last = &job->next_in_lane;
 }
@@ -61,6 +62,7 @@ struct job *recipient_next(struct recipient *recipient)
     recipient->current = job;
     if (!job)
         return NULL;
+    queue->count--;
     queue->first = job->next_in_lane;
     if (!queue->first)
         queue->last = &queue->first;
@@ -78,7 +80,7 @@ static void forget(struct outbound *o, struct recipient *recipient)
 static int is_rested(const struct recipient *recipient, int64_t now)
 {
     double missing = recipient->rate.burst - recipient->rate.tokens;
-    return recipient->paused_until_ms <= now &&
+    return recipient->paused_until_ms <= now && !parked_has(recipient) &&
            (double)(now - recipient->rate.refilled_ms) * recipient->rate.per_second >= missing * 1000;
 }
 

@@ -20,9 +20,8 @@ int scope_of_name(const char *name)
                                              : KANAL_SCOPE_MESSAGE;
 }
 
-void replay_read(const struct broker_in *in, char ret_id[REPLAY_ID])
+void replay_copy(kanal_str id, char ret_id[REPLAY_ID])
 {
-    kanal_str id = broker_in_header(in, REPLAY_HEADER);
     ret_id[0] = '\0';
     if (id.len != ID_LEN || !kanal_str_starts(id, "e_"))
         return;
@@ -31,6 +30,11 @@ void replay_read(const struct broker_in *in, char ret_id[REPLAY_ID])
             return;
     memcpy(ret_id, id.ptr, id.len);
     ret_id[id.len] = '\0';
+}
+
+void replay_read(const struct broker_in *in, char ret_id[REPLAY_ID])
+{
+    replay_copy(broker_in_header(in, REPLAY_HEADER), ret_id);
 }
 
 void replay_append(struct kanal_buffer *out, kanal_str replay)

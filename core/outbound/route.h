@@ -20,8 +20,8 @@
 
 /* The key of a step in the lanes, the log of attempts and the ledger. */
 void route_step_key(const struct outbound *, const struct id *message, uint32_t step, struct id *ret_key);
-/* The header of a lane's message; 0: no step. */
-uint32_t route_step_read(const struct broker_in *);
+/* Of a lane's message, as its header has it; 0: no step. */
+uint32_t route_step_read(kanal_str header);
 
 /* ---- Intake (route.c) ---- */
 

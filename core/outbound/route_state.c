@@ -14,12 +14,10 @@ void route_step_key(const struct outbound *o, const struct id *message, uint32_t
         *ret_key = (struct id){ "" };
 }
 
-uint32_t route_step_read(const struct broker_in *in)
+uint32_t route_step_read(kanal_str header)
 {
     int64_t step = 0;
-    return kanal_str_int(broker_in_header(in, STEP_HEADER), &step) == 0 && step >= 1 && step <= ROUTE_STEP_MAX
-               ? (uint32_t)step
-               : 0;
+    return kanal_str_int(header, &step) == 0 && step >= 1 && step <= ROUTE_STEP_MAX ? (uint32_t)step : 0;
 }
 
 static void write_step(struct kanal_json *json, const struct route_taken *taken)

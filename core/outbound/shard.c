@@ -3,11 +3,11 @@
  * Taking one over: the log of attempts is read, and its consumers are made anew, so that the former holder's messages come first and in
  * order instead of a minute later. Losing one: what waits is forgotten; what is under way is finished and told. */
 #include "outbound/attempts.h"
+#include "outbound/parked.h"
 
 #include <stdio.h>
 
 #define ACK_WAIT_MS 60000
-#define LANE_WINDOW 1024u
 #define PURGE_TICKS 50u
 #define AGAIN_TICKS 20u
 
@@ -39,6 +39,7 @@ static void on_message(void *user, const struct js_delivered *delivered)
         return;
     lane->is_behind = delivered->pending > 0;
     lane_take(lane->shard, (enum lane_class)(lane - lane->shard->lanes), delivered);
+    parking_seen(lane->parking, delivered->stream_sequence, delivered->pending == 0);
 }
 
 static void on_error(void *user, kanal_str reason)
@@ -82,26 +83,51 @@ static void make_consumer(struct shard_lane *lane)
     js_consumer_ensure(o->broker, &consumer, 1, on_consumer, lane);
 }
 
-static void on_read(void *user, kanal_status status)
+static void on_listed(void *user, kanal_status status)
 {
     struct shard *shard = user;
     struct outbound *o = shard->outbound;
-    if (status != KANAL_OK) {
+    if (status != KANAL_OK)
         shard->is_unread = 1; /* tried again */
+    if (--shard->unlisted > 0 || shard->is_unread)
         return;
-    }
     shard->is_read = 1;
     shard->taken_ms = outbound_loop_ms(o);
     for (int i = 0; i < LANE_CLASSES; i++)
         make_consumer(&shard->lanes[i]);
 }
 
+static void on_read(void *user, kanal_status status)
+{
+    struct shard *shard = user;
+    if (status != KANAL_OK) {
+        shard->is_unread = 1;
+        return;
+    }
+    shard->unlisted = LANE_CLASSES;
+    for (int i = 0; i < LANE_CLASSES; i++)
+        parking_read(shard->lanes[i].parking, on_listed, shard);
+}
+
+static void forget(struct shard *shard)
+{
+    attempts_free(shard->attempts);
+    shard->attempts = NULL;
+    for (int i = 0; i < LANE_CLASSES; i++) {
+        parking_free(shard->lanes[i].parking);
+        shard->lanes[i].parking = NULL;
+    }
+}
+
 static void take_over(struct shard *shard)
 {
+    int is_made = 1;
     shard->is_unread = 0;
-    attempts_free(shard->attempts);
+    forget(shard);
     shard->attempts = attempts_new(shard);
-    if (shard->attempts)
+    for (int i = 0; i < LANE_CLASSES; i++)
+        is_made &= (shard->lanes[i].parking = parking_new(&shard->lanes[i])) != NULL;
+    if (shard->attempts && is_made)
         attempts_read(shard->attempts, on_read, shard);
     else
         shard->is_unread = 1;
@@ -117,8 +143,7 @@ static void lose(struct shard *shard)
         shard->lanes[i].is_behind = 0;
     }
     lanes_drop(shard);
-    attempts_free(shard->attempts);
-    shard->attempts = NULL;
+    forget(shard);
 }
 
 static void on_lease(struct lease_member *member)
@@ -159,7 +184,7 @@ static int is_caught_up(const struct shard *shard)
     const struct outbound *o = shard->outbound;
     int64_t since = outbound_loop_ms(o) - shard->taken_ms;
     for (int i = 0; i < LANE_CLASSES; i++)
-        if (!shard->lanes[i].pull || shard->lanes[i].is_behind)
+        if (!shard->lanes[i].pull || shard->lanes[i].is_behind || parking_is_unread(shard->lanes[i].parking))
             return 0;
     return since > ACK_WAIT_MS;
 }
@@ -175,6 +200,8 @@ void shards_tick(struct outbound *o)
         for (int j = 0; j < LANE_CLASSES && shard->is_read && o->ticks % AGAIN_TICKS == 0; j++)
             if (shard->lanes[j].is_unmade && !o->draining)
                 make_consumer(&shard->lanes[j]);
+        for (int j = 0; j < LANE_CLASSES && shard->is_read && !o->draining; j++)
+            parking_tick(shard->lanes[j].parking);
         if (shard->is_read && (o->ticks + i) % PURGE_TICKS == 0)
             attempts_purge(shard->attempts, is_caught_up(shard));
     }

@@ -18,8 +18,8 @@ kanal_str lane_channel(const struct outbound *o, kanal_str subject, kanal_str *r
 
 /* One that is being told. */
 struct stray {
-    struct shard_lane *lane;
-    struct js_token token;
+    published_fn *done;
+    void *user;
     size_t storing;
     kanal_status status;
 };
@@ -32,44 +32,73 @@ static void on_stray_stored(void *user, kanal_status status)
         stray->status = status;
     if (--stray->storing > 0)
         return;
-    js_settle(stray->lane->pull, &stray->token, stray->status == KANAL_OK ? JS_ACK : JS_LATER);
+    stray->done(stray->user, stray->status);
+    free(stray);
+}
+
+void stray_tell(struct outbound *o, const struct stray_message *m, const char *code, kanal_str detail,
+                published_fn *done, void *user)
+{
+    struct stray *stray = malloc(sizeof *stray);
+    if (!stray) {
+        done(user, KANAL_E_BUSY);
+        return;
+    }
+    kanal_str id = kanal_json_text_at(m->command, "id");
+    struct envelope_source nobody = { .channel = KANAL_LIT("_"), .plugin = KANAL_LIT("kanal") };
+    struct report report = { .type = "message.failed",
+                             .command_id = id,
+                             .replay = m->replay,
+                             .reference = kanal_json_text_at(m->command, "reference"),
+                             .traceparent = kanal_json_text_at(m->command, "traceparent"),
+                             .code = code,
+                             .scope = KANAL_SCOPE_CHANNEL,
+                             .detail = detail };
+    struct dead_letter dead = { .channel = m->channel ? m->channel->id : (kanal_str){ 0 },
+                                .subject = m->subject,
+                                .verb = m->verb,
+                                .payload = m->payload,
+                                .command = yyjson_is_obj(m->command) ? m->command : NULL,
+                                .report = &report };
+    *stray = (struct stray){ .done = done, .user = user, .storing = 2 };
+    report_dead(o, &dead, on_stray_stored, stray);
+    if (id.len > 0)
+        report_event(o, &nobody, &report, on_stray_stored, stray);
+    else
+        on_stray_stored(stray, KANAL_OK);
+}
+
+/* One of a lane. */
+struct lane_stray {
+    struct shard_lane *lane;
+    struct js_token token;
+};
+
+static void on_told(void *user, kanal_status status)
+{
+    struct lane_stray *stray = user;
+    js_settle(stray->lane->pull, &stray->token, status == KANAL_OK ? JS_ACK : JS_LATER);
     free(stray);
 }
 
 static void tell(struct shard_lane *lane, const struct channel *channel, yyjson_val *command,
                  const struct js_delivered *delivered, const char *code, kanal_str detail)
 {
-    struct outbound *o = lane->shard->outbound;
-    struct stray *stray = malloc(sizeof *stray);
+    struct lane_stray *stray = malloc(sizeof *stray);
     if (!stray) {
         js_settle(lane->pull, &delivered->token, JS_LATER);
         return;
     }
-    kanal_str id = kanal_json_text_at(command, "id");
-    kanal_str verb = broker_in_header(delivered->in, "Kanal-Type");
     char replay[REPLAY_ID];
     replay_read(delivered->in, replay);
-    struct envelope_source nobody = { .channel = KANAL_LIT("_"), .plugin = KANAL_LIT("kanal") };
-    struct report report = { .type = "message.failed",
-                             .command_id = id,
-                             .replay = kanal_str_c(replay),
-                             .reference = kanal_json_text_at(command, "reference"),
-                             .traceparent = kanal_json_text_at(command, "traceparent"),
-                             .code = code,
-                             .scope = KANAL_SCOPE_CHANNEL,
-                             .detail = detail };
-    struct dead_letter dead = { .channel = channel ? channel->id : (kanal_str){ 0 },
-                                .subject = delivered->subject,
-                                .verb = verb,
-                                .payload = delivered->payload,
-                                .command = yyjson_is_obj(command) ? command : NULL,
-                                .report = &report };
-    *stray = (struct stray){ .lane = lane, .token = delivered->token, .storing = 2 };
-    report_dead(o, &dead, on_stray_stored, stray);
-    if (id.len > 0)
-        report_event(o, &nobody, &report, on_stray_stored, stray);
-    else
-        on_stray_stored(stray, KANAL_OK);
+    struct stray_message message = { .channel = channel,
+                                     .command = command,
+                                     .subject = delivered->subject,
+                                     .payload = delivered->payload,
+                                     .verb = broker_in_header(delivered->in, "Kanal-Type"),
+                                     .replay = kanal_str_c(replay) };
+    *stray = (struct lane_stray){ .lane = lane, .token = delivered->token };
+    stray_tell(lane->shard->outbound, &message, code, detail, on_told, stray);
 }
 
 /* It cannot be delivered here. The channel may be one that only the other gateways have, in the middle of a change: so it is left for some
