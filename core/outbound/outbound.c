@@ -79,6 +79,11 @@ int outbound_new(struct outbound **ret_outbound, const struct outbound_options *
         release(o);
         return KANAL_E_INTERNAL;
     }
+    if (options->timezone && !zones_find(o->zones, kanal_str_c(options->timezone)) &&
+        strcmp(options->timezone, "UTC") != 0)
+        log_write(options->host->log, KANAL_LOG_WARN, "routing", NULL,
+                  "routing.timezone: %s has no zone of the name %s (is tzdata installed?); UTC counts",
+                  ZONEINFO, options->timezone);
     struct metrics *metrics = options->host->metrics;
     o->host = options->host;
     o->broker = options->host->broker;
