@@ -378,6 +378,32 @@ test('another gateway goes on with what this one waited for', async () => {
   await other.stop();
 });
 
+test('killed again and again in the middle of it: every message takes each of its steps once', async () => {
+  const people = await Promise.all(Array.from({ length: 8 }, (_, i) => customer(`crowd${i}`, 'a', 'b')));
+  const ids = Array.from({ length: 48 }, (_, i) => `crowd-${i}`);
+  await Promise.all(ids.map((id, i) => send(id, { customer: people[i % 8].id }, { ...steps({ channel: 'a' }, { channel: 'b' }), variants: [on('a', 'blocked')] })));
+  const count = async (type, channel) => (await stored(client, 'KANAL_EVENTS', `kanal.events.probe.${channel}.message.${type}.*`)).filter((e) => ids.includes(e.data.data.message.id)).length;
+  for (const [type, channel, least] of [['accepted', 'a', 5], ['rerouted', 'b', 3], ['sent', 'b', 20]]) {
+    await until(`${least} are ${type}`, async () => (await count(type, channel)) >= least, 20000);
+    await kanal.stop('SIGKILL');
+    await kanal.run();
+  }
+  await until('all are sent', async () => (await count('sent', 'b')) === ids.length, 40000);
+  for (const id of ids) assert.deepEqual((await eventsOf(id)).map((e) => e.type).toSorted(), ['message.accepted', 'message.rerouted', 'message.sent'], id);
+  await until('nothing is left', async () => (await stored(client, 'KANAL_SCHEDULED')).length === 0);
+});
+
+test('at its time, it goes where the customer is then', async () => {
+  const { id } = await customer('xenia', 'a');
+  await send('at-1', { customer: id }, { at: new Date(Date.now() + 2500).toISOString() });
+  assert.equal((await told('at-1', 'message.accepted')).data.channel.id, 'a');
+  assert.equal((await ask('message-get', { id: 'at-1' })).message.state, 'scheduled');
+  await customer('xenia', 'b');
+  assert.equal((await told('at-1', 'message.sent')).data.channel.id, 'b');
+  assert.deepEqual(await story('at-1'), ['accepted@a', 'sent@b1']);
+  assert.equal((await ask('message-get', { id: 'at-1' })).message.channel, 'b');
+});
+
 test('every event keeps the contract', async () => {
   await (await client.jetstreamManager()).streams.purge('KANAL_EVENTS', { filter: 'kanal.events.kanal._.profile.updated.*' }); // the test's own
   assert.ok((await checkContract(client)) > 60);
