@@ -109,26 +109,13 @@ void reach_release(struct reach *reach)
 
 /* ---- Channels ---- */
 
-static int is_seen_on(const struct reach_address *address, kanal_str channel)
-{
-    size_t index, max;
-    yyjson_val *id;
-    if (yyjson_is_arr(address->channels))
-        yyjson_arr_foreach (address->channels, index, max, id)
-            if (kanal_str_equal(kanal_json_text(id), channel))
-                return 1;
-    return 0;
-}
-
-int reach_fits(const struct reach *reach, const struct channel *channel, const struct reach_address *address,
-               int named)
+int reach_fits(const struct channel *channel, const struct reach_address *address, int named)
 {
     const kanal_plugin *plugin = &channel->plugin->descriptor;
     kanal_str scheme = address_scheme(address->address);
-    (void)reach;
     if (!plugin->deliver)
         return -1;
-    if (is_seen_on(address, channel->id))
+    if (route_list_has(address->channels, channel->id))
         return ROUTE_SEEN;
     if ((kanal_str_is(scheme, "tel") && (plugin->caps & KANAL_CAP_TO_TEL)) ||
         (kanal_str_is(scheme, "mailto") && (plugin->caps & KANAL_CAP_TO_MAILTO)))
@@ -145,7 +132,7 @@ int64_t reach_last_in_ms(const struct reach *reach, const struct reach_address *
     size_t index, max;
     yyjson_val *touch;
     int64_t last = 0;
-    if (!is_seen_on(address, channel))
+    if (!route_list_has(address->channels, channel))
         return 0;
     if (kanal_str_equal(channel, reach->last_channel) &&
         kanal_str_equal(address->address, reach->last_address))

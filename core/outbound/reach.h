@@ -43,7 +43,7 @@ int reach_read(struct reach *ret_reach, yyjson_val *profile);
 void reach_release(struct reach *);
 
 /* How the channel reaches the address, or -1: not at all. named: by the command, so that a guess by the plugin's name is good enough. */
-int reach_fits(const struct reach *, const struct channel *, const struct reach_address *, int named);
+int reach_fits(const struct channel *, const struct reach_address *, int named);
 /* The customer wrote to us there: when; 0: never. */
 int64_t reach_last_in_ms(const struct reach *, const struct reach_address *, kanal_str channel);
 

@@ -129,17 +129,6 @@ static int was_tried(const struct planning *p, const struct route_place *place)
     return 0;
 }
 
-static int is_excluded(const struct planning *p, kanal_str channel)
-{
-    size_t index, max;
-    yyjson_val *value;
-    if (yyjson_is_arr(p->wish->exclude))
-        yyjson_arr_foreach (p->wish->exclude, index, max, value)
-            if (kanal_str_equal(kanal_json_text(value), channel))
-                return 1;
-    return 0;
-}
-
 static struct route_choice *choice_new(struct planning *p, uint32_t step, kanal_str channel)
 {
     struct route_plan *plan = p->plan;
@@ -224,7 +213,7 @@ static void plan_places(struct planning *p)
     const struct route_known *known = p->known;
     for (size_t i = 0; i < known->place_count && p->plan->count < ROUTE_CHOICES_MAX; i++) {
         const struct route_place *place = &known->places[i];
-        if (is_excluded(p, place->channel) || was_tried(p, place))
+        if (route_list_has(p->wish->exclude, place->channel) || was_tried(p, place))
             continue;
         struct route_choice *choice = choice_new(p, 0, place->channel);
         size_t wanted = preference(p, place);
@@ -258,7 +247,8 @@ static void plan_step(struct planning *p, uint32_t number, const struct route_st
     size_t lines = plan->line_count, words = plan->words.len;
     for (size_t i = 0; i < known->place_count; i++) {
         const struct route_place *place = &known->places[i];
-        if (!is_meant(p, step->channel, place) || is_excluded(p, place->channel) || was_tried(p, place))
+        if (!is_meant(p, step->channel, place) || route_list_has(p->wish->exclude, place->channel) ||
+            was_tried(p, place))
             continue;
         struct route_choice *choice = choice_new(p, number, place->channel);
         judge(p, choice, place);
@@ -280,7 +270,7 @@ static void plan_step(struct planning *p, uint32_t number, const struct route_st
     int is_word = kanal_str_is(step->channel, "last") || kanal_str_is(step->channel, "preferred");
     refuse(
         choice, "recipient_unknown", "recipient",
-        is_excluded(p, step->channel) ? KANAL_LIT("the command excludes the channel")
+        route_list_has(p->wish->exclude, step->channel) ? KANAL_LIT("the command excludes the channel")
         : is_word
             ? KANAL_LIT("no such channel of the customer's is known")
             : KANAL_LIT("the customer has no address that this channel reaches, or none that was not tried"));

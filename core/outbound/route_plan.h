@@ -38,6 +38,8 @@ struct route_wish {
 
 /* Reads it from a command that keeps the contract. */
 void route_wish_read(struct route_wish *ret_wish, yyjson_val *command);
+/* 1: the array of strings has it; NULL has nothing. */
+int route_list_has(yyjson_val *array, kanal_str text);
 /* 1: nobody may be sent this who does not want it: a purpose other than transactional and service. */
 int route_wants_consent(kanal_str purpose);
 const char *route_unless_name(enum route_unless);

@@ -44,6 +44,17 @@ void route_wish_read(struct route_wish *ret_wish, yyjson_val *command)
     *ret_wish = wish;
 }
 
+int route_list_has(yyjson_val *array, kanal_str text)
+{
+    size_t index, max;
+    yyjson_val *value;
+    if (yyjson_is_arr(array))
+        yyjson_arr_foreach (array, index, max, value)
+            if (kanal_str_equal(kanal_json_text(value), text))
+                return 1;
+    return 0;
+}
+
 /* ---- Consent ---- */
 
 int route_wants_consent(kanal_str purpose)
@@ -67,17 +78,6 @@ static const struct route_consent *last_word(const struct route_known *known, ka
     return last;
 }
 
-static int is_required(const struct route_known *known, kanal_str purpose)
-{
-    size_t index, max;
-    yyjson_val *value;
-    if (yyjson_is_arr(known->required))
-        yyjson_arr_foreach (known->required, index, max, value)
-            if (kanal_str_equal(kanal_json_text(value), purpose))
-                return 1;
-    return 0;
-}
-
 enum route_will route_will_of(const struct route_known *known, kanal_str purpose,
                               const struct route_place *place, int64_t *ret_since_ms)
 {
@@ -93,7 +93,7 @@ enum route_will route_will_of(const struct route_known *known, kanal_str purpose
         return wants ? ROUTE_WILL_GIVEN : ROUTE_WILL_NOT_ASKED;
     if (last)
         return !wants && place->last_in_ms > last->time_ms ? ROUTE_WILL_WROTE_AGAIN : ROUTE_WILL_WITHDRAWN;
-    return wants && is_required(known, purpose) ? ROUTE_WILL_MISSING : ROUTE_WILL_NOT_ASKED;
+    return wants && route_list_has(known->required, purpose) ? ROUTE_WILL_MISSING : ROUTE_WILL_NOT_ASKED;
 }
 
 /* ---- Quiet hours ---- */

@@ -140,7 +140,7 @@ static void find_places(struct routing *r, const struct routing_question *q)
             continue;
         int named = is_named(r, q->channel, channel->id);
         for (size_t i = 0; i < count && r->place_count < REACH_PLACES_MAX; i++) {
-            int reach = reach_fits(&r->reach, channel, &addresses[i], named);
+            int reach = reach_fits(channel, &addresses[i], named);
             if (reach < 0 && q->channel.len > 0 && q->address.len > 0)
                 reach = ROUTE_BY_PLUGIN; /* whoever names both knows it */
             if (reach >= 0)
