@@ -1,172 +1,32 @@
-/* `kanal customer`: says that two addresses are one person, or that they are not. */
-#include <getopt.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "cli/request.h"
-#include "kanal/sdk/json.h"
-
-#define WAIT_MS 10000
-
-enum { OPTION_REASON = CLIENT_OPTION_OWN, OPTION_AGENT, OPTION_JSON };
-
-static const struct option long_options[] = { { "reason", required_argument, NULL, OPTION_REASON },
-                                              { "agent", required_argument, NULL, OPTION_AGENT },
-                                              { "json", no_argument, NULL, OPTION_JSON },
-                                              CLIENT_LONG };
-
-struct call {
-    const struct cli_command *command;
-    struct client_options client_options;
-    const char *reason, *agent;
-    int with_json;
-    char **arguments;
-};
-
-struct action {
-    const char *name, *endpoint, *needs;
-    int arguments;
-    void (*write)(const struct call *, struct kanal_json *);
-    void (*tell)(yyjson_val *answer);
-};
-
-static void write_link(const struct call *call, struct kanal_json *json)
-{
-    int are_nodes = strncmp(call->arguments[0], "a_", 2) == 0 && strncmp(call->arguments[1], "a_", 2) == 0;
-    kanal_json_key(json, are_nodes ? "nodes" : "addresses");
-    kanal_json_array(json);
-    for (int i = 0; i < 2; i++)
-        kanal_json_str(json, kanal_str_c(call->arguments[i]));
-    kanal_json_array_end(json);
-}
-
-static void write_unlink(const struct call *call, struct kanal_json *json)
-{
-    kanal_json_member_text(json, "link", call->arguments[0]);
-}
-
-static void tell_link(yyjson_val *answer)
-{
-    printf("customer  ");
-    request_print(kanal_json_text_at(answer, "customer"));
-    printf("\nlink      ");
-    request_print(kanal_json_text_at(kanal_json_at(answer, "link"), "id"));
-    printf("\n");
-}
-
-static void tell_unlink(yyjson_val *answer)
-{
-    yyjson_val *split = kanal_json_at(answer, "split"), *id;
-    size_t index, count;
-    if (!yyjson_is_arr(split))
-        return;
-    yyjson_arr_foreach (split, index, count, id) {
-        printf("customer  ");
-        request_print(kanal_json_text(id));
-        printf("%s\n", count == 1 ? "  (other links still hold them together)" : "");
-    }
-}
-
-static const struct action actions[] = {
-    { "link", "customer-link", "two addresses, or two nodes", 2, write_link, tell_link },
-    { "unlink", "customer-unlink", "the id of a link", 1, write_unlink, tell_unlink },
-};
-
-static void write_request(const struct call *call, const struct action *action, struct kanal_buffer *out)
-{
-    struct kanal_json json;
-    kanal_json_init(&json, out);
-    kanal_json_object(&json);
-    action->write(call, &json);
-    kanal_json_member_text(&json, "reason", call->reason);
-    if (call->agent) {
-        kanal_json_key(&json, "agent");
-        kanal_json_object(&json);
-        kanal_json_member_text(&json, "kind", "person");
-        kanal_json_member_text(&json, "id", call->agent);
-        kanal_json_object_end(&json);
-    }
-    kanal_json_object_end(&json);
-}
-
-static int ask(struct call *call, const struct action *action)
-{
-    struct client client;
-    struct kanal_buffer body = { 0 };
-    yyjson_doc *document = NULL;
-    int code = client_open(&client, &call->client_options, call->command);
-    struct request request = { call->command, &client, WAIT_MS, call->with_json };
-    write_request(call, action, &body);
-    if (code == CLI_OK)
-        code = request_send(&request, action->endpoint, kanal_buffer_view(&body), &document);
-    if (code == CLI_OK && !call->with_json)
-        action->tell(yyjson_doc_get_root(document));
-    yyjson_doc_free(document);
-    kanal_buffer_release(&body);
-    client_close(&client);
-    return code == CLI_OK && fflush(stdout) != 0 ? CLI_FAILED : code;
-}
-
-static int run_action(struct call *call, char **arguments, int count)
-{
-    const struct action *action = NULL;
-    for (size_t i = 0; count > 0 && i < sizeof actions / sizeof *actions; i++)
-        if (strcmp(actions[i].name, arguments[0]) == 0)
-            action = &actions[i];
-    if (!action)
-        return cli_usage(call->command, "expected link or unlink%s%s", count > 0 ? ", found " : "",
-                         count > 0 ? arguments[0] : "");
-    if (count - 1 > action->arguments)
-        return cli_usage(call->command, "unexpected argument '%s'", arguments[1 + action->arguments]);
-    if (count - 1 < action->arguments)
-        return cli_usage(call->command, "%s needs %s", action->name, action->needs);
-    call->arguments = arguments + 1;
-    return ask(call, action);
-}
-
-static int read_option(struct call *call, int option, const char *value)
-{
-    if (option == OPTION_REASON)
-        call->reason = value;
-    else if (option == OPTION_AGENT)
-        call->agent = value;
-    else if (option == OPTION_JSON)
-        call->with_json = 1;
-    else {
-        int taken = client_option(&call->client_options, option, value);
-        return taken > 0 ? CLI_OK
-                         : cli_usage(call->command, taken < 0 ? "too many servers" : "unknown option");
-    }
-    return CLI_OK;
-}
+/* `kanal customer`: persons, as the gateway knows them. */
+#include "cli/connect.h"
+#include "cli/customer_link.h"
+#include "cli/customer_profile.h"
 
 static int run(const struct cli_command *command, int argc, char **argv)
 {
-    struct call call = { .command = command };
-    for (int option; (option = getopt_long(argc, argv, CLIENT_SHORT, long_options, NULL)) != -1;) {
-        if (option == 'h') {
+    if (argc > 1 && customer_profile_is(argv[1]))
+        return customer_profile_run(command, argc, argv);
+    if (argc > 1 && customer_link_is(argv[1]))
+        return customer_link_run(command, argc, argv);
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             cli_help(command);
             return CLI_OK;
         }
-        int code = read_option(&call, option, optarg);
-        if (code != CLI_OK)
-            return code;
-    }
-    return run_action(&call, argv + optind, argc - optind);
+    return cli_usage(command, "expected get, update, link or unlink%s%s", argc > 1 ? ", found " : "",
+                     argc > 1 ? argv[1] : "");
 }
 
 const struct cli_command command_customer = {
     .name = "customer",
-    .arguments = "link ADDRESS ADDRESS [OPTION …]\n       kanal customer unlink LINK [OPTION …]",
-    .summary = "Says that two addresses are one person, or that they are not.",
-    .help =
-        "  link             both are one customer from now on; nodes (a_…) may stand instead of addresses\n"
-        "  unlink           undoes one link, exactly; what other links hold together stays so\n"
-        "      --reason TEXT    why, in words: kept with the link\n"
-        "      --agent ID       who says so, by their id in your own system: kept with the link\n"
-        "      --json           the gateway's answer as it is\n\n" CLIENT_HELP "\n"
-        "Messages are never redirected by a link: answers go to addresses.\n"
-        "The user needs PREFIX.api.customer-* and an inbox at the broker.\n"
-        "Exit code 0: done; 1: refused or not found; 2: wrong words; 4: no gateway; 5: no answer.\n",
+    .arguments = CUSTOMER_PROFILE_ARGUMENTS "\n       kanal customer " CUSTOMER_LINK_ARGUMENTS,
+    .summary = "Shows what is known of a person, changes it, and says who is one person.",
+    .help = CUSTOMER_PROFILE_HELP CUSTOMER_LINK_HELP
+    "      --agent ID             who says so, by their id in your own system\n"
+    "      --json                 the gateway's answer as it is\n\n" CLIENT_HELP "\n"
+    "Messages are never redirected by a link: answers go to addresses.\n"
+    "The user needs PREFIX.api.customer-* and an inbox at the broker.\n"
+    "Exit code 0: done; 1: refused or not found; 2: wrong words; 4: no gateway; 5: no answer.\n",
     .run = run,
 };

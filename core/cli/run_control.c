@@ -49,7 +49,8 @@ static void start_api(void *user)
         api_add(g->api, api_dead_endpoints, api_dead_endpoint_count, &g->api_dead) != 0 ||
         api_add(g->api, api_message_log_endpoints, api_message_log_endpoint_count, &g->api_message_log) !=
             0 ||
-        api_add(g->api, api_plan_endpoints, api_plan_endpoint_count, &g->api_plan) != 0)
+        api_add(g->api, api_plan_endpoints, api_plan_endpoint_count, &g->api_plan) != 0 ||
+        api_add(g->api, api_profile_endpoints, api_profile_endpoint_count, &g->api_profiles) != 0)
         gateway_fail(g, 0, "the API", "out of memory: it will not answer");
 }
 

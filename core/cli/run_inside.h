@@ -7,6 +7,7 @@
 #include "api/message_log.h"
 #include "api/messages.h"
 #include "api/plan.h"
+#include "api/profiles.h"
 #include "cli/setup.h"
 #include "control/control.h"
 #include "host/host.h"
@@ -18,7 +19,6 @@
 #include "outbound/outbound.h"
 #include "project/facts.h"
 #include "project/opt_out.h"
-#include "project/profiles.h"
 
 struct gateway {
     struct setup setup;
@@ -50,6 +50,7 @@ struct gateway {
     struct api_dead api_dead;
     struct api_message_log api_message_log;
     struct api_plan api_plan;
+    struct api_profiles api_profiles;
     uv_work_t rest_work; /* describes the plugins that no channel needed at the start */
     struct plugin *rest;
     enum { REST_UNKNOWN, REST_UNDER_WAY, REST_KNOWN } rest_state;

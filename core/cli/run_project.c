@@ -1,6 +1,31 @@
 /* `kanal run`: what the events are folded into, and who is one customer. */
+#include "broker/topology.h"
 #include "cli/cli.h"
 #include "cli/run_inside.h"
+
+/* ---- Who belongs together, for the API ---- */
+
+static size_t nodes_of(void *user, const struct id *node_or_customer, struct id *ret_nodes, size_t capacity)
+{
+    return identity_nodes(user, node_or_customer, ret_nodes, capacity);
+}
+
+static void customer_of(void *user, const struct id *node, struct id *ret_customer)
+{
+    identity_customer(user, node, ret_customer);
+}
+
+static int link_of(void *user, const struct id *node, struct id *ret_link, const char **ret_kind)
+{
+    struct identity_edge edge;
+    if (identity_links(user, node, &edge, 1) == 0)
+        return 0;
+    *ret_link = edge.link;
+    *ret_kind = identity_kind_word(edge.kind);
+    return 1;
+}
+
+/* ---- Life ---- */
 
 int gateway_project_new(struct gateway *g)
 {
@@ -24,6 +49,12 @@ int gateway_project_new(struct gateway *g)
     projector_add(g->projector, projector_profiles(g->projector));
     projector_add(g->projector, facts_projection(g->facts));
     projector_add(g->projector, opt_out_projection(g->opt_out));
+    struct api_people people = { nodes_of, customer_of, link_of, g->identity };
+    g->api_profiles = (struct api_profiles){
+        .host = g->host, .book = g->profile_book, .contract = &g->contract, .people = people
+    };
+    profiles_bucket(prefix, g->api_profiles.bucket);
+    topology_stream_name(prefix, "EVENTS", g->api_profiles.events_stream);
     return CLI_OK;
 }
 

@@ -30,6 +30,15 @@ struct host_spool {
     char trouble[1100]; /* what a person should look at, or "" */
 };
 
+/* Who folds the events, as operators see it; project/projector.c keeps it up to date. */
+struct host_projector {
+    int is_enabled, is_held; /* this gateway may; does */
+    uint64_t lag;            /* messages that wait */
+    double behind_s;         /* age of the oldest of them that was read */
+    const char *rebuild;     /* its state, or NULL: none was asked for */
+    char trouble[256];       /* why it does not go on, or "" */
+};
+
 struct host {
     uv_loop_t *loop;
     struct log *log;
@@ -46,6 +55,7 @@ struct host {
     struct publisher *publisher;
     struct receipts *receipts; /* NULL until the first one */
     struct host_spool spool;
+    struct host_projector projector;
     struct host_names names;
     const char *public_url; /* or NULL: the providers cannot reach us */
     struct scheduler *scheduler;

@@ -6,9 +6,7 @@
 #include "identity/inside.h"
 #include "kanal/sdk/str.h"
 
-#define TRIES 8u           /* others that wrote in between */
-#define UNTOLD_MS 10000u   /* for whoever made the change to tell it */
-#define UNTOLD_MAX 100000u /* more are found at the next start */
+#define TRIES 8u /* others that wrote in between */
 
 enum wanted { WANT_LINK, WANT_UNLINK, WANT_TELL };
 
@@ -28,13 +26,6 @@ struct change {
     int conflict, undone;
     identity_done_fn *done;
     void *user;
-};
-
-/* Records whose event nobody has confirmed; the gateway that wrote them may have been killed in between. */
-struct untold {
-    struct untold *next;
-    struct id id;
-    uint64_t since_ms;
 };
 
 static void ask(struct change *change);
@@ -90,8 +81,6 @@ static void end(struct change *change, kanal_status status)
     *place = change->next;
     change->next = NULL;
     change->status = status;
-    if (identity->telling == change)
-        identity->telling = NULL;
     *identity->last_ended = change;
     identity->last_ended = &change->next;
     uv_timer_start(identity->turn, on_turn, 0, 0);
@@ -436,59 +425,15 @@ void identity_unlink(struct identity *identity, kanal_str link_id, kanal_str rea
     }
 }
 
-/* ---- What nobody has told ---- */
-
-void untold_add(struct identity *identity, kanal_str key)
+void change_tell(struct identity *identity, const struct id *link_id, identity_done_fn *done, void *user)
 {
-    size_t count = 0;
-    for (const struct untold *u = identity->untold; u; u = u->next, count++)
-        if (kanal_str_is(key, u->id.text))
-            return;
-    struct untold *untold = count < UNTOLD_MAX ? malloc(sizeof *untold) : NULL;
-    if (!untold)
+    struct change *change = change_new(identity, WANT_TELL, done, user);
+    if (!change) {
+        no_memory(done, user);
         return;
-    kanal_str_keep(untold->id.text, sizeof untold->id.text, key);
-    /* What stood there before this gateway did has had its time. */
-    untold->since_ms = identity->is_ready ? uv_now(identity->host->loop) : 0;
-    untold->next = identity->untold;
-    identity->untold = untold;
-}
-
-void untold_remove(struct identity *identity, kanal_str key)
-{
-    struct untold **place = &identity->untold;
-    while (*place && !kanal_str_is(key, (*place)->id.text))
-        place = &(*place)->next;
-    struct untold *untold = *place;
-    if (!untold)
-        return;
-    *place = untold->next;
-    free(untold);
-}
-
-static void on_swept(void *user, const struct identity_outcome *outcome)
-{
-    struct identity *identity = user;
-    if (outcome->status == KANAL_OK)
-        changes_sweep(identity);
-}
-
-/* One at a time: the next when it is told. */
-void changes_sweep(struct identity *identity)
-{
-    uint64_t now_ms = uv_now(identity->host->loop);
-    struct untold *oldest = identity->untold;
-    if (!identity->is_ready || identity->telling)
-        return;
-    for (struct untold *u = identity->untold; u; u = u->next)
-        if (u->since_ms <= oldest->since_ms)
-            oldest = u;
-    if (!oldest || (oldest->since_ms != 0 && now_ms < oldest->since_ms + UNTOLD_MS) ||
-        !(identity->telling = change_new(identity, WANT_TELL, on_swept, identity)))
-        return;
-    identity->telling->id = oldest->id;
-    oldest->since_ms = now_ms; /* the mark comes by the watch; if it does not, again later */
-    ask(identity->telling);
+    }
+    change->id = *link_id;
+    ask(change);
 }
 
 void changes_free(struct identity *identity)
@@ -499,9 +444,4 @@ void changes_free(struct identity *identity)
             next = change->next;
             change_free(change);
         }
-    while (identity->untold) {
-        struct untold *next = identity->untold->next;
-        free(identity->untold);
-        identity->untold = next;
-    }
 }

@@ -3,11 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "identity/pool.h"
 #include "kanal/plugin.h"
 
-#define CHUNK_BITS 10u
-#define CHUNK_ITEMS (1u << CHUNK_BITS)
-#define ITEMS_MAX 0x7fffffffu /* the top bit of `first` is the mark */
 #define SLOTS_LEAST_BITS 6u
 #define MARK 0x80000000u
 
@@ -26,13 +24,6 @@ struct link {
     uint8_t kind, state;
 };
 
-/* An array that grows without moving, so that it is never half empty. */
-struct pool {
-    char **chunks;
-    size_t item_bytes, chunk_count;
-    uint32_t used, free, live;
-};
-
 /* Open addressing. A slot holds an item's number in its lower `bits` bits and as much of the hash as fits above them: a look-up of what
  * is not there hardly ever touches an item. */
 struct table {
@@ -48,13 +39,7 @@ struct graph {
     size_t walk_count, walk_room;
 };
 
-/* ---- Pools ---- */
-
-static void *pool_at(const struct pool *pool, uint32_t item)
-{
-    uint32_t index = item - 1;
-    return pool->chunks[index >> CHUNK_BITS] + (index & (CHUNK_ITEMS - 1)) * pool->item_bytes;
-}
+/* ---- Items ---- */
 
 static struct node *node_at(const struct graph *graph, uint32_t node)
 {
@@ -64,35 +49,6 @@ static struct node *node_at(const struct graph *graph, uint32_t node)
 static struct link *link_at(const struct graph *graph, uint32_t link)
 {
     return pool_at(&graph->links, link);
-}
-
-/* Room for so many more; 0 or -1. */
-static int pool_reserve(struct pool *pool, uint32_t more)
-{
-    while (pool->chunk_count * CHUNK_ITEMS - pool->live < more) {
-        if (pool->chunk_count * CHUNK_ITEMS >= ITEMS_MAX - CHUNK_ITEMS)
-            return -1;
-        char **chunks = realloc(pool->chunks, (pool->chunk_count + 1) * sizeof *chunks);
-        if (!chunks)
-            return -1;
-        pool->chunks = chunks;
-        if (!(chunks[pool->chunk_count] = malloc(CHUNK_ITEMS * pool->item_bytes)))
-            return -1;
-        pool->chunk_count++;
-    }
-    return 0;
-}
-
-static void pool_release(struct pool *pool)
-{
-    for (size_t i = 0; i < pool->chunk_count; i++)
-        free(pool->chunks[i]);
-    free(pool->chunks);
-}
-
-static size_t pool_bytes(const struct pool *pool)
-{
-    return pool->chunk_count * (CHUNK_ITEMS * pool->item_bytes + sizeof *pool->chunks);
 }
 
 /* ---- Tables ---- */

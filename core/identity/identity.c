@@ -68,14 +68,14 @@ size_t identity_links(struct identity *identity, const struct id *node, struct i
                       size_t capacity)
 {
     struct graph_node own;
-    struct graph_link links[64];
-    size_t room = capacity < 64 ? capacity : 64;
     if (identity_node(kanal_str_of(node->text, ID_LEN), &own) != 0)
         return 0;
-    size_t count = graph_links_of(identity->graph, &own, links, room);
-    for (size_t i = 0; i < count && i < room; i++)
+    struct graph_link *links = calloc(capacity > 0 ? capacity : 1, sizeof *links);
+    size_t count = links ? graph_links_of(identity->graph, &own, links, capacity) : 0;
+    for (size_t i = 0; i < count && i < capacity; i++)
         if (edge_of(identity, &links[i], &ret_edges[i]) != 0)
-            return i;
+            count = i;
+    free(links);
     return count;
 }
 
@@ -147,7 +147,7 @@ static void on_entry(void *user, kanal_str key, kanal_str value, uint64_t revisi
                       "%zu links of %zu addresses are known", graph_link_count(identity->graph),
                       graph_node_count(identity->graph));
         identity->is_ready = 1;
-        changes_sweep(identity);
+        untold_sweep(identity);
         return;
     }
     if (!value.ptr) {
@@ -177,7 +177,7 @@ int identity_is_ready(const struct identity *identity)
 
 static void on_sweep(uv_timer_t *timer)
 {
-    changes_sweep(timer->data);
+    untold_sweep(timer->data);
 }
 
 static void declare_metrics(struct identity *identity)
@@ -246,6 +246,7 @@ void identity_free(struct identity *identity)
         uv_close((uv_handle_t *)identity->sweep, on_closed);
     sightings_free(identity);
     changes_free(identity);
+    untold_free(identity);
     graph_free(identity->graph);
     free(identity);
 }

@@ -27,8 +27,8 @@ struct identity {
     int is_ready, was_short; /* was_short: of memory, which was said */
     struct change *first;    /* under way */
     struct change *ended, **last_ended;
-    struct untold *untold; /* records whose event is not known to be stored; the oldest last */
-    struct change *telling;
+    struct untold *untold;                       /* records whose event is not known to be stored */
+    int is_telling;                              /* one of them */
     struct sighting *sightings, **last_sighting; /* events that were seen, one after the other */
     int is_linking;                              /* the first of them */
     struct projection projection;
@@ -55,11 +55,18 @@ int identity_contradicts(struct identity *, const struct identity_link *, const 
 void change_link(struct identity *, const struct identity_link *, identity_done_fn *, void *user);
 /* The bucket has told of a link: record NULL: it is gone. */
 void changes_seen(struct identity *, kanal_str key, uint64_t revision);
-/* A record of that link is not told; told: it is. */
+/* Tells the event of a link's record, if nobody has. */
+void change_tell(struct identity *, const struct id *link_id, identity_done_fn *, void *user);
+void changes_free(struct identity *);
+
+/* untold.c */
+
+/* The record of that link is not told; it is told, or gone. */
 void untold_add(struct identity *, kanal_str key);
 void untold_remove(struct identity *, kanal_str key);
-void changes_sweep(struct identity *);
-void changes_free(struct identity *);
+/* Tells what has waited for long enough, one at a time. */
+void untold_sweep(struct identity *);
+void untold_free(struct identity *);
 
 /* claim.c */
 

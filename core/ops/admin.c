@@ -39,6 +39,23 @@ static void write_spool(struct kanal_json *json, const struct host_spool *spool)
     kanal_json_object_end(json);
 }
 
+static void write_projector(struct kanal_json *json, const struct host_projector *projector)
+{
+    if (!projector->is_enabled)
+        return;
+    kanal_json_key(json, "projector");
+    kanal_json_object(json);
+    kanal_json_member_bool(json, "held", projector->is_held);
+    if (projector->is_held) {
+        kanal_json_member_int(json, "lag_messages", (int64_t)projector->lag);
+        kanal_json_member_double(json, "lag_seconds", projector->behind_s);
+    }
+    kanal_json_member_text(json, "rebuild", projector->rebuild);
+    if (projector->trouble[0])
+        kanal_json_member_text(json, "reason", projector->trouble);
+    kanal_json_object_end(json);
+}
+
 static void respond_channels(struct admin *admin, struct http_exchange *exchange)
 {
     const struct host *host = admin->host;
@@ -52,6 +69,7 @@ static void respond_channels(struct admin *admin, struct http_exchange *exchange
     kanal_json_member_text(&json, "server", broker_server(host->broker));
     kanal_json_object_end(&json);
     write_spool(&json, &host->spool);
+    write_projector(&json, &host->projector);
     kanal_json_key(&json, "channels");
     kanal_json_array(&json);
     for (const struct channel *channel = host->first_channel; channel; channel = channel->next)

@@ -74,6 +74,7 @@ static void tell(struct opt_out *o, const struct channel *channel, const struct 
     struct envelope_source core = channel->source;
     core.is_core = 1;
     core.spools = 0;
+    core.is_said_again = 1;
     core.traceparent = kanal_json_text_at(projected->root, "traceparent");
     kanal_event event = { .struct_size = sizeof event,
                           .type = given ? KANAL_LIT("consent.given") : KANAL_LIT("consent.withdrawn"),

@@ -176,11 +176,19 @@ static void on_lease(struct lease_member *member)
 
 static void measure(struct projector *p)
 {
-    struct projector_state state;
-    projector_state(p, &state);
-    p->lag->value = (double)state.lag;
-    p->lag_seconds->value = state.behind_s;
-    p->held->value = state.is_held;
+    struct host_projector *told = &p->host->projector;
+    int64_t oldest = p->is_known ? reader_oldest_ms(p->live) : 0, now = host_now_ms();
+    told->is_held = p->lease_held != 0;
+    told->lag = p->is_known ? reader_lag(p->live) : 0;
+    told->behind_s = oldest > 0 && now > oldest ? (double)(now - oldest) / 1000 : 0;
+    told->rebuild = p->is_known && p->position.rebuild.state != REBUILD_NONE
+                        ? rebuild_word(p->position.rebuild.state)
+                        : NULL;
+    snprintf(told->trouble, sizeof told->trouble, "%s",
+             told->is_held && !p->is_known ? p->trouble : reader_trouble(p->live));
+    p->lag->value = (double)told->lag;
+    p->lag_seconds->value = told->behind_s;
+    p->held->value = told->is_held;
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -197,18 +205,6 @@ static void on_tick(uv_timer_t *timer)
     if (p->is_known)
         rebuild_tick(p);
     measure(p);
-}
-
-void projector_state(const struct projector *p, struct projector_state *ret_state)
-{
-    struct projector_state state = { .is_held = p->lease_held != 0 };
-    int64_t oldest = p->is_known ? reader_oldest_ms(p->live) : 0;
-    state.lag = p->is_known ? reader_lag(p->live) : 0;
-    if (oldest > 0 && host_now_ms() > oldest)
-        state.behind_s = (double)(host_now_ms() - oldest) / 1000;
-    snprintf(state.trouble, sizeof state.trouble, "%s",
-             p->trouble[0] && !p->is_known ? p->trouble : reader_trouble(p->live));
-    *ret_state = state;
 }
 
 /* ---- Life ---- */
@@ -281,7 +277,7 @@ void projector_start(struct projector *p)
 {
     if (!p->is_enabled || p->is_started || p->is_leaving)
         return;
-    p->is_started = 1;
+    p->is_started = p->host->projector.is_enabled = 1;
     p->lease.changed = on_lease;
     p->lease.ttl_ms = LEASE_TTL_DEFAULT_MS;
     rebuild_watch(p);

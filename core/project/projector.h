@@ -17,8 +17,8 @@
 #include "event/ids.h"
 #include "host/host.h"
 
-#define PROJECTOR_BATCH 512u            /* events of a batch, at most */
-#define PROJECTOR_AGAIN_MAX 4096u       /* events that may be said again after a crash, of both streams */
+#define PROJECTOR_BATCH 1024u           /* events of a batch, at most */
+#define PROJECTOR_AGAIN_MAX 8192u       /* events that may be said again after a crash, of both streams */
 #define PROJECTOR_BYTES_MAX (16u << 20) /* of events that wait or are under way */
 
 enum projected_stream { PROJECTED_EVENTS, PROJECTED_ACTIVITY, PROJECTED_STREAMS };
@@ -75,21 +75,12 @@ int projector_new(struct projector **ret_projector, const struct projector_optio
 void projector_add(struct projector *, struct projection *);
 /* The profiles' own: to be added like the others. */
 struct projection *projector_profiles(struct projector *);
-/* The streams and buckets are there. */
+/* The streams and buckets are there. From now on host->projector is kept up to date. */
 void projector_start(struct projector *);
 /* Begins no other batch, waits for nothing, and gives the lease back: another gateway goes on at once. For the drain. */
 void projector_leave(struct projector *);
 /* After broker_shut(). The loop must run once more. NULL is fine. */
 void projector_free(struct projector *);
-
-/* For health and metrics. */
-struct projector_state {
-    int is_held;       /* this gateway is the projector */
-    uint64_t lag;      /* messages that wait in both streams; 0 if it is not held */
-    double behind_s;   /* age of the event told last, while others wait; else 0 */
-    char trouble[256]; /* why it does not go on, or "" */
-};
-void projector_state(const struct projector *, struct projector_state *ret_state);
 
 /* An event as the streams have it. document stays the caller's, which frees it when the event is done with; borrows from subject and json, too. 0, or KANAL_E_INVALID: it is no
  * event of ours. */

@@ -15,6 +15,7 @@
 #define CONNECTIONS_MAX 256u
 #define ANSWER_BYTES 2048u
 #define ID_DIGITS 10
+#define PERSON_DIGITS 7
 #define LATENCY_US_MAX 1000000u /* longer ones count as this */
 #define PATIENCE_SECONDS 10.0   /* after the end, for the last answers */
 
@@ -49,7 +50,7 @@ struct connection {
 struct load {
     struct connection connections[CONNECTIONS_MAX];
     size_t request_bytes;
-    char *update_id, *message_id; /* in the template */
+    char *update_id, *message_id, *from_id, *chat_id; /* in the template */
     char template[2048];
     double end;
     struct load_result result;
@@ -76,11 +77,20 @@ static void make_template(struct load *load)
     load->request_bytes = (size_t)head + LOAD_UPDATE_BYTES;
     load->update_id = strstr(body, "\"update_id\":") + strlen("\"update_id\":");
     load->message_id = strstr(body, "\"message_id\":") + strlen("\"message_id\":");
+    load->from_id = strstr(body, "\"from\":{\"id\":") + strlen("\"from\":{\"id\":");
+    load->chat_id = strstr(body, "\"chat\":{\"id\":") + strlen("\"chat\":{\"id\":");
 }
 
-static void write_digits(char *at, uint64_t number)
+static uint32_t people;
+
+void load_people(uint32_t count)
 {
-    for (int i = ID_DIGITS; i-- > 0; number /= 10)
+    people = count;
+}
+
+static void write_digits(char *at, uint64_t number, int digits)
+{
+    for (int i = digits; i-- > 0; number /= 10)
         at[i] = (char)('0' + number % 10);
 }
 
@@ -88,8 +98,13 @@ static void ask(struct load *load, struct connection *c)
 {
     static uint64_t last_id = 1000000000; /* for as long as the bench runs */
     last_id++;
-    write_digits(c->request + (load->update_id - load->template), last_id);
-    write_digits(c->request + (load->message_id - load->template), last_id);
+    write_digits(c->request + (load->update_id - load->template), last_id, ID_DIGITS);
+    write_digits(c->request + (load->message_id - load->template), last_id, ID_DIGITS);
+    if (people > 0) {
+        uint64_t person = LOAD_FIRST_PERSON + last_id * UINT64_C(2654435761) % people;
+        write_digits(c->request + (load->from_id - load->template), person, PERSON_DIGITS);
+        write_digits(c->request + (load->chat_id - load->template), person, PERSON_DIGITS);
+    }
     c->have = 0;
     c->is_waiting = 1;
     c->asked_at = bench_seconds();

@@ -17,4 +17,9 @@ struct load_result {
  * while the bench runs. */
 struct load_result load_run(uint16_t port, unsigned connections, double seconds);
 
+/* From now on the updates come from so many customers, telegram:LOAD_FIRST_PERSON and those after it, in no order; 0: from one, as at
+ * first. At most 7,000,000. */
+#define LOAD_FIRST_PERSON 3000000u
+void load_people(uint32_t count);
+
 #endif

@@ -10,6 +10,7 @@
 #define PENDING_MAX 16384
 #define CHECK_CLOCK_EVERY 256
 #define COMPLETE_MS 30000
+#define ID_BYTES 28u /* "e_" and 26 more */
 
 struct raw {
     natsConnection *connection;
@@ -126,6 +127,74 @@ void raw_lay_commands(struct raw *raw, const char *channel, const char *prefix, 
     complete(raw);
 }
 
+/* Writes over each place where the old id stands; both have 28 characters. */
+static void replace_id(char *text, const char *old, const char *id)
+{
+    for (char *at = text; (at = strstr(at, old)); at += ID_BYTES)
+        memcpy(at, id, ID_BYTES);
+}
+
+static void write_id(char id[ID_BYTES + 1], char kind, unsigned round, size_t number)
+{
+    snprintf(id, ID_BYTES + 1, "%c_%026u", kind, 0u);
+    for (size_t i = 0; i < 12; i++, number /= 8)
+        id[ID_BYTES - 1 - i] = "abcdefgh"[number % 8];
+    id[2] = (char)('a' + round % 26);
+    for (char *c = id + 2; *c; c++)
+        *c = *c == '0' ? 'z' : *c;
+}
+
+void raw_lay_events(struct raw *raw, const struct raw_event *event, unsigned round, size_t count,
+                    size_t nodes)
+{
+    char subject[256], payload[4097], node[ID_BYTES + 1] = "", old[ID_BYTES + 1] = "", id[ID_BYTES + 1],
+                                                      customer[ID_BYTES + 1];
+    const char *last = strrchr(event->subject, '.'), *first = strstr(event->payload, "\"e_");
+    snprintf(node, sizeof node, "%s", last ? last + 1 : "");
+    snprintf(old, sizeof old, "%.*s", (int)ID_BYTES, first ? first + 1 : "");
+    for (size_t i = 0; i < count; i++) {
+        snprintf(subject, sizeof subject, "%s", event->subject);
+        memcpy(payload, event->payload, event->payload_bytes);
+        payload[event->payload_bytes] = '\0';
+        write_id(id, 'e', round, i);
+        replace_id(payload, old, id);
+        snprintf(customer, sizeof customer, "c%s", node + 1);
+        write_id(id, 'c', 0, i / 4 % nodes); /* a message's steps come together */
+        replace_id(payload, customer, id);
+        id[0] = 'a';
+        replace_id(payload, node, id);
+        replace_id(subject, node, id);
+        publish(raw, subject, payload, event->payload_bytes, NULL);
+    }
+    complete(raw);
+}
+
+double raw_consume(struct raw *raw, const char *stream, size_t count)
+{
+    natsSubscription *subscription = NULL;
+    jsSubOptions options;
+    jsSubOptions_Init(&options);
+    options.Stream = stream;
+    options.Config.AckPolicy = js_AckAll;
+    options.Config.MaxAckPending = 4096;
+    check(js_PullSubscribe(&subscription, raw->js, ">", "bench", NULL, &options, NULL), "raw: subscribe");
+    double from = bench_seconds();
+    for (size_t got = 0; got < count;) {
+        natsMsgList list = { 0 };
+        natsStatus status = natsSubscription_Fetch(&list, subscription, 512, 2000, NULL);
+        if (status != NATS_OK && status != NATS_TIMEOUT)
+            check(status, "raw: fetch");
+        if (list.Count > 0)
+            natsMsg_Ack(list.Msgs[list.Count - 1], NULL);
+        got += (size_t)list.Count;
+        natsMsgList_Destroy(&list);
+    }
+    double took = bench_seconds() - from;
+    natsSubscription_Destroy(subscription);
+    js_DeleteConsumer(raw->js, stream, "bench", NULL, NULL);
+    return took;
+}
+
 uint64_t raw_messages(struct raw *raw, const char *stream)
 {
     jsStreamInfo *info = NULL;
@@ -138,4 +207,14 @@ uint64_t raw_messages(struct raw *raw, const char *stream)
 void raw_purge(struct raw *raw, const char *stream)
 {
     check(js_PurgeStream(raw->js, stream, NULL, NULL), stream);
+}
+
+void raw_store(struct raw *raw, const char *subject, const char *payload, size_t bytes)
+{
+    check(js_PublishAsync(raw->js, subject, payload, (int)bytes, NULL), "raw: store");
+}
+
+void raw_settle(struct raw *raw)
+{
+    complete(raw);
 }

@@ -27,7 +27,16 @@ double raw_publish_run(struct raw *, const struct raw_event *, double seconds);
 #define RAW_FIRST_RECIPIENT 3527065
 void raw_lay_commands(struct raw *, const char *channel, const char *prefix, size_t count, size_t recipients);
 
+/* Lays `count` events as that one is, of `nodes` customers in turns, four of each, as a message and its steps come; each with an id of its own. */
+void raw_lay_events(struct raw *, const struct raw_event *, unsigned round, size_t count, size_t nodes);
+/* Pulls `count` messages of the stream from its beginning, in batches, each acknowledged; nothing is done with them. Seconds. */
+double raw_consume(struct raw *, const char *stream, size_t count);
+
 uint64_t raw_messages(struct raw *, const char *stream);
 void raw_purge(struct raw *, const char *stream);
+
+/* Stores a message under the subject, without an id; raw_settle() waits until all are confirmed. */
+void raw_store(struct raw *, const char *subject, const char *payload, size_t bytes);
+void raw_settle(struct raw *);
 
 #endif

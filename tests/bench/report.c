@@ -79,6 +79,8 @@ void report_table(const struct results *b)
     line("way in, 1: in a worker", 0, &b->worker.one, NULL, NULL, NULL);
     line("way in, 64: one channel", 0, &b->worker.one_rate, NULL, NULL, NULL);
     line("way in, 64: one of 5,000", 0, &b->worker.fleet_rate, NULL, NULL, NULL);
+    line("events projected", 0, &b->project.rate, &b->project.cpu_us, &b->project.broker_us, NULL);
+    line("events read by a raw consumer", 0, &b->project.raw_rate, NULL, NULL, NULL);
     printf("milliseconds\n");
     line("exec to up: one channel", 1, &b->worker.one_ready_ms, NULL, NULL, NULL);
     line("exec to up: 5,000 channels", 1, &b->worker.fleet_ready_ms, NULL, NULL, NULL);
@@ -186,6 +188,34 @@ void report_backlog(const struct results *b)
     judge("backlog.rss_mb", spread_of_one(l->rss_mb), 150, 1);
 }
 
+static struct spread identity_ratio(const struct results *b)
+{
+    struct samples ratio = ratio_of(&b->identity.with, &b->identity.without);
+    return spread_of(&ratio);
+}
+
+void report_identity(const struct results *b)
+{
+    if (b->identity.with.count == 0)
+        return;
+    const struct identity_results *r = &b->identity;
+    printf("\n%u customers, %u links: %.0f updates a second of %.1f us each, without links %.0f of %.1f us; "
+           "%.1f MB more\n",
+           IDENTITY_PEOPLE, IDENTITY_LINKS, spread_of(&r->with).median, spread_of(&r->with_cpu_us).median,
+           spread_of(&r->without).median, spread_of(&r->without_cpu_us).median, r->memory_mb);
+    judge("identity.ratio_inbound", identity_ratio(b), 0.95, 0);
+}
+
+/* One of the two is demanded. */
+void report_project(const struct results *b)
+{
+    struct samples ratio = ratio_of(&b->project.rate, &b->project.raw_rate);
+    if (ratio.count == 0)
+        return;
+    judge("projector.ratio_raw", spread_of(&ratio), 0.5, 0);
+    judge("  or projector.per_second", spread_of(&b->project.rate), 20000, 0);
+}
+
 void report_ratios(const struct results *b)
 {
     struct ratios ratios = ratios_of(b), *r = &ratios;
@@ -205,6 +235,8 @@ void report_ratios(const struct results *b)
     judge("engine.ratio_out", divided(r->curl, RATIO_CURL_BEFORE), 0.75, 0);
     judge_worker(r);
     report_backlog(b);
+    report_project(b);
+    report_identity(b);
 }
 
 static void json_ratio(const char *name, const struct results *b, struct spread s)
@@ -248,9 +280,14 @@ void report_json(const struct results *b)
         r->fleet_kb.median, r->fleet_ready.median, r->fleet_rate.median);
     printf("\"engine\":{\"ratio_in\":%.3f,\"ratio_out\":%.3f},", r->raw.median / RATIO_RAW_BEFORE,
            r->curl.median / RATIO_CURL_BEFORE);
+    struct samples projector = ratio_of(&b->project.rate, &b->project.raw_rate);
+    printf("\"projector\":{\"ratio_raw\":%.3f,\"per_second\":%.0f},", spread_of(&projector).median,
+           spread_of(&b->project.rate).median);
     printf("\"backlog\":{\"commands\":%llu,\"rss_mb\":%.1f,\"ratio_steady\":%.3f},",
            (unsigned long long)b->backlog.commands, b->backlog.rss_mb,
            b->backlog.first_half > 0 ? b->backlog.second_half / b->backlog.first_half : 0);
+    printf("\"identity\":{\"links\":%u,\"ratio_inbound\":%.3f,\"memory_mb\":%.1f},", IDENTITY_LINKS,
+           identity_ratio(b).median, b->identity.memory_mb);
     if (b->node_reason)
         printf("\"node_reason\":\"%s\",", b->node_reason);
     printf("\"per_second\":{\"raw\":%.0f,\"raw_asap\":%.0f,\"inbound\":%.0f,\"inbound_node\":%.0f,\"inbound_"

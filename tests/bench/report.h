@@ -33,6 +33,20 @@ struct backlog_results {
     uint64_t commands, recipients;  /* 0: not measured */
 };
 
+#define IDENTITY_LINKS 200000u
+#define IDENTITY_PEOPLE 1000000u
+
+/* The way in of a million customers, with links in memory and without: updates a second. */
+struct identity_results {
+    struct samples with, without, with_cpu_us, without_cpu_us;
+    double memory_mb; /* what the links added to the resident size */
+};
+
+/* Events of a backlog that were projected, and merely read, a second. */
+struct project_results {
+    struct samples rate, raw_rate, cpu_us, broker_us;
+};
+
 struct results {
     int rounds;
     const char *node_reason; /* why nothing of Node was measured, or NULL */
@@ -41,6 +55,8 @@ struct results {
     struct samples kanal_start_ms, broker_start_ms;
     struct worker_results worker;
     struct backlog_results backlog;
+    struct project_results project;
+    struct identity_results identity;
     double rss_mb, node_rss_mb;
     size_t event_bytes, node_event_bytes; /* 0: there was none */
     const char *plugins_json;             /* what plugins-bench measured, a file with one object; or NULL */
@@ -54,6 +70,8 @@ void report_ratios(const struct results *);
 /* The ratios of workers alone. */
 void report_worker(const struct results *);
 void report_backlog(const struct results *);
+void report_project(const struct results *);
+void report_identity(const struct results *);
 void report_json(const struct results *);
 
 #endif

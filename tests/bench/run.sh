@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh BUILD [--json] [--rounds N] [--only PART]: the bench of each plugin's translation, then that of the whole gateway, with the programs that
-# BUILD holds. See plugins_bench.c and gateway_bench.c. PART: plugins, start, in, out, backlog, worker.
+# BUILD holds. See plugins_bench.c and gateway_bench.c. PART: plugins, start, in, out, backlog, worker, project, identity.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=$(cd "${1:?the build directory is missing}" && pwd)

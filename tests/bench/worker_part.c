@@ -47,6 +47,7 @@ static void write_config(const struct gateway *g)
             "http: { listen: \"127.0.0.1:%u\" }\n"
             "admin: { listen: \"127.0.0.1:%u\" }\n"
             "data_dir: \"%s\"\n"
+            "projector: { enabled: false }\n"
             "identity: { salt: \"sixteen bytes and more for the bench\" }\n"
             "log: { level: error }\n"
             "plugins: { path: [\"%s\"], telegram: { isolation: %s } }\n"

@@ -204,6 +204,61 @@ Test(kv, a_watch_tells_what_is_there_and_what_changes, .timeout = 60)
     fixture_down(&f);
 }
 
+#define CHANGING 3000
+
+struct changing {
+    struct broker *broker;
+    int puts, all;
+};
+
+static void count_put(void *user, kanal_status status, kanal_str value, uint64_t revision)
+{
+    struct changing *c = user;
+
+    (void)value, (void)revision;
+    c->puts += status == KANAL_OK;
+}
+
+static void put_all(struct changing *c, int from)
+{
+    char key[16];
+
+    for (int i = from; i < CHANGING; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        kv_put(c->broker, "state", kanal_str_c(key), KANAL_LIT("x"), JS_ANY_SEQUENCE, count_put, c);
+    }
+}
+
+/* While the first values come, most of the others are written over: each is gone from where it stood, and comes later. */
+static void change_meanwhile(void *user, kanal_str key, kanal_str value, uint64_t revision)
+{
+    struct changing *c = user;
+
+    (void)value, (void)revision;
+    if (kanal_str_is(key, "k0"))
+        put_all(c, 100);
+    c->all += key.ptr == NULL;
+}
+
+Test(kv, a_watch_ends_its_beginning_though_values_change, .timeout = 60)
+{
+    struct fixture f;
+    struct changing c = { 0 };
+    struct kv_watch *watch;
+
+    fixture_up(&f, NULL);
+    make_bucket(&f, "state", 0, 1);
+    c.broker = f.broker;
+    put_all(&c, 0);
+    cr_assert(run_until(&f.loop, &c.puts, CHANGING, 20000));
+    cr_assert_eq(kv_watch_start(f.broker, "state", ">", change_meanwhile, &c, &watch), 0);
+    cr_assert(run_until(&f.loop, &c.all, 1, 10000), "of %d puts", c.puts);
+    cr_assert(run_until(&f.loop, &c.puts, 2 * CHANGING - 100, 20000));
+    cr_assert_eq(c.all, 1);
+    kv_watch_stop(watch);
+    fixture_down(&f);
+}
+
 Test(kv, a_watch_misses_nothing_over_a_restart, .timeout = 90)
 {
     struct fixture f, other;

@@ -345,3 +345,88 @@ Test(pull, a_reader_without_acknowledgements, .timeout = 60)
     js_pull_stop(r.pull);
     fixture_down(&f);
 }
+
+static void note_consumer(void *user, kanal_status status, const struct js_consumer_state *state)
+{
+    struct noted *n = user;
+
+    n->status = status;
+    snprintf(n->text, sizeof n->text, "%llu %llu", state ? (unsigned long long)state->pending : 0,
+             state ? (unsigned long long)state->unacknowledged : 0);
+    n->calls++;
+}
+
+static void expect_consumer(struct fixture *f, const char *durable, kanal_status status, const char *text)
+{
+    struct noted n = { 0 };
+
+    js_consumer_state(f->broker, "EVENTS", durable, note_consumer, &n);
+    cr_assert(run_until(&f->loop, &n.calls, 1, 3000));
+    cr_assert(n.status == status && strcmp(n.text, text) == 0, "%d '%s', expected %d '%s'", n.status, n.text,
+              status, text);
+}
+
+Test(pull, one_acknowledgement_settles_all_before_it, .timeout = 60)
+{
+    struct fixture f;
+    static struct reader r;
+    struct js_consumer all = reader_consumer;
+
+    all.ack_all = 1;
+    r.hold = 1;
+    fixture_up(&f, NULL);
+    cr_assert_eq(make_stream(&f, "EVENTS", "events.>"), KANAL_OK);
+    consumer(&f, &all, 0, KANAL_OK);
+    fill(&f, 0, 100);
+    expect_consumer(&f, "reader", KANAL_OK, "100 0");
+    pull(&f, &r, 10, 20);
+    cr_assert(run_until(&f.loop, &r.count, 20, 5000));
+    run_for(&f.loop, 200);
+    cr_assert_eq(r.count, 20); /* the window is full */
+    js_settle_through(r.pull, &r.held[19], 20);
+    cr_assert(run_until(&f.loop, &r.count, 40, 5000), "%d", r.count);
+    run_for(&f.loop, 200);
+    cr_assert_eq(r.count, 40);
+    expect_consumer(&f, "reader", KANAL_OK, "60 20");
+    expect_consumer(&f, "nobody", KANAL_E_REJECTED, "0 0");
+    js_pull_stop(r.pull);
+    fixture_down(&f);
+}
+
+Test(pull, a_pause_ends_and_nothing_is_lost, .timeout = 60)
+{
+    struct fixture f;
+    static struct reader r;
+
+    fixture_up(&f, NULL);
+    cr_assert_eq(make_stream(&f, "EVENTS", "events.>"), KANAL_OK);
+    consumer(&f, &reader_consumer, 0, KANAL_OK);
+    fill(&f, 0, 500);
+    pull(&f, &r, 10, 20);
+    js_pull_pause(r.pull);
+    run_for(&f.loop, 500);
+    cr_assert_leq(r.count, 20, "%d", r.count); /* what was asked for comes */
+    js_pull_resume(r.pull);
+    cr_assert(run_until(&f.loop, &r.count, 500, 10000), "%d", r.count);
+    cr_assert(r.in_order && r.redelivered == 0);
+    js_pull_stop(r.pull);
+    fixture_down(&f);
+}
+
+Test(pull, a_purge_without_a_sequence_takes_all_under_the_filter, .timeout = 60)
+{
+    struct fixture f;
+    struct noted n = { 0 };
+
+    fixture_up(&f, NULL);
+    cr_assert_eq(make_stream(&f, "EVENTS", "events.>"), KANAL_OK);
+    fill(&f, 0, 10);
+    js_purge_before(f.broker, "EVENTS", "other.>", 0, note_result, &n);
+    cr_assert(run_until(&f.loop, &n.calls, 1, 3000));
+    js_purge_before(f.broker, "EVENTS", "events.>", 0, note_result, &n);
+    cr_assert(run_until(&f.loop, &n.calls, 2, 3000));
+    cr_assert_eq(n.status, KANAL_OK);
+    consumer(&f, &reader_consumer, 0, KANAL_OK);
+    expect_consumer(&f, "reader", KANAL_OK, "0 0");
+    fixture_down(&f);
+}

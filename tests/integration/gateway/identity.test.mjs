@@ -155,6 +155,15 @@ test('two channels that prove the same number are one customer', async () => {
   await same(['visitor:w1', 'user:shop/7', 'probe:v1', 'tel:+79161000001']);
 });
 
+test('the profile is of all its addresses, each with the link that joins it', async () => {
+  const profile = await until('all are known', async () => {
+    const answer = await api('get', { address: 'visitor:w1' });
+    return answer.customer?.addresses.length === 5 && answer.customer;
+  });
+  assert.equal(profile.id, (await customer(one, 'probe:v1')).id);
+  assert.ok(profile.addresses.every((address) => /^l_/.test(address.link) && address.evidence.kind), JSON.stringify(profile.addresses));
+});
+
 test('attack: a claimed number, mail or account of somebody else merges nothing', async () => {
   const victim = (await customer(one, 'probe:v1')).id;
   await say(one, 'evil-1', 'probe:evil', [claimed('tel:+79161000001'), claimed('mailto:v1@example.com', 'identify'), claimed('user:shop/7', 'token'), claimed('probe:v1', 'contact')]);

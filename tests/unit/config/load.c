@@ -40,7 +40,9 @@ Test(load, defaults)
     cr_expect_eq(c->retention.raw_ms, INT64_C(604800000));
     cr_expect_eq(c->retention.dead_ms, INT64_C(7776000000));
     cr_expect_eq(c->retention.media_ms, INT64_C(7776000000));
+    cr_expect_eq(c->retention.facts_ms, INT64_C(34560000000));
     cr_expect_eq(c->retention.log_ms, INT64_C(259200000));
+    cr_expect(c->projector.is_enabled);
     cr_expect_str_eq(c->log.level, "info");
     cr_expect_str_eq(c->log.format, "json");
     cr_expect_eq(c->plugin_path[0][0], '/');
@@ -178,7 +180,8 @@ Test(load, values)
                        "http: { listen: \"[::]:0\", public_url: "
                        "https://hub.example.com/kanal/, limits: { headers: 32768, body: 1G, "
                        "header_timeout: PT1M, connections: 1 } }\n"
-                       "retention: { events: forever, raw: 1h, media: P1W }\n"
+                       "retention: { events: forever, raw: 1h, media: P1W, facts: 2h }\n"
+                       "projector: { enabled: false }\n"
                        "plugins: { path: [a, b], sandbox: required, echo: { isolation: none "
                        "}, vendor-erp: { threads: true } }\n"
                        "channels: [ { id: A_b-1, plugin: echo, egress: [], media: keep, log: all, "
@@ -203,6 +206,8 @@ Test(load, values)
     cr_expect_eq(c->retention.events_ms, 0);
     cr_expect_eq(c->retention.raw_ms, 3600000);
     cr_expect_eq(c->retention.media_ms, 604800000);
+    cr_expect_eq(c->retention.facts_ms, 7200000);
+    cr_expect_not(c->projector.is_enabled);
     cr_expect_str_eq(c->plugin_path[1], "b");
     cr_assert_eq(c->plugin_count, 2);
     cr_expect_str_eq(c->plugins[0].id, "echo");

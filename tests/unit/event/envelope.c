@@ -220,3 +220,59 @@ Test(envelope, is_bounded)
     cr_assert_eq(write_as(0, &event), KANAL_E_TOO_LARGE);
     free(data);
 }
+
+/* ---- Whom a node belongs to ---- */
+
+static void smallest(void *user, const struct id *node, struct id *ret_customer)
+{
+    (void)node;
+    *ret_customer = *(const struct id *)user;
+}
+
+static int write_source(const struct envelope_source *source, const struct id *customer,
+                        const kanal_event *event)
+{
+    struct id copy = *customer;
+    struct envelope_context context = {
+        .ids = ids, .prefix = KANAL_LIT("kanal"), .customer = smallest, .customer_user = &copy
+    };
+    int status = envelope_write(&envelope, &context, source, event, NOW);
+    yyjson_doc_free(document);
+    document = status == 0 ? kanal_json_parse(kanal_buffer_view(&envelope.json)) : NULL;
+    return status;
+}
+
+Test(envelope, the_customer_is_asked_for_and_the_node_stays)
+{
+    struct id customer = { "c_aaaaaaaaaaaaaaaaaaaaaaaaaa" }, node;
+    kanal_event event = message("{}");
+    struct envelope_source source = { .channel = KANAL_LIT("shop"), .plugin = KANAL_LIT("telegram") };
+    cr_assert_eq(ids_node(ids, KANAL_LIT("telegram:77"), &node), 0);
+    cr_assert_eq(write_source(&source, &customer, &event), 0);
+    cr_expect_str_eq(text_at("/data/customer/id"), customer.text);
+    cr_expect_str_eq(text_at("/data/customer/node"), node.text);
+    cr_expect_str_eq(text_at("/subject"), node.text);
+}
+
+Test(envelope, the_core_may_know_a_node_without_its_address)
+{
+    struct id customer = { "c_aaaaaaaaaaaaaaaaaaaaaaaaaa" }, node = { "a_dvczqxhxz6iv43xch3xmi6msri" };
+    kanal_event event = message("{}");
+    struct envelope_source source = {
+        .channel = KANAL_LIT("_"), .plugin = KANAL_LIT("_"), .node = kanal_str_c(node.text), .is_core = 1
+    };
+    event.type = KANAL_LIT("identity.linked");
+    event.address = (kanal_str){ 0 };
+    cr_assert_eq(write_source(&source, &customer, &event), 0);
+    cr_expect_str_eq(text_at("/data/customer/node"), node.text);
+    cr_expect_str_eq(text_at("/data/customer/address"), "(absent)");
+    cr_expect_str_eq(text_at("/data/channel/id"), "(absent)");
+    cr_expect(kanal_str_is(kanal_buffer_view(&envelope.subject),
+                           "kanal.events._._.identity.linked.a_dvczqxhxz6iv43xch3xmi6msri"));
+    source.node = KANAL_LIT("a_nonsense");
+    cr_expect_eq(write_source(&source, &customer, &event), KANAL_E_INVALID);
+    source.node = kanal_str_c(node.text);
+    source.is_core = 0;
+    event.type = KANAL_LIT("message.received");
+    cr_expect_eq(write_source(&source, &customer, &event), KANAL_E_INVALID, "a plugin names addresses");
+}

@@ -92,3 +92,24 @@ Test(ids, random_ids_differ)
     cr_assert_eq(ids_random("b_", &b), 0);
     cr_assert_str_neq(a.text, b.text);
 }
+
+Test(ids, to_bytes_and_back)
+{
+    static const char *const wrong[] = { "",
+                                         "a_",
+                                         "a_aaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                                         "a_aaaaaaaaaaaaaaaaaaaaaaaaa1",
+                                         "a_AAAAAAAAAAAAAAAAAAAAAAAAAA",
+                                         "a-aaaaaaaaaaaaaaaaaaaaaaaaaa",
+                                         "a_aaaaaaaaaaaaaaaaaaaaaaaaab" /* the two bits that are over */ };
+    unsigned char bytes[16];
+    struct id id, again;
+    for (int i = 0; i < 1000; i++) {
+        cr_assert_eq(ids_random("a_", &id), 0);
+        cr_assert_eq(ids_bytes(kanal_str_of(id.text, ID_LEN), bytes), 0);
+        ids_text("a_", bytes, &again);
+        cr_assert_str_eq(id.text, again.text);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        cr_expect_eq(ids_bytes(kanal_str_c(wrong[i]), bytes), KANAL_E_INVALID, "%s", wrong[i]);
+}

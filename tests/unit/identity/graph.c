@@ -8,8 +8,8 @@
 
 #include "kanal/plugin.h"
 
-#define NODES 48u
-#define KINDS 3u
+#define NODES 24u
+#define KINDS 2u
 
 /* Spread like what a keyed hash gives, and not in the order of its number. */
 static struct graph_node node_of(uint64_t number)
@@ -62,6 +62,15 @@ static void find_sets(struct model *model)
             flood(model, i, i);
 }
 
+/* As it was last found. */
+static unsigned count_sets(const struct model *model)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < NODES; i++)
+        count += model->set[i] == i;
+    return count;
+}
+
 static unsigned smallest_of_set(const struct model *model, unsigned set)
 {
     unsigned smallest = NODES;
@@ -112,11 +121,14 @@ static void compare(struct graph *graph, struct model *model)
     cr_assert_eq(graph_link_count(graph), linked);
 }
 
-static void random_step(struct graph *graph, struct model *model, int grows)
+/* Dense: nearly all are one set. Else about half as many links as nodes: where sets come together and fall apart. */
+static void random_step(struct graph *graph, struct model *model, int is_dense)
 {
     unsigned a = (unsigned)rand() % (NODES - 1), b = a + 1 + (unsigned)rand() % (NODES - 1 - a);
-    unsigned kind = (unsigned)rand() % KINDS, dice = (unsigned)rand() % 10;
-    enum graph_state state = dice < (grows ? 5u : 2u) ? GRAPH_LINKED : dice < 6 ? GRAPH_UNDONE : GRAPH_ABSENT;
+    unsigned kind = (unsigned)rand() % KINDS, dice = (unsigned)rand() % 100;
+    enum graph_state state = dice < (is_dense ? 40u : 3u) ? GRAPH_LINKED
+                             : dice < 70                  ? GRAPH_UNDONE
+                                                          : GRAPH_ABSENT;
     struct graph_link link = rand() % 2 ? link_of(a, b, (uint8_t)kind) : link_of(b, a, (uint8_t)kind);
     cr_assert_eq(graph_set(graph, &link, state), 0);
     model->state[a][b][kind] = state;
@@ -126,15 +138,17 @@ Test(graph, as_the_model)
 {
     static struct model model;
     struct graph *graph = graph_new();
+    unsigned most = 0;
     cr_assert_not_null(graph);
     srand(11);
-    for (int step = 0; step < 20000; step++) {
-        /* Sparse for most of the time: that is where sets fall apart. */
-        random_step(graph, &model, step / 200 % 8 == 0);
-        if (step % 97 == 0)
+    for (int step = 0; step < 40000; step++) {
+        random_step(graph, &model, step / 500 % 8 == 0);
+        if (step % 17 == 0)
             compare(graph, &model);
+        most = count_sets(&model) > most ? count_sets(&model) : most;
     }
     compare(graph, &model);
+    cr_expect_gt(most, NODES / 2, "sets do fall apart: up to %u of them", most);
     for (unsigned a = 0; a < NODES; a++)
         for (unsigned b = a + 1; b < NODES; b++)
             for (unsigned kind = 0; kind < KINDS; kind++) {
