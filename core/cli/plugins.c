@@ -95,7 +95,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
     }
     const char *const otherwise[] = { KANAL_PLUGIN_DIR, NULL };
     const char *const *directories = optind < argc ? (const char *const *)(argv + optind) : otherwise;
-    struct plugin *list = plugins_describe(directories, 0, on_error, &failed);
+    const struct worker_terms terms = { .memory_bytes = WORKER_MEMORY_DEFAULT };
+    struct plugin *list = plugins_describe(directories, &terms, on_error, &failed);
     if (json)
         print_json(list);
     for (const struct plugin *plugin = list; !json && plugin; plugin = plugin->next)

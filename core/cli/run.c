@@ -327,6 +327,23 @@ static void mask_secrets(struct gateway *g)
             log_mask(g->log, c->channels[i].secrets[s].value);
 }
 
+static void tell_groups(const struct gateway *g)
+{
+    const struct setup *setup = &g->setup;
+    char text[CGROUP_REASON_MAX * 3];
+    int is_whole = cgroups_controllers(setup->groups) == CGROUP_ALL;
+    int is_wanted = setup->config->cgroup != CONFIG_CGROUP_OFF;
+    if (setup->groups)
+        cgroups_text(setup->groups, text, sizeof text);
+    if (setup->groups)
+        log_write(g->log, is_whole ? KANAL_LOG_INFO : KANAL_LOG_WARN, "worker", NULL,
+                  "each worker is held by a control group of its own: %s", text);
+    else
+        log_write(g->log, is_wanted ? KANAL_LOG_WARN : KANAL_LOG_INFO, "worker", NULL,
+                  "workers are held by their rlimits alone, without control groups: %s",
+                  setup->groups_reason);
+}
+
 static void init_loop(struct gateway *g)
 {
     uv_loop_init(&g->loop);
@@ -344,7 +361,7 @@ static int gateway_run(const char *path, const char *plugins)
 {
     struct gateway g = { .config_path = path, .plugin_path = { plugins, NULL }, .instance = { .fd = -1 } };
     signal(SIGXFSZ, SIG_IGN); /* a limit on files is a full disk to the spool, not the end */
-    int code = setup_load(&g.setup, SETUP_USED, path, plugins);
+    int code = setup_load(&g.setup, SETUP_GATEWAY, path, plugins);
     if (code != CLI_OK) {
         fprintf(stderr, "%s: %zu error%s; nothing was started\n", path, g.setup.errors,
                 g.setup.errors == 1 ? "" : "s");
@@ -360,6 +377,7 @@ static int gateway_run(const char *path, const char *plugins)
         return CLI_FAILED;
     }
     mask_secrets(&g);
+    tell_groups(&g);
     init_loop(&g);
     code = start(&g);
     if (code == CLI_OK && !g.stopping)

@@ -57,10 +57,13 @@ static const struct config_plugin *config_of(const struct config *config, const 
     return NULL;
 }
 
-/* What every worker has to have, whatever its plugin. */
-static unsigned flags_of(const struct setup *setup)
+/* What every worker has, before it is known what kanal.yaml says of its plugin. */
+static struct worker_terms terms_of(const struct setup *setup)
 {
-    return setup->config->sandbox_required ? WORKER_NEEDS_LANDLOCK : 0;
+    return (struct worker_terms){ .memory_bytes = WORKER_MEMORY_DEFAULT,
+                                  .cpu_percent = WORKER_CPU_DEFAULT_PERCENT,
+                                  .flags = setup->config->sandbox_required ? WORKER_NEEDS_LANDLOCK : 0,
+                                  .groups = setup->groups };
 }
 
 static int is_used(const struct setup *setup, const struct plugin *plugin)
@@ -131,10 +134,13 @@ static struct plugin *configure(struct setup *setup, struct plugin *plugin, plug
         return here;
     }
     if (config && worker) {
-        worker->memory_bytes = config->memory_bytes ? (uint64_t)config->memory_bytes : worker->memory_bytes;
+        if (config->memory_bytes)
+            worker->terms.memory_bytes = (uint64_t)config->memory_bytes;
+        if (config->cpu_percent)
+            worker->terms.cpu_percent = config->cpu_percent;
         worker->deadline_ms = config->deadline_ms ? (uint32_t)config->deadline_ms : worker->deadline_ms;
         if (config->threads) { /* the process that described it may not */
-            worker->flags |= WORKER_MAY_THREAD;
+            worker->terms.flags |= WORKER_MAY_THREAD;
             worker_plugin_dismiss(worker);
         }
     }
@@ -171,6 +177,7 @@ static void load_by_name(struct setup *setup, const char *id, char *path)
 static void take_used(struct setup *setup)
 {
     struct plugin_paths used = { .list = calloc(setup->rest.count + 1, sizeof *used.list) };
+    const struct worker_terms terms = terms_of(setup);
     for (size_t i = 0; used.list && i < setup->config->channel_count; i++) {
         const char *id = setup->config->channels[i].plugin;
         int is_seen = plugins_find(setup->plugins, id) || find_file(&used, id) < used.count;
@@ -180,7 +187,7 @@ static void take_used(struct setup *setup)
         else if (path)
             used.list[used.count++] = path;
     }
-    take_all(setup, plugins_describe_files(used.list, used.count, flags_of(setup), on_plugin_error, setup),
+    take_all(setup, plugins_describe_files(used.list, used.count, &terms, on_plugin_error, setup),
              on_plugin_error, setup);
     plugin_paths_release(&used);
 }
@@ -195,7 +202,8 @@ static int is_any_missing(const struct setup *setup)
 
 struct plugin *setup_describe_rest(const struct setup *setup, plugin_error_fn *tell, void *user)
 {
-    return plugins_describe_files(setup->rest.list, setup->rest.count, flags_of(setup), tell, user);
+    const struct worker_terms terms = terms_of(setup);
+    return plugins_describe_files(setup->rest.list, setup->rest.count, &terms, tell, user);
 }
 
 void setup_take_rest(struct setup *setup, struct plugin *described, plugin_error_fn *tell, void *user)
@@ -206,11 +214,32 @@ void setup_take_rest(struct setup *setup, struct plugin *described, plugin_error
     plugin_paths_release(&setup->rest);
 }
 
+/* ---- Control groups ---- */
+
+static void open_groups(struct setup *setup, const char *config_path)
+{
+    const struct config *config = setup->config;
+    if (config->cgroup == CONFIG_CGROUP_OFF) {
+        snprintf(setup->groups_reason, sizeof setup->groups_reason, "plugins.cgroup is off");
+        return;
+    }
+    int status = cgroups_open(&setup->groups, config->cgroup_path, setup->groups_reason);
+    if (config->cgroup == CONFIG_CGROUP_REQUIRED &&
+        (status != 0 || cgroups_controllers(setup->groups) != CGROUP_ALL)) {
+        setup->errors++;
+        fprintf(
+            stderr,
+            "%s: plugins.cgroup: workers cannot have control groups with memory, cpu and pids: %s; delegate "
+            "a group to the gateway (docs/deployment.md), or write auto\n",
+            config_path, setup->groups_reason);
+    }
+}
+
 static void load_plugins(struct setup *setup, enum setup_scope scope, const char *extra_path)
 {
     const char *extra[] = { extra_path, NULL };
     plugin_paths_find(&setup->rest, extra_path ? extra : setup->config->plugin_path, on_plugin_error, setup);
-    if (scope == SETUP_USED)
+    if (scope != SETUP_ALL)
         take_used(setup);
     if (scope == SETUP_ALL || is_any_missing(setup)) {
         take_all(setup, setup_describe_rest(setup, on_plugin_error, setup), on_plugin_error, setup);
@@ -222,6 +251,10 @@ int setup_load(struct setup *setup, enum setup_scope scope, const char *config_p
 {
     *setup = (struct setup){ 0 };
     if (config_load(&setup->config, config_path, on_error, setup) != 0)
+        return CLI_CONFIG;
+    if (scope == SETUP_GATEWAY)
+        open_groups(setup, config_path);
+    if (setup->errors > 0)
         return CLI_CONFIG;
     load_plugins(setup, scope, extra_path);
     setup->of_channel = calloc(setup->config->channel_count + 1, sizeof *setup->of_channel);
@@ -238,6 +271,7 @@ void setup_release(struct setup *setup)
     free(setup->of_channel);
     plugin_paths_release(&setup->rest);
     plugins_free(setup->plugins);
+    cgroups_close(setup->groups);
     config_free(setup->config);
     *setup = (struct setup){ 0 };
 }

@@ -328,34 +328,60 @@ static void build_identity(struct config *config, struct config_errors *errors)
     kanal_buffer_text(text, "; `openssl rand -hex 32` makes one");
 }
 
-static void build_plugins(struct config *config, struct config_errors *errors)
+/* Keys of `plugins` that are no plugin's id. */
+static int is_of_all_plugins(kanal_str key)
+{
+    return kanal_str_is(key, "path") || kanal_str_is(key, "sandbox") || kanal_str_is(key, "cgroup");
+}
+
+static void build_cgroup(struct config *config, yyjson_mut_val *value, struct config_errors *errors)
+{
+    static const char *const words[] = { "auto", "off", "required", NULL };
+    kanal_str text = config_str(value);
+    int is_path = text.len > 0 && text.ptr[0] == '/';
+
+    config->cgroup = is_path ? CONFIG_CGROUP_REQUIRED : (enum config_cgroup)config_choice(value, words);
+    config->cgroup_path = is_path ? config_text(config, value, errors) : NULL;
+}
+
+static void build_plugin(struct config_plugin *plugin, yyjson_mut_val *value, struct config_errors *errors)
 {
     static const char *const isolations[] = { "worker", "none", NULL };
+    static const struct field memory = { NULL, SIZE_32, 0, 8 * MIB, 1024 * 1024 * MIB, "8M to 1T", NULL };
+    static const struct field deadline = { NULL, DURATION_64, 0, 100, HOUR, "100ms to 1h", NULL };
+    yyjson_mut_val *size = yyjson_mut_obj_get(value, "memory"),
+                   *patience = yyjson_mut_obj_get(value, "deadline");
+    double processors = yyjson_mut_get_num(yyjson_mut_obj_get(value, "cpu"));
+
+    plugin->in_process = config_choice(yyjson_mut_obj_get(value, "isolation"), isolations);
+    plugin->threads = yyjson_mut_is_true(yyjson_mut_obj_get(value, "threads"));
+    plugin->memory_bytes = size ? ranged(size, &memory, 1, errors) : 0;
+    plugin->deadline_ms = patience ? ranged(patience, &deadline, 0, errors) : 0;
+    if (processors > 0 && processors <= 1024) /* else the schema has complained */
+        plugin->cpu_percent = (uint32_t)(processors * 100 + 0.5);
+}
+
+static void build_plugins(struct config *config, struct config_errors *errors)
+{
     static const char *const sandboxes[] = { "best_effort", "required", NULL };
     static const char *const installed[] = { KANAL_PLUGIN_DIR, NULL };
     yyjson_mut_val *plugins = yyjson_mut_obj_get(yyjson_mut_doc_get_root(config->impl->tree), "plugins");
     yyjson_mut_obj_iter iter = yyjson_mut_obj_iter_with(plugins);
     struct config_plugin *list =
         json_arena_alloc(&config->impl->arena, (yyjson_mut_obj_size(plugins) + 1) * sizeof *list);
-    static const struct field memory = { NULL, SIZE_32, 0, 8 * MIB, 1024 * 1024 * MIB, "8M to 1T", NULL };
-    static const struct field deadline = { NULL, DURATION_64, 0, 100, HOUR, "100ms to 1h", NULL };
     yyjson_mut_val *key;
 
     config->plugin_path = yyjson_mut_obj_get(plugins, "path")
                               ? config_texts(config, yyjson_mut_obj_get(plugins, "path"), NULL, errors, NULL)
                               : installed;
     config->sandbox_required = config_choice(yyjson_mut_obj_get(plugins, "sandbox"), sandboxes) == 1;
+    build_cgroup(config, yyjson_mut_obj_get(plugins, "cgroup"), errors);
     while (list && (key = yyjson_mut_obj_iter_next(&iter))) {
-        yyjson_mut_val *value = yyjson_mut_obj_iter_get_val(key), *size = yyjson_mut_obj_get(value, "memory"),
-                       *patience = yyjson_mut_obj_get(value, "deadline");
         struct config_plugin *plugin = &list[config->plugin_count];
-        if (kanal_str_is(config_str(key), "path") || kanal_str_is(config_str(key), "sandbox"))
+        if (is_of_all_plugins(config_str(key)))
             continue;
         plugin->id = json_arena_dup(&config->impl->arena, config_str(key));
-        plugin->in_process = config_choice(yyjson_mut_obj_get(value, "isolation"), isolations);
-        plugin->threads = yyjson_mut_is_true(yyjson_mut_obj_get(value, "threads"));
-        plugin->memory_bytes = size ? ranged(size, &memory, 1, errors) : 0;
-        plugin->deadline_ms = patience ? ranged(patience, &deadline, 0, errors) : 0;
+        build_plugin(plugin, yyjson_mut_obj_iter_get_val(key), errors);
         config->plugin_count++;
     }
     config->plugins = list;

@@ -43,11 +43,14 @@ struct config_channel {
     uint32_t position; /* index in the file, for config_check_settings() */
 };
 
+enum config_cgroup { CONFIG_CGROUP_AUTO, CONFIG_CGROUP_OFF, CONFIG_CGROUP_REQUIRED };
+
 struct config_plugin {
     const char *id;
     int in_process;       /* isolation: none */
     int threads;          /* its worker may start threads */
     int64_t memory_bytes; /* 0: default */
+    uint32_t cpu_percent; /* of one processor; 0: default */
     int64_t deadline_ms;  /* of a callback in a worker, then it is killed; 0: default */
 };
 
@@ -103,6 +106,8 @@ struct config {
     } runtime;
     const char *const *plugin_path; /* NULL-ended directories */
     int sandbox_required;           /* plugins.sandbox: required; else what the kernel has */
+    enum config_cgroup cgroup;      /* plugins.cgroup; of a path: required */
+    const char *cgroup_path; /* the delegated group's, as /proc/PID/cgroup has it; NULL: the gateway's own */
     const struct config_plugin *plugins;
     size_t plugin_count;
     struct config_channel *channels;

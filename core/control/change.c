@@ -27,7 +27,7 @@ struct describing {
     struct change *change; /* NULL: nobody waits any more */
     struct control *control;
     char *path;
-    unsigned flags; /* of the version that it replaces: what it may */
+    struct worker_terms terms; /* of the version that it replaces: what it may */
     struct plugin *plugin;
     struct kanal_buffer error;
 };
@@ -234,7 +234,7 @@ void change_run(struct change *c, struct target *target, int is_ours)
 static void describe(uv_work_t *work)
 {
     struct describing *d = (struct describing *)(void *)work;
-    plugin_describe(&d->plugin, d->path, d->flags, &d->error);
+    plugin_describe(&d->plugin, d->path, &d->terms, &d->error);
 }
 
 static const char *unfit(const struct describing *d, const struct change *c)
@@ -257,7 +257,6 @@ static void on_described(uv_work_t *work, int status)
         while (*link) /* at the end: by its name the first one is found */
             link = &(*link)->next;
         *link = d->plugin;
-        d->plugin->worker->memory_bytes = c->target.plugin->worker->memory_bytes;
         d->plugin->worker->deadline_ms = c->target.plugin->worker->deadline_ms;
         c->target.plugin = d->plugin;
         apply(c);
@@ -283,7 +282,7 @@ void change_upgrade(struct change *c, struct target *target, const char *path, i
     if (d && (d->path = strdup(path))) {
         d->change = c;
         d->control = control;
-        d->flags = c->target.plugin->worker->flags;
+        d->terms = c->target.plugin->worker->terms;
         if (uv_queue_work(control->host->loop, &d->work, describe, on_described) == 0) {
             c->describing = d;
             return;

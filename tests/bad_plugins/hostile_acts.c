@@ -303,6 +303,33 @@ static int act_shared_memory(void)
     return page == MAP_FAILED ? -errno : 0;
 }
 
+/* Filled and then made read-only, it is no data to RLIMIT_DATA any more. 0: 1 GiB of it was to be had. */
+static int act_hoard(void)
+{
+    enum { CHUNK = 4 << 20 };
+    for (int chunk = 0; chunk < 256; chunk++) {
+        char *bytes = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (bytes == MAP_FAILED)
+            return -errno;
+        memset(bytes, chunk + 1, CHUNK);
+        if (mprotect(bytes, CHUNK, PROT_READ) != 0)
+            return -errno;
+    }
+    return 0;
+}
+
+/* A mapping that grows downwards is a stack to it. */
+static int act_hoard_stack(void)
+{
+    enum { BYTES = 1 << 30 };
+    char *bytes =
+        mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0);
+    if (bytes == MAP_FAILED)
+        return -errno;
+    memset(bytes, 1, BYTES);
+    return 0;
+}
+
 __attribute__((noreturn)) static int act_spin(void)
 {
     for (volatile unsigned turn = 0;; turn++)
@@ -378,6 +405,8 @@ static const struct {
     { "block_trap", act_block_trap },
     { "memory", act_memory },
     { "shared_memory", act_shared_memory },
+    { "hoard", act_hoard },
+    { "hoard_stack", act_hoard_stack },
     { "spin", act_spin },
     { "sleep", act_sleep },
     { "crash", act_crash },

@@ -2,6 +2,7 @@
  * does it. -DAT_LOAD="socket": the act is done by its ELF constructor instead. For a worker; most acts end a gateway that
  * hosts it in its own process. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,6 +231,18 @@ static void act_descriptors(kanal_channel *channel, kanal_op op, const char *unu
     answer(channel, op, failed);
 }
 
+/* Out of its control group: by an entrance that was left open, or by that of another group. 0: one let it in. */
+static void act_leave_group(kanal_channel *channel, kanal_op op, const char *entrance)
+{
+    for (int fd = WORKER_FD_GROUPS; fd < 64; fd++)
+        if (write(fd, "0", 1) == 1) {
+            answer(channel, op, 0);
+            return;
+        }
+    int fd = open(entrance, O_WRONLY | O_CLOEXEC);
+    answer(channel, op, fd < 0 ? -errno : write(fd, "0", 1) == 1 ? 0 : -errno);
+}
+
 static const struct {
     const char *name;
     void (*run)(kanal_channel *, kanal_op, const char *argument);
@@ -247,6 +260,7 @@ static const struct {
     { "hollow", act_hollow },
     { "area", act_area },
     { "descriptors", act_descriptors },
+    { "leave_group", act_leave_group },
 };
 
 /* ---- The plugin ---- */

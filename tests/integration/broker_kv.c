@@ -507,7 +507,8 @@ Test(object, reading_pauses_resumes_and_can_be_cancelled, .timeout = 60)
     make_store(&f);
     store(&f, "a", data, 1000000);
     cr_assert_eq(object_read_start(f.broker, "media", KANAL_LIT("a"), &sink, &g, &read), 0);
-    run_for(&f.loop, 300);
+    cr_assert(run_until(&f.loop, &g.pieces, 3, 5000));
+    run_for(&f.loop, 200);
     cr_assert(g.pieces == 3 && g.dones == 0, "%d", g.pieces);
     object_read_resume(read);
     cr_assert_eq(g.pieces, 3);
@@ -606,6 +607,8 @@ static char *peer(struct fixture *f, const char *commands)
     n = fread(output, 1, sizeof output - 1, p);
     output[n] = '\0';
     cr_assert_eq(pclose(p), 0, "%s", output);
+    run_for(&f->loop, 100); /* the loop stood still meanwhile, and may take the broker for stalled */
+    cr_assert(run_until_state(f, BROKER_UP, 5000));
     return output;
 }
 

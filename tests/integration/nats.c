@@ -50,16 +50,24 @@ int free_port(void)
     return ntohs(address.sin_port);
 }
 
-static int accepts(int port)
+/* 1: this very server answers, and not another one that was given the same free port. Its first line says its name. */
+static int answers(const struct nats_server *s)
 {
     struct sockaddr_in address = { .sin_family = AF_INET,
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                   .sin_port = htons((uint16_t)port) };
+                                   .sin_port = htons((uint16_t)s->port) };
+    struct timeval patience = { .tv_sec = 1 };
+    char info[4096], name[160];
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int ok = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    ssize_t n = -1;
 
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        n = recv(fd, info, sizeof info - 1, 0);
     close(fd);
-    return ok;
+    info[n > 0 ? n : 0] = '\0';
+    snprintf(name, sizeof name, "\"server_name\":\"%s\"", s->dir);
+    return strstr(info, name) != NULL;
 }
 
 void nats_reconfigure(struct nats_server *s, const char *extra)
@@ -68,8 +76,9 @@ void nats_reconfigure(struct nats_server *s, const char *extra)
 
     cr_assert_not_null(f);
     fprintf(
-        f, "listen: 127.0.0.1:%d\nserver_name: test\njetstream { store_dir: \"%s\" }\nlog_file: \"%s/log\"\n",
-        s->port, s->dir, s->dir);
+        f,
+        "listen: 127.0.0.1:%d\nserver_name: \"%s\"\njetstream { store_dir: \"%s\" }\nlog_file: \"%s/log\"\n",
+        s->port, s->dir, s->dir, s->dir);
     for (const char *p = extra ? extra : ""; *p; p++) {
         if (p[0] == '%' && p[1] == 'd') {
             fputs(s->dir, f);
@@ -98,13 +107,11 @@ static int try_to_run(struct nats_server *s)
         _exit(127);
     }
     for (int i = 0; i < 1000; i++) {
-        int answers = accepts(s->port);
-
         if (waitpid(s->pid, NULL, WNOHANG) != 0) {
             s->pid = 0;
             return -1;
         }
-        if (answers)
+        if (answers(s))
             return 0;
         poll(NULL, 0, 10);
     }

@@ -18,7 +18,7 @@
 struct candidate {
     const char *path; /* borrowed */
     int is_done, has_hello;
-    unsigned flags;
+    const struct worker_terms *terms;
     int64_t until_ms;
     struct worker_process *process;
     struct plugin *plugin; /* made when it is done well */
@@ -88,11 +88,9 @@ static struct plugin *plugin_new(struct candidate *c, const struct wire_frame *f
         plugin_refuse(&c->error, "out of memory");
         return NULL;
     }
-    *worker = (struct worker_plugin){ .fd = c->fd,
-                                      .file = c->file,
-                                      .memory_bytes = WORKER_MEMORY_DEFAULT,
-                                      .flags = c->flags,
-                                      .deadline_ms = WORKER_DEADLINE_DEFAULT_MS };
+    *worker = (struct worker_plugin){
+        .fd = c->fd, .file = c->file, .terms = *c->terms, .deadline_ms = WORKER_DEADLINE_DEFAULT_MS
+    };
     c->fd = -1;
     plugin->worker = worker;
     plugin->path = strdup(c->path);
@@ -133,7 +131,7 @@ static void begin(struct candidate *c)
         plugin_refuse(&c->error, "it cannot be read: %s", strerror(errno));
     else if (!S_ISREG(c->file.st_mode))
         plugin_refuse(&c->error, "it is no regular file");
-    else if (worker_process_new(&c->process, c->fd, WORKER_MEMORY_DEFAULT, c->flags, reason) != 0)
+    else if (worker_process_new(&c->process, c->fd, c->terms, reason) != 0)
         plugin_refuse(&c->error, "%s", reason);
     if (c->error.len > 0)
         finish(c);
@@ -170,7 +168,8 @@ static void on_end(struct candidate *c)
     for (int64_t until = now_ms() + 500; !worker_process_reap(c->process, &status) && now_ms() < until;)
         poll(NULL, 0, 1);
     worker_status_text(status, text);
-    if (worker_process_stopped_by_sandbox(c->process, status, stopped))
+    if (worker_process_stopped_by_sandbox(c->process, status, stopped) ||
+        worker_process_stopped_by_group(c->process, c->terms, status, stopped))
         plugin_refuse(&c->error, "while it was being loaded it %s", stopped);
     else
         plugin_refuse(&c->error, "its worker ended while it was being loaded: %s", text);
@@ -232,9 +231,10 @@ static void describe_all(struct candidates *all)
     }
 }
 
-int plugin_describe(struct plugin **ret_plugin, const char *path, unsigned flags, struct kanal_buffer *error)
+int plugin_describe(struct plugin **ret_plugin, const char *path, const struct worker_terms *terms,
+                    struct kanal_buffer *error)
 {
-    struct candidate one = { .path = path, .fd = -1, .flags = flags };
+    struct candidate one = { .path = path, .fd = -1, .terms = terms };
     struct candidates all = { .list = &one, .count = 1 };
     describe_all(&all);
     if (one.fd >= 0)
@@ -246,15 +246,15 @@ int plugin_describe(struct plugin **ret_plugin, const char *path, unsigned flags
     return one.plugin ? 0 : KANAL_E_INVALID;
 }
 
-struct plugin *plugins_describe_files(char *const *paths, size_t count, unsigned flags, plugin_error_fn *tell,
-                                      void *user)
+struct plugin *plugins_describe_files(char *const *paths, size_t count, const struct worker_terms *terms,
+                                      plugin_error_fn *tell, void *user)
 {
     struct candidates all = { calloc(count + 1, sizeof *all.list), count };
     struct plugin *list = NULL;
     if (!all.list)
         return NULL;
     for (size_t i = 0; i < count; i++)
-        all.list[i] = (struct candidate){ .path = paths[i], .fd = -1, .flags = flags };
+        all.list[i] = (struct candidate){ .path = paths[i], .fd = -1, .terms = terms };
     describe_all(&all);
     for (size_t i = 0; i < count; i++) {
         struct candidate *c = &all.list[i];
@@ -270,12 +270,12 @@ struct plugin *plugins_describe_files(char *const *paths, size_t count, unsigned
     return list;
 }
 
-struct plugin *plugins_describe(const char *const *directories, unsigned flags, plugin_error_fn *tell,
-                                void *user)
+struct plugin *plugins_describe(const char *const *directories, const struct worker_terms *terms,
+                                plugin_error_fn *tell, void *user)
 {
     struct plugin_paths paths = { 0 };
     plugin_paths_find(&paths, directories, tell, user);
-    struct plugin *list = plugins_describe_files(paths.list, paths.count, flags, tell, user);
+    struct plugin *list = plugins_describe_files(paths.list, paths.count, terms, tell, user);
     plugin_paths_release(&paths);
     return list;
 }

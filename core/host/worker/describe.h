@@ -17,8 +17,7 @@ struct worker;
 struct worker_plugin {
     int fd;           /* the file */
     struct stat file; /* as it was described */
-    uint64_t memory_bytes;
-    unsigned flags;                  /* WORKER_… of page.h */
+    struct worker_terms terms;
     uint32_t deadline_ms;            /* of a callback, until it is killed */
     struct kanal_buffer description; /* the frame's body */
     struct wire_scratch memory;      /* what the descriptor's pointers lead to */
@@ -26,17 +25,17 @@ struct worker_plugin {
     struct worker *shared;           /* supervise.c's */
 };
 
-#define WORKER_MEMORY_DEFAULT (256u * 1024 * 1024)
 #define WORKER_DEADLINE_DEFAULT_MS 10000u
 
-/* As plugins_load(), by workers, several at once, each within 10 s. flags: WORKER_NEEDS_LANDLOCK or 0. */
-struct plugin *plugins_describe(const char *const *directories, unsigned flags, plugin_error_fn *,
-                                void *user);
+/* As plugins_load(), by workers, several at once, each within 10 s. */
+struct plugin *plugins_describe(const char *const *directories, const struct worker_terms *,
+                                plugin_error_fn *, void *user);
 /* The same of these files. Waits for up to 10 s and more. [any thread] */
-struct plugin *plugins_describe_files(char *const *paths, size_t count, unsigned flags, plugin_error_fn *,
-                                      void *user);
+struct plugin *plugins_describe_files(char *const *paths, size_t count, const struct worker_terms *,
+                                      plugin_error_fn *, void *user);
 /* One file; waits for its worker for up to 10 s, so not on the loop. KANAL_E_INVALID, and error says why. [any thread] */
-int plugin_describe(struct plugin **ret_plugin, const char *path, unsigned flags, struct kanal_buffer *error);
+int plugin_describe(struct plugin **ret_plugin, const char *path, const struct worker_terms *,
+                    struct kanal_buffer *error);
 /* The process that described the plugin is not needed, perhaps none ever. */
 void worker_plugin_dismiss(struct worker_plugin *);
 void worker_plugin_free(struct worker_plugin *);

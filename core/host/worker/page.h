@@ -29,7 +29,9 @@ struct worker_page {  /* each member is one atomic store, relaxed: after a crash
 #define WORKER_FD_PLUGIN 5
 #define WORKER_FD_SENT 6 /* the area that it writes */
 #define WORKER_FD_GOT 7  /* the area that the core writes; for reading only */
-#define WORKER_FD_END 8
+#define WORKER_FD_GROUPS                                                                                     \
+    8 /* the entrances of its control group, at most four; none of them is open when the plugin is loaded */
+#define WORKER_FD_END 12
 
 /* Of what the core writes. The other area has the size that a frame tells, which is no more. */
 #define WORKER_AREA_BYTES_MOST (32u * 1024 * 1024)

@@ -65,6 +65,7 @@ static int lift(int fd)
 
 struct ends { /* what the child gets */
     int socket, page, plugin, errors, sent, got;
+    int entrances[CGROUP_ENTRANCES_MOST], entrance_count;
 };
 
 static void ends_close(struct ends *ends)
@@ -73,31 +74,41 @@ static void ends_close(struct ends *ends)
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         if (fds[i] >= 0)
             close(fds[i]);
+    for (int i = 0; i < ends->entrance_count; i++)
+        close(ends->entrances[i]);
 }
 
-static int spawn(pid_t *ret_pid, const struct ends *ends, uint64_t memory_bytes, unsigned flags)
+static void add_files(posix_spawn_file_actions_t *files, const struct ends *ends)
 {
-    char path[4096], parent[16], memory[24], told[12], *environment[5];
-    char *argv[] = { "kanal-worker", parent, memory, told, NULL };
+    posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_adddup2(files, ends->errors, STDERR_FILENO);
+    posix_spawn_file_actions_adddup2(files, ends->socket, WORKER_FD_SOCKET);
+    posix_spawn_file_actions_adddup2(files, ends->page, WORKER_FD_PAGE);
+    posix_spawn_file_actions_adddup2(files, ends->plugin, WORKER_FD_PLUGIN);
+    posix_spawn_file_actions_adddup2(files, ends->sent, WORKER_FD_SENT);
+    posix_spawn_file_actions_adddup2(files, ends->got, WORKER_FD_GOT);
+    for (int i = 0; i < ends->entrance_count; i++)
+        posix_spawn_file_actions_adddup2(files, ends->entrances[i], WORKER_FD_GROUPS + i);
+    posix_spawn_file_actions_addclosefrom_np(files, WORKER_FD_GROUPS + ends->entrance_count);
+}
+
+static int spawn(pid_t *ret_pid, const struct ends *ends, const struct worker_terms *terms)
+{
+    char path[4096], parent[16], memory[24], told[12], entrances[12], *environment[5];
+    char *argv[] = { "kanal-worker", parent, memory, told, entrances, NULL };
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     sigset_t all, none;
     sigfillset(&all);
     sigemptyset(&none);
     snprintf(parent, sizeof parent, "%ld", (long)getpid());
-    snprintf(memory, sizeof memory, "%llu", (unsigned long long)memory_bytes);
-    snprintf(told, sizeof told, "%u", flags);
+    snprintf(memory, sizeof memory, "%llu", (unsigned long long)terms->memory_bytes);
+    snprintf(told, sizeof told, "%u", terms->flags);
+    snprintf(entrances, sizeof entrances, "%d", ends->entrance_count);
     make_environment(environment);
     posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_adddup2(&files, ends->errors, STDERR_FILENO);
-    posix_spawn_file_actions_adddup2(&files, ends->socket, WORKER_FD_SOCKET);
-    posix_spawn_file_actions_adddup2(&files, ends->page, WORKER_FD_PAGE);
-    posix_spawn_file_actions_adddup2(&files, ends->plugin, WORKER_FD_PLUGIN);
-    posix_spawn_file_actions_adddup2(&files, ends->sent, WORKER_FD_SENT);
-    posix_spawn_file_actions_adddup2(&files, ends->got, WORKER_FD_GOT);
-    posix_spawn_file_actions_addclosefrom_np(&files, WORKER_FD_END);
+    add_files(&files, ends);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setflags(&attributes,
                              POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
@@ -138,18 +149,25 @@ static int make_pairs(struct worker_process *process, struct ends *ends, int plu
                : -1;
 }
 
-int worker_process_new(struct worker_process **ret_process, int plugin_fd, uint64_t memory_bytes,
-                       unsigned flags, char reason[WORKER_REASON_MAX])
+int worker_process_new(struct worker_process **ret_process, int plugin_fd, const struct worker_terms *terms,
+                       char reason[WORKER_REASON_MAX])
 {
-    struct ends ends = { -1, -1, -1, -1, -1, -1 };
+    struct ends ends = { -1, -1, -1, -1, -1, -1, { 0 }, 0 };
     struct worker_process *process = calloc(1, sizeof *process);
     if (!process) {
         snprintf(reason, WORKER_REASON_MAX, "out of memory");
         return KANAL_E_INTERNAL;
     }
     process->socket = process->errors = -1;
-    int error =
-        make_pairs(process, &ends, plugin_fd) != 0 ? errno : spawn(&process->pid, &ends, memory_bytes, flags);
+    int entrances = process_group_make(process, terms, ends.entrances, reason);
+    if (entrances < 0) {
+        worker_process_free(process);
+        return entrances;
+    }
+    ends.entrance_count = entrances;
+    for (int i = 0; i < entrances; i++)
+        ends.entrances[i] = lift(ends.entrances[i]);
+    int error = make_pairs(process, &ends, plugin_fd) != 0 ? errno : spawn(&process->pid, &ends, terms);
     ends_close(&ends);
     if (error != 0) {
         char path[4096];
@@ -178,6 +196,7 @@ void worker_process_free(struct worker_process *process)
         close(process->errors);
     if (process->page)
         munmap((void *)(uintptr_t)process->page, WORKER_PAGE_BYTES);
+    cgroup_free(process->group);
     process_areas_release(process);
     kanal_buffer_release(&process->in);
     free(process);

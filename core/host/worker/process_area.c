@@ -78,7 +78,7 @@ static uint32_t share_of(uint64_t memory_bytes)
     return share < WORKER_AREA_BYTES_MOST ? (uint32_t)share : WORKER_AREA_BYTES_MOST;
 }
 
-uint32_t worker_process_limit(struct worker_process *process, uint64_t memory_bytes)
+uint32_t process_area_limit(struct worker_process *process, uint64_t memory_bytes)
 {
     uint32_t share = share_of(memory_bytes);
     if (process->sent.fd <= 0 || share < WIRE_LARGE || ftruncate(process->sent.fd, share) != 0 ||

@@ -102,16 +102,20 @@ static struct worker_process *get_process(struct worker *worker, int *ret_descri
     struct worker_process *process = plugin->process;
     *ret_described = process != NULL;
     plugin->process = NULL;
-    if (!process &&
-        worker_process_new(&process, plugin->fd, plugin->memory_bytes, plugin->flags, reason) != 0)
+    if (!process && worker_process_new(&process, plugin->fd, &plugin->terms, reason) != 0)
         return NULL;
     return process;
 }
 
 static void say_hello(struct worker *worker)
 {
+    char reason[WORKER_REASON_MAX];
     struct wire_hello hello = { WIRE_MAGIC, WIRE_VERSION, KANAL_ABI_MAJOR, KANAL_ABI_MINOR };
-    struct wire_count area = { worker_process_limit(worker->process, worker->plugin->worker->memory_bytes) };
+    struct wire_count area = { 0 };
+    if (worker_process_limit(worker->process, &worker->plugin->worker->terms, &area.count, reason) != 0) {
+        worker_end(worker, "start", "%s", reason);
+        return;
+    }
     wire_put(&worker->out, WIRE_HELLO, WIRE_NOBODY, &hello);
     wire_put(&worker->out, WIRE_AREA, WIRE_NOBODY, &area);
 }
@@ -215,6 +219,8 @@ static const char *reason_of(const struct worker *worker, int status)
         return worker->why;
     if (worker_process_stopped_by_sandbox(worker->process, status, stopped))
         return "sandbox";
+    if (worker_process_stopped_by_group(worker->process, &worker->plugin->worker->terms, status, stopped))
+        return "memory_limit";
     if (WIFSIGNALED(status))
         return WTERMSIG(status) == SIGKILL ? "killed" : "crash";
     return "exit";
@@ -226,7 +232,9 @@ static void describe_end(const struct worker *worker, int status, char text[320]
     worker_status_text(status, how);
     if (worker->why)
         snprintf(text, 320, "%s", worker->words);
-    else if (worker_process_stopped_by_sandbox(worker->process, status, stopped))
+    else if (worker_process_stopped_by_sandbox(worker->process, status, stopped) ||
+             worker_process_stopped_by_group(worker->process, &worker->plugin->worker->terms, status,
+                                             stopped))
         snprintf(text, 320, "it %s", stopped);
     else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
         snprintf(text, 320, "it was killed (SIGKILL), by an operator or for lack of memory");

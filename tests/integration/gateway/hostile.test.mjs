@@ -7,7 +7,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { Nats, buildDir, probeDirs, run, configText, isSanitized, scratchDir, sleep, stored, until } from './harness.mjs';
+import { Nats, buildDir, inOwnGroup, probeDirs, run, configText, isSanitized, scratchDir, sleep, stored, until } from './harness.mjs';
 import { DENIED, INVALID, NOT_FOUND, message, probe, raw, startKanal, startProvider } from './probe.mjs';
 
 const EACCES = -13, ENOMEM = -12, EPERM = -1;
@@ -18,14 +18,14 @@ let nats, kanal, client, provider, load;
 
 // One worker each, so that no attack waits for the restart after another's.
 const evil = (id, more = {}) => ({ id, plugin: 'hostile', worker: 'own', ...more });
-const ids = ['socket', 'exec', 'fork', 'ptrace', 'signal', 'memory_of_others', 'uring', 'namespace', 'code', 'spin', 'memory', 'garbage', 'forge', 'endless', 'beyond', 'hollow', 'shared', 'quiet'];
+const ids = ['socket', 'exec', 'fork', 'ptrace', 'signal', 'memory_of_others', 'uring', 'namespace', 'code', 'spin', 'memory', 'garbage', 'forge', 'endless', 'beyond', 'hollow', 'shared', 'hoard', 'hoard_stack', 'quiet'];
 const plugins = { path: [...probeDirs(), hostileDir], hostile: { memory: '64M', deadline: '1s' } };
 
 before(async () => {
   provider = await startProvider();
   nats = await Nats.start();
   const channels = [probe('neighbour'), ...ids.map((id) => evil(`evil-${id}`)), evil('evil-asks', { egress: ['localhost'] })];
-  kanal = await startKanal(nats, channels, { top: { plugins }, http: { limits: { answer_timeout: '3s' } } });
+  kanal = await startKanal(nats, channels, { top: { plugins }, http: { limits: { answer_timeout: '3s' } }, wrap: inOwnGroup() });
   client = await nats.client();
   load = startLoad();
 });
@@ -110,6 +110,23 @@ test('files are refused, the core is told, the plugin lives', () => harmless(asy
 test('memory ends at its limit', { skip: isAsan && 'no limit under ASan' }, () => harmless(async () => {
   assert.equal(await act('memory', 'evil-memory'), ENOMEM);
 }));
+
+for (const name of ['hoard', 'hoard_stack']) {
+  test(`${name}: memory that RLIMIT_DATA does not see ends at the control group's limit, and the log says whose`, async (t) => {
+    if (isAsan) return t.skip('no limit under ASan');
+    const told = await said(/^(each worker is held by a control group of its own: memory|workers are held by their rlimits alone)/);
+    if (!/: memory/.test(told.message)) return t.skip(told.message);
+    await harmless(async () => {
+      const before = await kanal.metric(/^kanal_worker_restarts_total\{plugin="hostile",reason="memory_limit"/);
+      assert.equal(await act(name, `evil-${name}`), 503);
+      const line = await until('it is told', () => kanal.log().find((one) => one.channel === `evil-${name}` && / has ended /.test(one.message)));
+      // 64M, a thirty-second of it, and 16M.
+      assert.match(line.message, /^the worker of plugin 'hostile' has ended in on_http\(\): it needed more memory than the 82 MiB that its control group lets it have/);
+      assert.equal(await kanal.metric(/^kanal_worker_restarts_total\{plugin="hostile",reason="memory_limit"/), before + 1);
+      await until('it is up again', async () => (await stateOf(`evil-${name}`)).state === 'up');
+    });
+  });
+}
 
 test('what spins is killed at its deadline and blamed', () => harmless(async () => {
   assert.equal(await act('spin', 'evil-spin'), 503);

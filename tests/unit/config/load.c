@@ -166,6 +166,8 @@ Test(load, the_example_tells_the_defaults)
     cr_expect_str_eq(c->log.level, d->log.level);
     cr_expect_str_eq(c->log.format, d->log.format);
     cr_expect_str_eq(c->broker.prefix, d->broker.prefix);
+    cr_expect_eq(c->cgroup, CONFIG_CGROUP_AUTO);
+    cr_expect_eq(c->cgroup, d->cgroup);
     config_free(c);
     config_free(d);
     free(text);
@@ -182,7 +184,9 @@ Test(load, values)
                        "header_timeout: PT1M, connections: 1 } }\n"
                        "retention: { events: forever, raw: 1h, media: P1W, facts: 2h }\n"
                        "projector: { enabled: false }\n"
-                       "plugins: { path: [a, b], sandbox: required, echo: { isolation: none "
+                       "routing: { timezone: Europe/Moscow, require_consent: [marketing], stop_words: [] }\n"
+                       "plugins: { path: [a, b], sandbox: required, cgroup: /kanal.slice, echo: { cpu: 0.25, "
+                       "isolation: none "
                        "}, vendor-erp: { threads: true } }\n"
                        "channels: [ { id: A_b-1, plugin: echo, egress: [], media: keep, log: all, "
                        "on_unknown: ask, rate: { per_second: 0.5 } } ]\n");
@@ -208,6 +212,10 @@ Test(load, values)
     cr_expect_eq(c->retention.media_ms, 604800000);
     cr_expect_eq(c->retention.facts_ms, 7200000);
     cr_expect_not(c->projector.is_enabled);
+    cr_expect_str_eq(c->routing.timezone, "Europe/Moscow");
+    cr_expect_str_eq(c->routing.require_consent[0], "marketing");
+    cr_expect_null(c->routing.stop_words[0]);
+    cr_expect_str_eq(c->routing.start_words[0], "START");
     cr_expect_str_eq(c->plugin_path[1], "b");
     cr_assert_eq(c->plugin_count, 2);
     cr_expect_str_eq(c->plugins[0].id, "echo");
@@ -215,6 +223,10 @@ Test(load, values)
     cr_expect_str_eq(c->plugins[1].id, "vendor-erp");
     cr_expect_eq(c->plugins[1].memory_bytes, 0);
     cr_expect_eq(c->sandbox_required, 1);
+    cr_expect_eq(c->cgroup, CONFIG_CGROUP_REQUIRED);
+    cr_expect_str_eq(c->cgroup_path, "/kanal.slice");
+    cr_expect_eq(c->plugins[0].cpu_percent, 25);
+    cr_expect_eq(c->plugins[1].cpu_percent, 0);
     cr_expect_eq(c->plugins[0].threads, 0);
     cr_expect_eq(c->plugins[1].threads, 1);
     cr_expect_not_null(c->channels[0].egress);
@@ -224,6 +236,25 @@ Test(load, values)
     cr_expect_eq(c->channels[0].log, CONFIG_LOG_ALL);
     cr_expect_eq(c->channels[0].rate_per_second, 0.5);
     config_free(c);
+}
+
+Test(load, control_groups)
+{
+    static const struct {
+        const char *text;
+        enum config_cgroup cgroup;
+    } cases[] = { { "auto", CONFIG_CGROUP_AUTO },
+                  { "off", CONFIG_CGROUP_OFF },
+                  { "required", CONFIG_CGROUP_REQUIRED } };
+    char text[128];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(text, sizeof text, SALT "plugins: { cgroup: %s }\n", cases[i].text);
+        struct config *c = load_good(text);
+        cr_expect_eq(c->cgroup, cases[i].cgroup, "%s", cases[i].text);
+        cr_expect_null(c->cgroup_path);
+        cr_expect_eq(c->plugin_count, 0);
+        config_free(c);
+    }
 }
 
 /* ---- Secrets ---- */
@@ -451,6 +482,12 @@ static const struct {
       "kanal.yaml:2:61: plugins.telegram.x: unknown key\n"
       "kanal.yaml:2:74: plugins.Bad: expected a plugin's id, 1 to 32 of a-z, 0-9 and -, a letter first, "
       "found \"Bad\"\n" },
+    { SALT "plugins: { cgroup: kanal.slice, telegram: { cpu: 0 }, vk: { cpu: 2000 }, viber: { cpu: 50% } }\n",
+      "kanal.yaml:2:20: plugins.cgroup: expected auto, off, required or the path of a control group such as "
+      "/kanal.slice, found \"kanal.slice\"\n"
+      "kanal.yaml:2:50: plugins.telegram.cpu: expected a number from 0.01 to 1024, found the number 0\n"
+      "kanal.yaml:2:66: plugins.vk.cpu: expected a number from 0.01 to 1024, found the number 2000\n"
+      "kanal.yaml:2:88: plugins.viber.cpu: expected a number from 0.01 to 1024, found \"50%\"\n" },
     { SALT "plugins: { sandbox: off, telegram: { threads: 2 } }\n",
       "kanal.yaml:2:21: plugins.sandbox: expected \"best_effort\" or \"required\", found \"off\"\n"
       "kanal.yaml:2:47: plugins.telegram.threads: expected true or false, found the number 2\n" },

@@ -1,7 +1,8 @@
 /* kanal-worker - hosts one plugin for `kanal run`, which starts it; it is of no use by itself.
  *
- *   kanal-worker PARENT MEMORY FLAGS   descriptors 3: the socket to the core, 4: the page, 5: the plugin's file, 6 and 7: the areas of what
- *                                      it sends and gets beside the socket; 2: lines for the log.
+ *   kanal-worker PARENT MEMORY FLAGS GROUPS   descriptors 3: the socket to the core, 4: the page, 5: the plugin's file, 6 and 7: the areas
+ *                                      of what it sends and gets beside the socket, 8 and so many: the entrances of its control group; 2:
+ *                                      lines for the log.
  *
  * It maps the plugin, says what the plugin is (or why it was refused), and serves its channels until the socket ends. */
 #include <errno.h>
@@ -25,6 +26,7 @@ struct told {
     pid_t parent;
     uint64_t memory; /* 0: no limit; the core lowers it when it knows the plugin's configuration */
     unsigned flags;
+    int entrances;
 };
 
 /* The same options serve both stages. */
@@ -83,6 +85,21 @@ static void send_refused(struct inside *in, kanal_str words)
     inside_send(in, WIRE_REFUSED, NULL, &refused);
 }
 
+/* Before anything of the plugin is there. What it is entered by is not open to it. -1: the core was told. */
+static int enter_groups(struct inside *in, int entrances)
+{
+    char words[128];
+    for (int fd = WORKER_FD_GROUPS; fd < WORKER_FD_GROUPS + entrances && fd < WORKER_FD_END; fd++) {
+        if (write(fd, "0", 1) != 1) {
+            snprintf(words, sizeof words, "its worker cannot enter its control group: %s", strerror(errno));
+            send_refused(in, kanal_str_c(words));
+            return -1;
+        }
+        close(fd);
+    }
+    return 0;
+}
+
 static void send_description(struct inside *in)
 {
     const kanal_plugin *p = &in->plugin;
@@ -108,13 +125,15 @@ static kanal_str without_name(kanal_str text, const char *name)
     return kanal_str_of(cut, text.len - skipped);
 }
 
-/* The first stage of the sandbox, the plugin, the second. 0, or the core was told why not. */
-static int load(struct inside *in, const struct sandbox_options *sandbox)
+/* The control group, the first stage of the sandbox, the plugin, the second. 0, or the core was told why not. */
+static int load(struct inside *in, const struct told *told, const struct sandbox_options *sandbox)
 {
     char path[32];
     const kanal_plugin *descriptor;
     struct kanal_buffer error = { 0 };
     struct sandbox_report *report = &in->page->sandbox;
+    if (enter_groups(in, told->entrances) != 0)
+        return -1;
     if (sandbox_before_load(sandbox, report) != 0) {
         send_refused(in, kanal_str_c(report->problem));
         return -1;
@@ -159,7 +178,7 @@ int main(int argc, char **argv)
 {
     struct sandbox_limit limits[3];
     int keep[7];
-    if (argc != 4) {
+    if (argc != 5) {
         fprintf(stderr, "kanal-worker is started by `kanal run`\n");
         return 2;
     }
@@ -168,7 +187,8 @@ int main(int argc, char **argv)
                          .lane = pthread_self() };
     const struct told told = { .parent = (pid_t)strtol(argv[1], NULL, 10),
                                .memory = strtoull(argv[2], NULL, 10),
-                               .flags = (unsigned)strtoul(argv[3], NULL, 10) };
+                               .flags = (unsigned)strtoul(argv[3], NULL, 10),
+                               .entrances = (int)strtol(argv[4], NULL, 10) };
     signal(SIGPIPE, SIG_IGN);
     in.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     in.page = map_page();
@@ -178,7 +198,7 @@ int main(int argc, char **argv)
     }
     send_hello(&in);
     const struct sandbox_options sandbox = sandbox_of(&told, &in, limits, keep);
-    int status = load(&in, &sandbox);
+    int status = load(&in, &told, &sandbox);
     inside_flush(&in);
     if (status == 0)
         inside_run(&in);

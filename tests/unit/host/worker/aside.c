@@ -9,7 +9,7 @@
 
 static struct rig rig;
 static struct peer peer;
-static struct worker_plugin worker = { .fd = -1, .memory_bytes = 8 * SHARE, .deadline_ms = 1000 };
+static struct worker_plugin worker = { .fd = -1, .terms.memory_bytes = 8 * SHARE, .deadline_ms = 1000 };
 static struct plugin plugin = { .path = "/nowhere/fake.so",
                                 .descriptor = { .struct_size = sizeof(kanal_plugin), .id = "fake" },
                                 .worker = &worker };
