@@ -3,12 +3,12 @@
 
 #include "cli/cli.h"
 
-static const struct cli_command *const commands[] = { &command_run,    &command_check,    &command_plugins,
-                                                      &command_plugin, &command_channel,  &command_tail,
-                                                      &command_send,   &command_plan,     &command_dead,
-                                                      &command_log,    &command_customer, &command_profiles,
-                                                      &command_replay, &command_consumer, &command_health,
-                                                      &command_version };
+static const struct cli_command *const commands[] = { &command_run,      &command_check,   &command_plugins,
+                                                      &command_plugin,   &command_channel, &command_tail,
+                                                      &command_send,     &command_plan,    &command_dead,
+                                                      &command_log,      &command_resolve, &command_customer,
+                                                      &command_profiles, &command_replay,  &command_consumer,
+                                                      &command_health,   &command_version };
 
 static void usage(FILE *out)
 {

@@ -7,6 +7,7 @@
 #ifndef KANAL_API_DEAD_H
 #define KANAL_API_DEAD_H
 #include "api/service.h"
+#include "broker/jetstream.h"
 #include "kanal/sdk/json.h"
 
 struct api_dead {
@@ -57,6 +58,10 @@ struct dead_walk_options {
 /* Neither runs inside the call, except done() when there is no memory. */
 void dead_walk(const struct api_dead *, const struct dead_walk_options *);
 
-api_handler_fn dead_replay, dead_drop; /* dead_change.c */
+/* dead_change.c. The letter's command is given again from that part on (0, 1: all of it); stored() comes later. 0, or KANAL_E_INVALID: it was no command,
+ * or is too late by its own word, and stored() does not come. */
+int dead_give_again(const struct api_dead *, yyjson_val *letter, int64_t part, js_ack_fn *stored, void *user);
+int dead_can_be_given(yyjson_val *letter);
+api_handler_fn dead_replay, dead_drop;
 
 #endif

@@ -125,7 +125,7 @@ static int command_subject(const struct api_dead *api, kanal_str said, struct ka
 }
 
 /* What was no command, or is too late by its own word, would only come back. */
-static int can_be_replayed(yyjson_val *letter)
+int dead_can_be_given(yyjson_val *letter)
 {
     yyjson_val *command = kanal_json_at(letter, "command");
     int64_t expires_ms = 0;
@@ -136,18 +136,19 @@ static int can_be_replayed(yyjson_val *letter)
            expires_ms > host_now_ms();
 }
 
-static void replay(struct change *change, yyjson_val *letter)
+int dead_give_again(const struct api_dead *api, yyjson_val *letter, int64_t number, js_ack_fn *stored,
+                    void *user)
 {
     kanal_str id = kanal_json_text_at(letter, "id");
     struct kanal_buffer subject = { 0 }, msg_id = { 0 };
     char part[24];
     size_t len = 0;
-    char *command = can_be_replayed(letter) &&
-                            command_subject(change->api, kanal_json_text_at(letter, "subject"), &subject) == 0
+    char *command = dead_can_be_given(letter) &&
+                            command_subject(api, kanal_json_text_at(letter, "subject"), &subject) == 0
                         ? yyjson_val_write(kanal_json_at(letter, "command"), 0, &len)
                         : NULL;
+    int status = command ? KANAL_OK : KANAL_E_INVALID;
     if (command) {
-        int64_t number = kanal_json_int_at(letter, "part", 0);
         kanal_field headers[2] = { { KANAL_LIT("Kanal-Replay"), id } };
         snprintf(part, sizeof part, "%lld", (long long)number);
         headers[1] = (kanal_field){ KANAL_LIT("Kanal-Part"), kanal_str_c(part) };
@@ -157,14 +158,19 @@ static void replay(struct change *change, yyjson_val *letter)
                                   .header_count = number > 1 ? 2 : 1 };
         kanal_buffer_text(&msg_id, "replay.");
         kanal_buffer_str(&msg_id, id);
-        js_publish(change->api->broker, &out, kanal_buffer_view(&msg_id), JS_ANY_SEQUENCE, STORE_TIMEOUT_MS,
-                   on_stored, change);
-    } else {
-        skip(change, 1);
+        js_publish(api->broker, &out, kanal_buffer_view(&msg_id), JS_ANY_SEQUENCE, STORE_TIMEOUT_MS, stored,
+                   user);
     }
     free(command);
     kanal_buffer_release(&subject);
     kanal_buffer_release(&msg_id);
+    return status;
+}
+
+static void replay(struct change *change, yyjson_val *letter)
+{
+    if (dead_give_again(change->api, letter, kanal_json_int_at(letter, "part", 0), on_stored, change) != 0)
+        skip(change, 1);
 }
 
 static void on_letter(void *user, kanal_status status, const struct js_message *message)

@@ -20,7 +20,7 @@ struct cli_command {
 
 extern const struct cli_command command_run, command_check, command_plugin, command_plugins, command_tail,
     command_send, command_plan, command_channel, command_customer, command_profiles, command_dead,
-    command_log, command_replay, command_consumer, command_health, command_version;
+    command_log, command_resolve, command_replay, command_consumer, command_health, command_version;
 
 /* To stdout. */
 void cli_help(const struct cli_command *);

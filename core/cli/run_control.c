@@ -42,6 +42,7 @@ static void start_api(void *user)
                                    .prefix = g->setup.config->broker.prefix,
                                    .version = KANAL_VERSION,
                                    .instance_id = g->instance_id };
+    g->api_resolve = (struct api_resolve){ g->outbound, &g->api_dead, &g->contract };
     if (api_new(&g->api, &options) != 0 ||
         api_add(g->api, api_channel_endpoints, api_channel_endpoint_count, &g->api_channels) != 0 ||
         api_add(g->api, api_message_endpoints, api_message_endpoint_count, g->outbound) != 0 ||
@@ -50,7 +51,8 @@ static void start_api(void *user)
         api_add(g->api, api_message_log_endpoints, api_message_log_endpoint_count, &g->api_message_log) !=
             0 ||
         api_add(g->api, api_plan_endpoints, api_plan_endpoint_count, &g->api_plan) != 0 ||
-        api_add(g->api, api_profile_endpoints, api_profile_endpoint_count, &g->api_profiles) != 0)
+        api_add(g->api, api_profile_endpoints, api_profile_endpoint_count, &g->api_profiles) != 0 ||
+        api_add(g->api, api_resolve_endpoints, api_resolve_endpoint_count, &g->api_resolve) != 0)
         gateway_fail(g, 0, "the API", "out of memory: it will not answer");
 }
 

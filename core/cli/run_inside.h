@@ -8,6 +8,7 @@
 #include "api/messages.h"
 #include "api/plan.h"
 #include "api/profiles.h"
+#include "api/resolve.h"
 #include "cli/setup.h"
 #include "control/control.h"
 #include "host/host.h"
@@ -48,6 +49,7 @@ struct gateway {
     struct api_channels api_channels;
     struct api_customers api_customers;
     struct api_dead api_dead;
+    struct api_resolve api_resolve;
     struct api_message_log api_message_log;
     struct api_plan api_plan;
     struct api_profiles api_profiles;

@@ -15,10 +15,12 @@
 static const char *const verbs[] = { "accepted", "sent",    "delivered", "read",
                                      "failed",   "unknown", "expired",   "cancelled" };
 #define VERBS (sizeof verbs / sizeof *verbs)
+enum { VERB_DELIVERED = 2, VERB_READ = 3, VERB_UNKNOWN = 5 };
 
 /* What one event said of one part. step: of the route; 0: of none, or of all. */
 struct fact {
     uint32_t verb, part, step;
+    uint64_t sequence; /* in the stream of events */
     yyjson_doc *document;
 };
 
@@ -121,6 +123,7 @@ static void on_event(void *user, kanal_status status, const struct js_message *m
         h->facts[h->count++] = (struct fact){ .verb = h->verb,
                                               .part = (uint32_t)kanal_json_int_at(message, "part", 0),
                                               .step = (uint32_t)kanal_json_int_at(attempt, "step", 0),
+                                              .sequence = m->sequence,
                                               .document = doc };
         doc = NULL;
     }
@@ -237,14 +240,43 @@ void history_read(struct outbound *o, kanal_str id, const struct id *key, histor
 
 /* ---- What it says ---- */
 
-/* Of a part of a step, or of all: the fact that says most. part 0, step 0: any. */
+/* What was delivered was; else the last word counts: a dead letter that is replayed, or an unknown that is decided, has another outcome afterwards. */
+static int says_more(const struct fact *fact, const struct fact *other)
+{
+    int is_receipt = fact->verb == VERB_DELIVERED || fact->verb == VERB_READ;
+    int is_other = other->verb == VERB_DELIVERED || other->verb == VERB_READ;
+    if (is_receipt != is_other)
+        return is_receipt;
+    if (is_receipt || fact->verb == 0 || other->verb == 0)
+        return fact->verb >= other->verb;
+    return fact->sequence > other->sequence;
+}
+
+static int is_of(const struct fact *fact, uint32_t step)
+{
+    return step == 0 || fact->step == 0 || fact->step == step;
+}
+
+/* Of one part of a step, or of the whole (part 0). step 0: of any. */
+static const struct fact *newest_part(const struct history *h, uint32_t step, uint32_t part)
+{
+    const struct fact *found = NULL;
+    for (size_t i = 0; i < h->count; i++)
+        if (h->facts[i].part == part && is_of(&h->facts[i], step) &&
+            (!found || says_more(&h->facts[i], found)))
+            found = &h->facts[i];
+    return found;
+}
+
+/* Of a part of a step, or of all of them: the fact that says most. part 0, step 0: any. */
 static const struct fact *newest_of(const struct history *h, uint32_t step, uint32_t part)
 {
     const struct fact *found = NULL;
+    if (part > 0)
+        return newest_part(h, step, part);
     for (size_t i = 0; i < h->count; i++) {
-        const struct fact *fact = &h->facts[i];
-        int is_its = step == 0 || fact->step == 0 || fact->step == step;
-        if (is_its && (part == 0 || fact->part == part) && (!found || fact->verb >= found->verb))
+        const struct fact *fact = is_of(&h->facts[i], step) ? newest_part(h, step, h->facts[i].part) : NULL;
+        if (fact && (!found || fact->verb >= found->verb))
             found = fact;
     }
     return found;
@@ -305,6 +337,20 @@ int history_step_reached(const struct history *h, uint32_t step, kanal_str how_f
         reached += fact && fact->step == step && fact->verb >= least && fact->verb <= 3;
     }
     return parts > 0 && reached == parts;
+}
+
+int history_unknown(const struct history *h, struct history_part *ret_part)
+{
+    for (size_t i = 0; i < h->count; i++) {
+        const struct fact *fact = newest_part(h, h->step.step, h->facts[i].part);
+        if (!fact || fact->verb != VERB_UNKNOWN)
+            continue;
+        yyjson_val *message = message_of(fact->document);
+        *ret_part = (struct history_part){ .part = fact->part,
+                                           .parts = (uint32_t)kanal_json_int_at(message, "parts", 0) };
+        return 1;
+    }
+    return 0;
 }
 
 static void copy(struct kanal_json *json, const char *name, yyjson_val *object)

@@ -19,6 +19,11 @@ int history_is_open(const struct history *);
 int history_may_go_on(const struct history *);
 /* 1: all of that step came so far: "sent", "delivered", "read". */
 int history_step_reached(const struct history *, uint32_t step, kanal_str how_far);
+/* The part whose fate is unknown, if there is one: what follows it was not begun. 1: there is. part 0: the whole, which has no parts. */
+struct history_part {
+    uint32_t part, parts;
+};
+int history_unknown(const struct history *, struct history_part *ret_part);
 /* The contract's message_state. */
 void history_write(const struct history *, struct kanal_json *);
 

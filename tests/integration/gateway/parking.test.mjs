@@ -1,5 +1,6 @@
 // A recipient for whom too much waits is parked: others go on, nothing is lost, doubled or out of order, whatever is killed meanwhile.
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 import { Kanal, Nats, checkContract, json, sleep, stored, until } from './harness.mjs';
@@ -149,6 +150,26 @@ test('what is parked can be looked at, called back, and expires', { timeout: 900
   assert.equal((await ask('message-get', { id: 'too-late' })).message.state, 'expired');
   const events = (await stored(client, 'KANAL_EVENTS')).map((event) => event.data).filter((event) => event.data.message?.id === 'called-back').map((event) => event.type);
   assert.deepEqual(events, ['message.accepted', 'message.cancelled']);
+});
+
+test('a channel that goes away and comes back finds what was parked for it', { timeout: 60000 }, async () => {
+  close(10);
+  await flood(10, 'stays', 0, 800);
+  await until('some are parked', async () => (await parked()) >= 5, 20000);
+  const reload = async (without) => {
+    writeFileSync(kanal.config, JSON.stringify({ ...config, channels: config.channels.filter((channel) => channel.id !== without) }));
+    kanal.child.kill('SIGHUP');
+    await until('the channels are these', async () => { const now = (await kanal.channels()).filter((channel) => channel.state === 'up').map((channel) => channel.id); return now.includes('tg-fail') === (without !== 'tg-fail'); });
+  };
+  const config = JSON.parse(readFileSync(kanal.config, 'utf8'));
+  await reload('tg-fail');
+  await until('one recipient is parked', async () => (await kanal.metric(/^kanal_recipients_parked/)) === 1, 5000);
+  await reload('none');
+  open(10);
+  await kanal.stop('SIGKILL'); // what is in the lanes comes again at once, not in a minute
+  await kanal.run();
+  await until('all are sent', () => said(10).length >= 800, 30000);
+  assert.deepEqual(numbers(10, 'stays'), range(0, 800));
 });
 
 test('nothing is left behind, and every event keeps the contract', { timeout: 60000 }, async () => {
