@@ -322,14 +322,7 @@ static void write_subject(const struct projected *event, kanal_str prefix, struc
     char bucket[4] = "_";
     if (event->node.text[0])
         ids_bucket(&event->node, bucket);
-    kanal_buffer_str(out, prefix);
-    kanal_buffer_text(out, ".facts.");
-    kanal_buffer_str(out, event->plugin);
-    kanal_buffer_byte(out, '.');
-    kanal_buffer_str(out, event->channel);
-    kanal_buffer_byte(out, '.');
-    kanal_buffer_str(out, event->type);
-    kanal_buffer_byte(out, '.');
+    projected_subject(prefix, "facts", event->plugin, event->channel, event->type, out);
     kanal_buffer_text(out, bucket);
 }
 

@@ -312,14 +312,8 @@ void profile_subject(kanal_str prefix, const struct profile_place *place, kanal_
 {
     const struct event_type *type = event_type_find(place->type);
     struct id id;
-    kanal_buffer_str(out, prefix);
-    kanal_buffer_text(out, type && type->class == EVENT_ACTIVITY ? ".activity." : ".events.");
-    kanal_buffer_str(out, place->plugin);
-    kanal_buffer_byte(out, '.');
-    kanal_buffer_str(out, place->channel);
-    kanal_buffer_byte(out, '.');
-    kanal_buffer_str(out, place->type);
-    kanal_buffer_byte(out, '.');
+    projected_subject(prefix, type && type->class == EVENT_ACTIVITY ? "activity" : "events", place->plugin,
+                      place->channel, place->type, out);
     if (type && type->class == EVENT_ACTIVITY && node.len == ID_LEN) {
         char bucket[4];
         kanal_str_keep(id.text, sizeof id.text, node);

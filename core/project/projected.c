@@ -19,6 +19,16 @@ static int read_subject(struct projected *event)
     return rest.len == 0 ? 0 : KANAL_E_INVALID;
 }
 
+void projected_subject(kanal_str prefix, const char *family, kanal_str plugin, kanal_str channel,
+                       kanal_str type, struct kanal_buffer *out)
+{
+    const kanal_str tokens[] = { prefix, kanal_str_c(family), plugin, channel, type };
+    for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
+        kanal_buffer_str(out, tokens[i]);
+        kanal_buffer_byte(out, '.');
+    }
+}
+
 static void keep_id(struct id *ret_id, kanal_str text, char kind)
 {
     ret_id->text[0] = '\0';

@@ -82,6 +82,9 @@ void projector_leave(struct projector *);
 /* After broker_shut(). The loop must run once more. NULL is fine. */
 void projector_free(struct projector *);
 
+/* Appends "<prefix>.<family>.<plugin>.<channel>.<object>.<verb>."; family: "events". */
+void projected_subject(kanal_str prefix, const char *family, kanal_str plugin, kanal_str channel,
+                       kanal_str type, struct kanal_buffer *out);
 /* An event as the streams have it. document stays the caller's, which frees it when the event is done with; borrows from subject and json, too. 0, or KANAL_E_INVALID: it is no
  * event of ours. */
 int projected_read(struct projected *ret_event, enum projected_stream, kanal_str subject, kanal_str json,

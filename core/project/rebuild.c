@@ -117,15 +117,26 @@ static void clear_former(struct projector *p)
     js_purge_before(p->host->broker, stream, filter, 0, on_cleared, ask);
 }
 
+static void on_deleted(void *user, kanal_status status, kanal_str reason)
+{
+    struct projector *p = user;
+    if (status != KANAL_OK && status != KANAL_E_CANCELLED)
+        log_write(p->host->log, KANAL_LOG_WARN, "projector", NULL,
+                  "a consumer " REBUILD_DURABLE " is left over: %.*s", (int)reason.len,
+                  reason.ptr ? reason.ptr : "");
+}
+
 /* Both go on from the earlier place: what the new records have seen changes nothing in them. */
 static void take_place(struct projector *p)
 {
     uint64_t anew[PROJECTED_STREAMS];
     reader_at(p->anew, anew);
     reader_stop(p->anew);
-    for (size_t i = 0; i < PROJECTED_STREAMS; i++)
+    for (size_t i = 0; i < PROJECTED_STREAMS; i++) {
+        js_consumer_delete(p->host->broker, p->streams[i], REBUILD_DURABLE, on_deleted, p);
         if (anew[i] < p->position.at[i])
             p->position.at[i] = anew[i];
+    }
     memcpy(p->position.rebuild.at, anew, sizeof anew);
     p->position.rebuild.former = p->position.generation;
     p->position.generation = p->position.rebuild.generation;

@@ -115,7 +115,8 @@ static yyjson_mut_val *marked(struct marking *m, yyjson_mut_val *value, const ch
         copy = yyjson_mut_obj(m->doc);
         yyjson_mut_obj_foreach(value, index, count, key, member)
         {
-            snprintf(below, sizeof below, "%s/%.*s", place, (int)yyjson_mut_get_len(key), unsafe_yyjson_get_str(key));
+            snprintf(below, sizeof below, "%s/%.*s", place, (int)yyjson_mut_get_len(key),
+                     unsafe_yyjson_get_str(key));
             yyjson_mut_obj_add(copy, yyjson_mut_strcpy(m->doc, yyjson_mut_get_str(key)),
                                marked(m, member, below));
         }
