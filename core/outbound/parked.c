@@ -88,6 +88,7 @@ static void parked_free(struct parked *p)
     parking->strangers--;
     parking->outbound->recipients_parked->value--;
     p->parking = NULL;
+    parked_doomed_free(p);
     if (p->under_way == 0)
         free(p);
 }
@@ -324,6 +325,7 @@ static int hand_over(struct parked *p)
         recipient_push(p->recipient, pop(p));
     if (p->aside.first)
         return 0;
+    parked_forget_progress(p, p->progress + 1);
     parked_free(p);
     return 1;
 }
@@ -341,7 +343,8 @@ void parked_go_on(struct parked *p)
     }
     if (p->recipient)
         sort_out(p);
-    if (is_empty(p) && p->storing == 0 && p->unended == 0 && hand_over(p))
+    parked_remove(p);
+    if (is_empty(p) && p->unended == 0 && p->under_way == 0 && !p->doomed && hand_over(p))
         return;
     if (p->aside.first && p->storing == 0)
         parked_store(p);

@@ -4,7 +4,8 @@
  * retry, or is slow, never takes the room of the others. What is beyond goes into the stream <PREFIX>_PARKED and is then acknowledged in its lane:
  *   <prefix>.parked.<shard or b and shard>.<hash>        batches, oldest first: [{"sequence", "time", "subject", "step", "replay", "part", "command"}, …];
  *                                                        sequence and time are those that the command had in the lane
- *   <prefix>.parked.<shard or b and shard>.<hash>.done   {"batch": <sequence>, "done": <entries>}: how far the oldest one was carried out
+ *   <prefix>.parked.<shard or b and shard>.<hash>.done   {"batch": <sequence>, "done": <entries>}: how far the oldest one was carried out; a batch is
+ *                                                        taken out when all of it was, again and again until the broker says so
  * hash: of channel and recipient. Batches of one recipient are stored one after the other, each naming the one before it as the subject's last, so
  * that none is stored twice or out of turn, however unclear an answer was. Whoever takes the shard over finds the parked recipients by their subjects. */
 #ifndef KANAL_OUTBOUND_PARKED_H

@@ -113,7 +113,7 @@ static void on_progress(void *user, kanal_status status, const struct js_message
         yyjson_val *root = yyjson_doc_get_root(doc);
         uint64_t batch = (uint64_t)kanal_json_int_at(root, "batch", 1);
         uint32_t index = (uint32_t)kanal_json_int_at(root, "done", 0);
-        p->has_progress = 1;
+        p->progress = m->sequence;
         if (batch > p->next || (batch == p->next && index > p->next_index)) {
             p->next = batch; /* not where we are already: what is read back counts */
             p->next_index = index;
@@ -224,33 +224,104 @@ void parked_store(struct parked *p)
 
 static void on_forgotten(void *user, kanal_status status, kanal_str reason)
 {
-    (void)user, (void)status, (void)reason; /* what is left is known to be done with */
+    (void)user, (void)status, (void)reason; /* older words: the newest one counts */
+}
+
+/* A batch that is done with, until the broker has taken it out: left behind, the next holder would find it. */
+struct parked_doomed {
+    struct parked_doomed *next;
+    struct parked *parked;
+    uint64_t batch;
+    int is_asked, is_gone;
+};
+
+static void on_removed(void *user, kanal_status status, kanal_str reason)
+{
+    struct parked_doomed *doomed = user;
+    struct parked *p = doomed->parked;
+    (void)reason;
+    doomed->is_asked = 0;
+    doomed->is_gone = status == KANAL_OK || status == KANAL_E_NOT_FOUND;
+    if (!doomed->parked->parking) { /* nobody's: its words in the stream say that it is done */
+        parked_doomed_free(p);
+        parked_answered(p);
+        return;
+    }
+    if (parked_answered(p) && !doomed->is_gone)
+        again_later(p);
+}
+
+void parked_remove(struct parked *p)
+{
+    struct outbound *o = p->parking->outbound;
+    for (struct parked_doomed **link = &p->doomed, *doomed; (doomed = *link);) {
+        if (doomed->is_gone) {
+            *link = doomed->next;
+            free(doomed);
+            continue;
+        }
+        link = &doomed->next;
+        if (doomed->is_asked)
+            continue;
+        doomed->is_asked = 1;
+        p->under_way++;
+        js_delete_sequence(o->broker, o->parked_stream, doomed->batch, on_removed, doomed);
+    }
+}
+
+/* Those that no answer refers to. */
+void parked_doomed_free(struct parked *p)
+{
+    for (struct parked_doomed **link = &p->doomed, *doomed; (doomed = *link);) {
+        if (doomed->is_asked) {
+            link = &doomed->next;
+            continue;
+        }
+        *link = doomed->next;
+        free(doomed);
+    }
 }
 
 static void on_noted(void *user, kanal_status status, const struct js_ack *ack, kanal_str reason)
 {
-    (void)user, (void)status, (void)ack, (void)reason;
+    struct parked *p = user;
+    (void)reason;
+    if (parked_answered(p) && status == KANAL_OK && ack->sequence > p->progress)
+        p->progress = ack->sequence;
 }
 
-/* Fire and forget, like an acknowledgement. */
+void parked_forget_progress(const struct parked *p, uint64_t before)
+{
+    struct outbound *o = p->parking->outbound;
+    char subject[PARKED_SUBJECT];
+    parked_subject_of(p, ".done", subject);
+    if (p->progress > 0)
+        js_purge_before(o->broker, o->parked_stream, subject, before, on_forgotten, NULL);
+}
+
+/* Fire and forget, like an acknowledgement; but the end of a batch is made sure of. */
 static void note_progress(struct parked *p, uint64_t batch, uint32_t done, int is_last)
 {
     struct outbound *o = p->parking->outbound;
     char subject[PARKED_SUBJECT], text[80];
     parked_subject_of(p, ".done", subject);
-    if (is_last) {
-        js_delete_sequence(o->broker, o->parked_stream, batch, on_forgotten, NULL);
-        if (p->has_progress)
-            js_purge_before(o->broker, o->parked_stream, subject, UINT64_MAX, on_forgotten, NULL);
-        p->has_progress = 0;
-        if (batch == p->newest)
-            p->newest = 0;
-        return;
-    }
     snprintf(text, sizeof text, "{\"batch\":%llu,\"done\":%u}", (unsigned long long)batch, done);
     struct broker_out out = { .subject = kanal_str_c(subject), .payload = kanal_str_c(text) };
-    js_publish(o->broker, &out, (kanal_str){ 0 }, JS_ANY_SEQUENCE, STORE_TIMEOUT_MS, on_noted, NULL);
-    p->has_progress = 1;
+    p->under_way++;
+    js_publish(o->broker, &out, (kanal_str){ 0 }, JS_ANY_SEQUENCE, STORE_TIMEOUT_MS, on_noted, p);
+    if (!is_last)
+        return;
+    parked_forget_progress(p, p->progress);
+    struct parked_doomed *doomed = calloc(1, sizeof *doomed);
+    if (doomed) { /* else the next holder takes it out */
+        doomed->parked = p;
+        doomed->batch = batch;
+        doomed->next = p->doomed;
+        p->doomed = doomed;
+        parked_remove(p);
+    }
+    if (batch == p->newest)
+        p->newest = 0;
 }
 
 void parked_progress(struct parked *p, const struct job *job)
@@ -393,7 +464,7 @@ static void on_batch(void *user, kanal_status status, const struct js_message *m
     if (p->next_index < yyjson_arr_size(batch)) {
         make_jobs(p, batch);
     } else { /* no batch of ours, or one that was done with when its last word came */
-        note_progress(p, p->next, 0, 1);
+        note_progress(p, p->next, (uint32_t)yyjson_arr_size(batch), 1);
         p->next++;
         p->next_index = 0;
     }

@@ -16,6 +16,8 @@ struct parked_point {
     int64_t ms; /* of the stream: numbers begin anew when a stream was made anew */
 };
 
+struct parked_doomed;
+
 /* One recipient, of one class. What follows each other: its jobs in memory, the batches from `next` to `newest`, the jobs that stand aside. */
 struct parked {
     struct parked *next_in_slot;
@@ -25,12 +27,13 @@ struct parked {
         *recipient; /* NULL: what the former holder left, and was not read yet; or its channel is not here */
     int is_known;   /* how far it was carried out, where it begins and ends */
     int is_clear;   /* what came into the lane before its first command has come */
-    struct parked_point first; /* of the oldest batch */
-    struct parked_point last;  /* of the newest one */
-    uint64_t newest;           /* batch; 0: none */
-    uint64_t next;             /* the batch to be read next, or an earlier number */
-    uint32_t next_index;       /* the entry there */
-    int has_progress;          /* something lies under ".done" */
+    struct parked_point first;    /* of the oldest batch */
+    struct parked_point last;     /* of the newest one */
+    uint64_t newest;              /* batch; 0: none */
+    uint64_t next;                /* the batch to be read next, or an earlier number */
+    uint32_t next_index;          /* the entry there */
+    uint64_t progress;            /* the newest word under ".done"; 0: none */
+    struct parked_doomed *doomed; /* batches that are being taken out */
     struct recipient_queue aside;
     size_t storing;   /* the first ones of these, in a batch under way */
     size_t unended;   /* its jobs that were read back */
@@ -69,6 +72,11 @@ void parked_read_edges(struct parked *);
 void parked_store(struct parked *);
 /* Some entries of the next batch become jobs. */
 void parked_load(struct parked *);
+/* Takes out what is done with, again and again. */
+void parked_remove(struct parked *);
+void parked_doomed_free(struct parked *);
+/* Of its words under ".done", those before that sequence are not needed any more. */
+void parked_forget_progress(const struct parked *, uint64_t before);
 /* That entry is done. */
 void parked_progress(struct parked *, const struct job *);
 

@@ -152,6 +152,21 @@ test('what is parked can be looked at, called back, and expires', { timeout: 900
   assert.deepEqual(events, ['message.accepted', 'message.cancelled']);
 });
 
+test('the broker is killed while they are being parked, and while they come back: in order, each once', { timeout: 90000 }, async () => {
+  close(11);
+  await flood(11, 'broker', 0, 1500);
+  await nats.kill('SIGKILL');
+  await nats.run();
+  await until('some are parked', async () => (await parked()) >= 10, 30000);
+  open(11);
+  await until('some are sent', () => said(11).length >= 300, 30000);
+  await nats.kill('SIGKILL');
+  await nats.run();
+  await until('all are sent', () => said(11).length >= 1500, 40000);
+  await until('nothing is parked', async () => (await parked()) === 0, 20000); // a lane's lost acknowledgements are noticed after a minute
+  assert.deepEqual(numbers(11, 'broker'), range(0, 1500));
+});
+
 test('a channel that goes away and comes back finds what was parked for it', { timeout: 60000 }, async () => {
   close(10);
   await flood(10, 'stays', 0, 800);
