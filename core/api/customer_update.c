@@ -144,7 +144,7 @@ static void on_published(void *user, kanal_status status)
         if (!lookup)
             continue;
         *lookup = (struct lookup){ p, i };
-        snprintf(p->own[i].subject, sizeof p->own[i].subject, "%.*s.events._._.%.*s.%s",
+        snprintf(p->own[i].subject, sizeof p->own[i].subject, "%.*s.events.kanal._.%.*s.%s",
                  (int)p->api->host->envelope.prefix.len, p->api->host->envelope.prefix.ptr,
                  (int)u->events[i].type.len, u->events[i].type.ptr, p->node.text);
         p->looking++;
@@ -161,8 +161,9 @@ static void on_published(void *user, kanal_status status)
 
 static void publish(struct update *u)
 {
+    /* Not of no plugin at all: the contract wants a channel in events of consent. */
     static const struct envelope_source source = { .channel = { "_", 1 },
-                                                   .plugin = { "_", 1 },
+                                                   .plugin = { "kanal", 5 },
                                                    .is_core = 1 };
     const kanal_event *events[OWN_EVENTS];
     if (ids_node(u->person->api->host->envelope.ids, kanal_buffer_view(&u->address), &u->person->node) != 0 ||

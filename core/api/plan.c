@@ -3,7 +3,7 @@
 #include "event/address.h"
 #include "kanal/sdk/gsm7.h"
 #include "outbound/adapt/grapheme.h"
-#include "outbound/internal.h"
+#include "outbound/routing.h"
 
 #define BODY_MAX (512u * 1024) /* as a command */
 #define CHANNELS_MAX 32u       /* the loop waits meanwhile; others of the same plugin would look the same */
@@ -22,7 +22,12 @@ struct planning {
     kanal_str address;
     struct kanal_json json;
     uint32_t count;
-    int is_chosen; /* one before it is possible */
+    int is_chosen;                     /* one before it is possible */
+    const struct route_choice *choice; /* of a message to a customer: what the router would do; or NULL */
+    int is_router_chosen;
+    struct api_request *request;
+    yyjson_doc *document;
+    struct kanal_buffer out, address_text;
 };
 
 /* ---- Messages ---- */
@@ -106,33 +111,28 @@ static void write_error(struct planning *p, const char *code, const char *scope,
 /* Why not, apart from the content; or NULL. */
 static const char *obstacle(const struct planning *p, const struct channel *channel, const char **ret_detail)
 {
-    yyjson_val *to = kanal_json_at(p->command, "to");
+    (void)p;
     *ret_detail = NULL;
-    if (!channel->plugin->descriptor.deliver) {
-        *ret_detail = "the channel only receives";
-        return "unsupported_verb";
-    }
-    if (kanal_json_at(to, "customer") || kanal_json_at(to, "conversation")) {
-        *ret_detail =
-            "to.customer and to.conversation need the identity service, which this gateway does not run";
-        return "customer_unknown";
-    }
-    return NULL;
+    if (channel->plugin->descriptor.deliver)
+        return NULL;
+    *ret_detail = "the channel only receives";
+    return "unsupported_verb";
 }
 
 static void write_verdict(struct planning *p, const struct channel *channel, const struct parts *parts)
 {
     const char *detail, *code = obstacle(p, channel, &detail);
     struct kanal_buffer words = { 0 };
-    if (code) {
-        write_error(p, code, strcmp(code, "customer_unknown") == 0 ? "recipient" : "message",
-                    kanal_str_c(detail));
+    if (p->choice && p->choice->error && !parts->error) {
+        write_error(p, p->choice->error, p->choice->scope, p->choice->detail);
+    } else if (code) {
+        write_error(p, code, "message", kanal_str_c(detail));
     } else if (parts->error) {
         parts_explain(parts, &words);
         write_error(p, parts->error, "message", kanal_buffer_view(&words));
     } else {
         kanal_json_member_bool(&p->json, "possible", 1);
-        kanal_json_member_bool(&p->json, "chosen", !p->is_chosen);
+        kanal_json_member_bool(&p->json, "chosen", p->choice ? p->is_router_chosen : !p->is_chosen);
         p->is_chosen = 1;
     }
     kanal_buffer_release(&words);
@@ -237,37 +237,162 @@ static int refuses(const struct api_plan *api, struct api_request *request, yyjs
     return 1;
 }
 
+/* ---- A message to a customer ---- */
+
+static void write_reasons(struct planning *p, const struct routing *routing,
+                          const struct route_choice *choice)
+{
+    kanal_json_key(&p->json, "why");
+    kanal_json_array(&p->json);
+    for (size_t i = 0; i < choice->why_count; i++)
+        kanal_json_str(&p->json, kanal_str_c(route_plan_why(&routing->plan, choice, i)));
+    if (p->is_router_chosen && routing->plan.not_before_ms > 0)
+        kanal_json_str(&p->json, KANAL_LIT("the customer's quiet hours: it would wait for their end"));
+    kanal_json_array_end(&p->json);
+}
+
+static void write_window(struct planning *p, const struct route_place *place)
+{
+    if (place->window == ROUTE_WINDOW_UNKNOWN)
+        return;
+    kanal_json_key(&p->json, "window");
+    kanal_json_object(&p->json);
+    kanal_json_member_bool(&p->json, "open", place->window == ROUTE_WINDOW_OPEN);
+    if (place->window_until_ms > 0)
+        kanal_json_member_time(&p->json, "until", place->window_until_ms);
+    kanal_json_object_end(&p->json);
+}
+
+/* The step that it came from has its words. */
+static kanal_str after_of(const struct planning *p, const struct routing *routing,
+                          const struct route_choice *choice)
+{
+    yyjson_val *steps = kanal_json_at(kanal_json_at(p->command, "route"), "steps");
+    size_t before = routing->wish.prefer_count;
+    return choice->after_ms < 0 || choice->step <= before
+               ? (kanal_str){ 0 }
+               : kanal_json_text_at(yyjson_arr_get(steps, choice->step - 1 - before), "after");
+}
+
+static void write_choice(struct planning *p, const struct routing *routing, size_t index)
+{
+    const struct route_choice *choice = &routing->plan.choices[index];
+    const struct channel *channel = choice->place ? host_find(p->api->host, choice->channel) : NULL;
+    p->choice = choice;
+    p->is_router_chosen = (int)index == routing->plan.chosen;
+    p->address = choice->place ? choice->place->address : (kanal_str){ 0 };
+    kanal_json_object(&p->json);
+    kanal_json_member_str(&p->json, "channel", choice->channel);
+    if (channel)
+        kanal_json_member_str(&p->json, "plugin", channel->source.plugin);
+    if (choice->step > 0)
+        kanal_json_member_int(&p->json, "step", choice->step);
+    kanal_json_member_nonempty(&p->json, "after", after_of(p, routing, choice));
+    kanal_json_member_nonempty(&p->json, "address", p->address);
+    if (choice->place)
+        write_window(p, choice->place);
+    if (channel)
+        write_content(p, channel);
+    else
+        write_error(p, choice->error ? choice->error : "channel_unknown",
+                    choice->error ? choice->scope : "channel", choice->detail);
+    write_reasons(p, routing, choice);
+    kanal_json_object_end(&p->json);
+}
+
+static void planning_free(struct planning *p)
+{
+    kanal_buffer_release(&p->out);
+    kanal_buffer_release(&p->address_text);
+    yyjson_doc_free(p->document);
+    free(p);
+}
+
+static void begin_answer(struct planning *p)
+{
+    kanal_json_init(&p->json, &p->out);
+    kanal_json_object(&p->json);
+    kanal_json_key(&p->json, "channels");
+    kanal_json_array(&p->json);
+}
+
+static void end_answer(struct planning *p)
+{
+    kanal_json_array_end(&p->json);
+    kanal_json_object_end(&p->json);
+    if (p->out.failed)
+        api_refuse(p->request, 503, "unavailable", KANAL_LIT("out of memory"), (kanal_str){ 0 });
+    else if (p->out.len + 1024 > broker_max_payload(p->api->host->broker))
+        api_refuse(p->request, 400, "payload_too_large",
+                   KANAL_LIT("the plan is larger than the broker takes: name fewer channels in route.steps"),
+                   (kanal_str){ 0 });
+    else
+        api_answer(p->request, kanal_buffer_view(&p->out));
+}
+
+static void on_routed(void *user, kanal_status status, struct routing *routing)
+{
+    struct planning *p = user;
+    if (status != KANAL_OK) {
+        api_unavailable(p->request, status);
+    } else if (!routing->is_known) {
+        struct command command = { .root = p->command };
+        routing_refusal(routing, &command);
+        api_refuse(p->request, 404, command.report.code, command.report.detail, (kanal_str){ 0 });
+        kanal_buffer_release(&command.detail);
+    } else {
+        begin_answer(p);
+        for (size_t i = 0; i < routing->plan.count && i < CHANNELS_MAX; i++)
+            write_choice(p, routing, i);
+        end_answer(p);
+    }
+    routing_free(routing);
+    planning_free(p);
+}
+
+static void plan_customer(struct planning *p)
+{
+    struct routing_question question = { .command = p->command, .past = { .from = 1 } };
+    if (kanal_json_at(kanal_json_at(p->command, "to"), "conversation")) {
+        api_refuse(p->request, 404, "conversation_unknown", KANAL_LIT("no such conversation is known"),
+                   (kanal_str){ 0 });
+        planning_free(p);
+        return;
+    }
+    routing_ask(p->api->outbound, &question, on_routed, p);
+}
+
+static void plan_address(struct planning *p)
+{
+    yyjson_val *steps = kanal_json_at(kanal_json_at(p->command, "route"), "steps");
+    kanal_str address = kanal_json_text_at(kanal_json_at(p->command, "to"), "address");
+    if (address_normalise(address, &p->address_text) == 0)
+        p->address = kanal_buffer_view(&p->address_text);
+    begin_answer(p);
+    if (yyjson_is_arr(steps))
+        plan_steps(p, steps);
+    else
+        plan_candidates(p);
+    end_answer(p);
+    planning_free(p);
+}
+
 static void plan(void *user, struct api_request *request, kanal_str body)
 {
-    struct planning p = { .api = user };
-    struct kanal_buffer out = { 0 }, address = { 0 };
-    yyjson_doc *document = body.len <= BODY_MAX ? kanal_json_parse(body) : NULL;
-    p.command = yyjson_doc_get_root(document);
-    if (!refuses(p.api, request, p.command)) {
-        yyjson_val *steps = kanal_json_at(kanal_json_at(p.command, "route"), "steps");
-        if (address_normalise(kanal_json_text_at(kanal_json_at(p.command, "to"), "address"), &address) == 0)
-            p.address = kanal_buffer_view(&address);
-        kanal_json_init(&p.json, &out);
-        kanal_json_object(&p.json);
-        kanal_json_key(&p.json, "channels");
-        kanal_json_array(&p.json);
-        if (yyjson_is_arr(steps))
-            plan_steps(&p, steps);
-        else
-            plan_candidates(&p);
-        kanal_json_array_end(&p.json);
-        kanal_json_object_end(&p.json);
-        if (out.failed)
-            api_refuse(request, 503, "unavailable", KANAL_LIT("out of memory"), (kanal_str){ 0 });
-        else if (out.len + 1024 > broker_max_payload(p.api->host->broker))
-            api_refuse(
-                request, 400, "payload_too_large",
-                KANAL_LIT("the plan is larger than the broker takes: name fewer channels in route.steps"),
-                (kanal_str){ 0 });
-        else
-            api_answer(request, kanal_buffer_view(&out));
+    struct planning *p = calloc(1, sizeof *p);
+    if (!p) {
+        api_refuse(request, 503, "unavailable", KANAL_LIT("out of memory"), (kanal_str){ 0 });
+        return;
     }
-    kanal_buffer_release(&out);
-    kanal_buffer_release(&address);
-    yyjson_doc_free(document);
+    p->api = user;
+    p->request = request;
+    p->document = body.len <= BODY_MAX ? kanal_json_parse(body) : NULL;
+    p->command = yyjson_doc_get_root(p->document);
+    yyjson_val *to = kanal_json_at(p->command, "to");
+    if (refuses(p->api, request, p->command))
+        planning_free(p);
+    else if (kanal_json_at(to, "customer") || kanal_json_at(to, "conversation"))
+        plan_customer(p);
+    else
+        plan_address(p);
 }

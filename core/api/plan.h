@@ -4,10 +4,12 @@
 #include "api/service.h"
 #include "host/host.h"
 #include "json/schema.h"
+#include "outbound/outbound.h"
 
 struct api_plan {
     struct host *host;
     struct json_schema *const *contract; /* compiled before the first request */
+    struct outbound *outbound;
 };
 
 /* Handlers' user: a struct api_plan. */

@@ -113,6 +113,28 @@ static void tell_loss(yyjson_val *loss)
     printf("\n");
 }
 
+/* Where in the order it stands, and why. */
+static void tell_reasons(yyjson_val *channel)
+{
+    yyjson_val *why = kanal_json_at(channel, "why"), *line;
+    kanal_str after = kanal_json_text_at(channel, "after");
+    long long step = (long long)kanal_json_int_at(channel, "step", 0);
+    size_t index, max;
+    if (step > 0)
+        printf("    step %lld", step);
+    if (step > 0 && after.len > 0) {
+        printf(", after ");
+        request_print(after);
+    }
+    printf("%s", step > 0 ? "\n" : "");
+    if (yyjson_is_arr(why))
+        yyjson_arr_foreach (why, index, max, line) {
+            printf("    why: ");
+            request_print(kanal_json_text(line));
+            printf("\n");
+        }
+}
+
 static void tell_channel(yyjson_val *channel)
 {
     yyjson_val *parts = kanal_json_at(channel, "parts"), *losses = kanal_json_at(channel, "losses"), *item;
@@ -135,6 +157,7 @@ static void tell_channel(yyjson_val *channel)
     if (yyjson_is_arr(losses))
         yyjson_arr_foreach (losses, index, max, item)
             tell_loss(item);
+    tell_reasons(channel);
 }
 
 /* CLI_OK if at least one channel can. */
@@ -317,7 +340,9 @@ const struct cli_command command_plan = {
     .summary =
         "Shows what a customer would see of a message on each channel, and what is lost; sends nothing.",
     .help =
-        "  ADDRESS              telegram:3527065, tel:+79161234567\n"
+        "  ADDRESS              telegram:3527065, tel:+79161234567; c_… is a customer: channels in the order "
+        "in "
+        "which they would be tried\n"
         "      --channel ID     on this channel; may be repeated. Without: those of this kind of address, "
         "else all\n"
         "      --button B       a button: TEXT or TEXT=PAYLOAD; may be repeated\n"

@@ -185,6 +185,9 @@ static int start(struct gateway *g)
     struct outbound_options outbound = { .host = g->host,
                                          .prefix = c->broker.prefix,
                                          .replica = g->instance_id,
+                                         .reach = gateway_reach(g),
+                                         .timezone = c->routing.timezone,
+                                         .require_consent = c->routing.require_consent,
                                          .make_link = make_link,
                                          .make_link_user = g };
     if (code == CLI_OK && outbound_new(&g->outbound, &outbound) != 0)

@@ -29,7 +29,7 @@ int gateway_control_new(struct gateway *g)
     api_dead_init(&g->api_dead, g->broker, c->broker.prefix);
     api_message_log_init(&g->api_message_log, g->broker, c->broker.prefix);
     g->api_links = (struct api_links){ g->handoff, &g->contract };
-    g->api_plan = (struct api_plan){ g->host, &g->contract };
+    g->api_plan = (struct api_plan){ g->host, &g->contract, g->outbound };
     return CLI_OK;
 }
 

@@ -22,6 +22,7 @@
 #include "ops/instance.h"
 #include "outbound/outbound.h"
 #include "project/facts.h"
+#include "project/opt_out.h"
 
 struct gateway {
     struct setup setup;
@@ -45,6 +46,7 @@ struct gateway {
     struct projector *projector;
     struct facts *facts;
     struct arrivals *arrivals;
+    struct opt_out *opt_out;
     struct profile_book *profile_book;
     struct sealer *sealer;
     struct control *control;
@@ -88,6 +90,9 @@ int gateway_project_new(struct gateway *);
 /* Streams and buckets are there. */
 void gateway_project_start(struct gateway *);
 void gateway_project_free(struct gateway *);
+
+/* run_reach.c. What profiles say of customers. */
+struct reach_source gateway_reach(struct gateway *);
 
 /* run_cluster.c. Makes sure that streams, buckets and the salt are there, then takes commands; tries again for as long as it takes. */
 void cluster_ensure(struct gateway *);

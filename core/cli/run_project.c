@@ -39,9 +39,11 @@ int gateway_project_new(struct gateway *g)
     struct projector_options options = { .host = g->host,
                                          .prefix = prefix,
                                          .is_enabled = c->projector.is_enabled };
+    struct opt_out_words words = { c->routing.stop_words, c->routing.start_words };
     if (identity_new(&g->identity, &identity) != 0)
         return gateway_fail(g, CLI_FAILED, "identity", "out of memory");
-    if (projector_new(&g->projector, &options) != 0 || facts_new(&g->facts, g->host, prefix) != 0 ||
+    if (opt_out_new(&g->opt_out, g->host, &words) != 0 || projector_new(&g->projector, &options) != 0 ||
+        facts_new(&g->facts, g->host, prefix) != 0 ||
         profile_book_new(&g->profile_book, g->host, prefix) != 0)
         return gateway_fail(g, CLI_FAILED, "the projector", "out of memory");
     struct arrivals_options arrivals = { .host = g->host,
@@ -55,6 +57,7 @@ int gateway_project_new(struct gateway *g)
     projector_add(g->projector, projector_profiles(g->projector));
     projector_add(g->projector, facts_projection(g->facts));
     projector_add(g->projector, arrivals_projection(g->arrivals));
+    projector_add(g->projector, opt_out_projection(g->opt_out));
     struct api_people people = { nodes_of, customer_of, link_of, g->identity };
     g->api_profiles = (struct api_profiles){
         .host = g->host, .book = g->profile_book, .contract = &g->contract, .people = people
@@ -76,6 +79,7 @@ void gateway_project_free(struct gateway *g)
     projector_free(g->projector);
     arrivals_free(g->arrivals);
     facts_free(g->facts);
+    opt_out_free(g->opt_out);
     profile_book_free(g->profile_book);
     identity_free(g->identity);
 }

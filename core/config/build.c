@@ -430,6 +430,18 @@ static void build_plugins(struct config *config, struct config_errors *errors)
     config->plugins = list;
 }
 
+static void build_routing(struct config *config, struct config_errors *errors)
+{
+    yyjson_mut_val *routing = yyjson_mut_obj_get(yyjson_mut_doc_get_root(config->impl->tree), "routing");
+    config->routing.timezone = config_text(config, yyjson_mut_obj_get(routing, "timezone"), errors);
+    config->routing.require_consent =
+        config_texts(config, yyjson_mut_obj_get(routing, "require_consent"), NULL, errors, NULL);
+    config->routing.stop_words =
+        config_texts(config, yyjson_mut_obj_get(routing, "stop_words"), NULL, errors, NULL);
+    config->routing.start_words =
+        config_texts(config, yyjson_mut_obj_get(routing, "start_words"), NULL, errors, NULL);
+}
+
 int config_build(struct config *config, struct config_errors *errors)
 {
     yyjson_mut_val *root = yyjson_mut_doc_get_root(config->impl->tree);
@@ -441,6 +453,7 @@ int config_build(struct config *config, struct config_errors *errors)
     build_identity(config, errors);
     build_plugins(config, errors);
     config->projector.is_enabled = yyjson_mut_get_bool(yyjson_mut_ptr_get(root, "/projector/enabled"));
+    build_routing(config, errors);
     config->runtime.old_seal_keys =
         config_texts(config, yyjson_mut_ptr_get(root, "/runtime/old_seal_keys"), NULL, errors, NULL);
     return config_build_channels(config, yyjson_mut_obj_get(root, "channels"), errors);

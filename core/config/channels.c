@@ -64,6 +64,12 @@ static void check_raw(struct config *config, const struct config_channel *channe
         config_error_found(errors, value, "expected at most retention.raw, which bounds all channels", &text);
 }
 
+/* NULL if they are not there: those of `routing` count. */
+static const char *const *words(struct config *config, yyjson_mut_val *value, struct config_errors *errors)
+{
+    return value ? config_texts(config, value, NULL, errors, NULL) : NULL;
+}
+
 static void build_channel(struct config *config, struct config_channel *channel, yyjson_mut_val *value,
                           struct config_errors *errors)
 {
@@ -81,6 +87,8 @@ static void build_channel(struct config *config, struct config_channel *channel,
     build_secrets(config, channel, yyjson_mut_obj_get(value, "secrets"));
     if (egress)
         channel->egress = config_texts(config, egress, config_egress_wrong, errors, NULL);
+    channel->stop_words = words(config, yyjson_mut_obj_get(value, "stop_words"), errors);
+    channel->start_words = words(config, yyjson_mut_obj_get(value, "start_words"), errors);
     channel->worker_own = config_choice(yyjson_mut_obj_get(value, "worker"), workers);
     channel->spool = config_choice(yyjson_mut_obj_get(value, "when_broker_down"), fallbacks);
     channel->raw_ms = config_duration(raw, errors);

@@ -30,13 +30,14 @@ struct config_channel {
     size_t secret_count;
     const char *const *
         egress; /* NULL-ended hosts, "host:port", or CIDRs for private addresses; NULL: what the plugin asks for */
-    int worker_own;                                    /* worker: own */
-    int spool;                                         /* when_broker_down: spool */
-    int64_t raw_ms;                                    /* keep raw payloads for; 0: no */
-    double rate_per_second, rate_per_recipient_second; /* 0: the plugin's limits */
-    int on_unknown;                                    /* 0 retry, 1 fail, 2 ask */
-    enum config_log log;                               /* traces of which messages are kept */
-    int media_keep;                                    /* media: keep; else proxy */
+    const char *const *stop_words, *const *start_words; /* NULL-ended; NULL: those of routing */
+    int worker_own;                                     /* worker: own */
+    int spool;                                          /* when_broker_down: spool */
+    int64_t raw_ms;                                     /* keep raw payloads for; 0: no */
+    double rate_per_second, rate_per_recipient_second;  /* 0: the plugin's limits */
+    int on_unknown;                                     /* 0 retry, 1 fail, 2 ask */
+    enum config_log log;                                /* traces of which messages are kept */
+    int media_keep;                                     /* media: keep; else proxy */
     kanal_str
         fingerprint; /* HMAC-SHA-256 (hex) under the salt over plugin, settings, names and values of secrets: changes when
                                    * the channel does, equal on all replicas; keyed, so that it tells nothing of the secrets */
@@ -95,6 +96,10 @@ struct config {
     struct {
         int is_enabled; /* this gateway may be the projector */
     } projector;
+    struct {
+        const char *timezone;
+        const char *const *require_consent, *const *stop_words, *const *start_words; /* NULL-ended */
+    } routing;
     struct {
         const char *level, *format; /* "info", "json" */
     } log;

@@ -80,6 +80,15 @@ struct host {
     /* outbound's: what waits for the first channel waits for the second from now on; NULL: for none, it was removed. */
     void (*moved)(void *user, struct channel *from, struct channel *to);
     void *moved_user;
+    /* outbound's: what receipts of a step of a route mean (outbound/route.h). Keys as the ledger has them. NULL: nothing. */
+    struct host_routes {
+        int (*is_abandoned)(void *user, kanal_str step_key);
+        /* The provider says that it did not arrive: the route goes on, and whatever there is to be told is told by it. error: the
+         * contract's, as JSON. done() once. */
+        void (*failed)(void *user, kanal_str route, uint32_t step, kanal_str error, published_fn *done,
+                       void *done_user);
+        void *user;
+    } routes;
     struct channel **by_id; /* open-addressed, a power of two */
     size_t by_id_size;
     struct metric_family *plugin_counters; /* kanal_plugin_total{channel,name,labels} */

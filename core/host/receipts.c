@@ -20,6 +20,12 @@ struct held_event {
     struct kanal_buffer data;  /* completed */
     kanal_str external_id;     /* to be looked for; absent: nothing */
     int is_receipt, is_found;
+    struct { /* of a receipt for a step of a route (host.h) */
+        char key[ID_LEN + 1];
+        uint32_t step; /* 0: it is none */
+        int is_abandoned, is_failure;
+        struct kanal_buffer error;
+    } route;
 };
 
 /* A publish() that waits for the ledger. */
@@ -32,6 +38,7 @@ struct held {
     void *user;
     uv_timer_t *timer;
     size_t tries, waiting, count;
+    kanal_status status; /* of what routes were told */
     struct held_event events[];
 };
 
@@ -51,7 +58,7 @@ void receipt_key(struct ids *ids, kanal_str channel, kanal_str external_id, char
 
 static int is_receipt(const kanal_event *event)
 {
-    return event->command_id.len == 0 && event->external_id.len > 0 &&
+    return event->external_id.len > 0 &&
            (kanal_str_is(event->type, "message.delivered") || kanal_str_is(event->type, "message.read") ||
             kanal_str_is(event->type, "message.failed") || kanal_str_is(event->type, "message.sent"));
 }
@@ -138,6 +145,7 @@ static void held_free(struct held *held)
     for (size_t i = 0; i < held->count; i++) {
         kanal_buffer_release(&held->events[i].bytes);
         kanal_buffer_release(&held->events[i].data);
+        kanal_buffer_release(&held->events[i].route.error);
     }
     free(held);
 }
@@ -160,17 +168,67 @@ void receipts_free(struct receipts *receipts)
     free(receipts);
 }
 
+static void end(struct held *held, kanal_status status)
+{
+    published_fn *done = held->done;
+    void *user = held->user;
+    held_free(held);
+    if (done)
+        done(user, status);
+}
+
+/* What the route was told instead of everybody. */
+static int is_kept_back(const struct held_event *h)
+{
+    return h->route.step > 0 && h->route.is_failure && !h->route.is_abandoned;
+}
+
 static void publish(struct held *held)
 {
     struct channel *channel = held->channel;
     struct envelope_source source = channel->source;
     const kanal_event *events[EVENTS_MAX];
+    size_t count = 0;
     for (size_t i = 0; i < held->count; i++)
-        events[i] = &held->events[i].event;
+        if (!is_kept_back(&held->events[i]))
+            events[count++] = &held->events[i].event;
+    if (count == 0) {
+        end(held, KANAL_OK);
+        return;
+    }
     source.traceparent = kanal_str_c(held->trace.text);
-    publisher_publish(channel->host->publisher, &source, events, held->count, held->keep_raw, held->done,
+    publisher_publish(channel->host->publisher, &source, events, count, held->keep_raw, held->done,
                       held->user);
     held_free(held);
+}
+
+static void on_route_told(void *user, kanal_status status)
+{
+    struct held *held = user;
+    if (status != KANAL_OK)
+        held->status = status;
+    if (--held->waiting > 0)
+        return;
+    if (held->status == KANAL_OK)
+        publish(held);
+    else
+        end(held, held->status);
+}
+
+/* First the routes: a receipt that is repeated because this could not be stored tells them the same once more. */
+static void tell_routes(struct held *held)
+{
+    const struct host_routes *routes = &held->channel->host->routes;
+    held->waiting = 1;
+    for (size_t i = 0; i < held->count; i++) {
+        struct held_event *h = &held->events[i];
+        if (!is_kept_back(h))
+            continue;
+        held->waiting++;
+        routes->failed(routes->user, kanal_str_c(h->route.key), h->route.step,
+                       kanal_buffer_view(&h->route.error), on_route_told, held);
+    }
+    on_route_told(held, KANAL_OK);
 }
 
 /* ---- The ledger's answer ---- */
@@ -211,6 +269,51 @@ static void write_reply(struct kanal_json *json, yyjson_val *message, yyjson_val
     kanal_json_object_end(json);
 }
 
+/* The step that the receipt is for. */
+static void write_attempt(const struct held_event *h, struct kanal_json *json, yyjson_val *said)
+{
+    kanal_json_key(json, "attempt");
+    kanal_json_object(json);
+    if (yyjson_is_obj(said))
+        write_members(json, said, NULL);
+    kanal_json_member_int(json, "step", h->route.step);
+    if (h->route.is_abandoned)
+        kanal_json_member_bool(json, "abandoned", 1);
+    kanal_json_object_end(json);
+}
+
+static void write_root(const struct held_event *h, struct kanal_json *json, yyjson_val *root)
+{
+    size_t index, max;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach (root, index, max, key, value) {
+        kanal_str name = kanal_json_text(key);
+        if (kanal_str_is(name, "message") || (h->route.step > 0 && kanal_str_is(name, "attempt")))
+            continue;
+        kanal_json_key_str(json, name);
+        kanal_json_value(json, value);
+    }
+    if (h->route.step > 0)
+        write_attempt(h, json, kanal_json_at(root, "attempt"));
+}
+
+static void find_route(struct held_event *h, yyjson_val *record, yyjson_val *data)
+{
+    const struct host_routes *routes = &h->held->channel->host->routes;
+    kanal_str step_key = kanal_json_text_at(record, "step_key"), route = kanal_json_text_at(record, "route");
+    int64_t step = kanal_json_int_at(record, "step", 0);
+    struct kanal_json json;
+    if (!h->is_receipt || step < 1 || step > UINT32_MAX || !routes->failed ||
+        kanal_str_keep(h->route.key, sizeof h->route.key, route).len == 0)
+        return;
+    h->route.step = (uint32_t)step;
+    h->route.is_abandoned = routes->is_abandoned(routes->user, step_key);
+    h->route.is_failure = kanal_str_is(h->event.type, "message.failed");
+    kanal_buffer_clear(&h->route.error);
+    kanal_json_init(&json, &h->route.error);
+    kanal_json_value(&json, kanal_json_at(data, "error"));
+}
+
 /* The event's data with what the record adds to its message. */
 static void complete_data(struct held_event *h, yyjson_val *record)
 {
@@ -219,9 +322,10 @@ static void complete_data(struct held_event *h, yyjson_val *record)
     struct kanal_buffer out = { 0 };
     struct kanal_json json;
     if (yyjson_is_obj(root)) {
+        find_route(h, record, root);
         kanal_json_init(&json, &out);
         kanal_json_object(&json);
-        write_members(&json, root, "message");
+        write_root(h, &json, root);
         kanal_json_key(&json, "message");
         kanal_json_object(&json);
         if (h->is_receipt)
@@ -277,7 +381,7 @@ static void end_round(struct held *held)
     for (size_t i = 0; i < held->count; i++)
         missing |= held->events[i].is_receipt && !held->events[i].is_found;
     if (!missing || held->tries >= TRIES || !held->timer) {
-        publish(held);
+        tell_routes(held);
         return;
     }
     uv_timer_start(held->timer, on_again, again_ms[held->tries++], 0);

@@ -28,8 +28,11 @@ const struct cap_name cap_names[] = {
     { KANAL_CAP_TYPING, "typing" },
     { KANAL_CAP_READ, "read" },
     { KANAL_CAP_CALL, "call" },
+    { KANAL_CAP_TO_TEL, "to_tel" },
+    { KANAL_CAP_TO_MAILTO, "to_mailto" },
     { KANAL_CAP_DELIVERED_RECEIPT, "delivered_receipt" },
     { KANAL_CAP_READ_RECEIPT, "read_receipt" },
     { KANAL_CAP_IDEMPOTENT, "idempotent" },
+    { KANAL_CAP_OPT_OUT, "opt_out" },
 };
 const size_t cap_name_count = sizeof cap_names / sizeof *cap_names;

@@ -1,6 +1,6 @@
 /* What a command says, held against the contract, the channel that it is for, and its recipient. */
 #include "event/address.h"
-#include "outbound/internal.h"
+#include "outbound/routing.h"
 
 #define COMMAND_BYTES_MAX (512u * 1024)
 #define VIOLATIONS_SHOWN 5u
@@ -112,15 +112,63 @@ static void find_recipient(struct command *c, yyjson_val *to)
 {
     kanal_str address = kanal_json_text_at(to, "address");
     c->report.chat = kanal_json_text_at(to, "chat");
+    if (kanal_json_at(to, "customer") || kanal_json_at(to, "conversation")) {
+        fail(c, "unsupported_verb", KANAL_SCOPE_MESSAGE,
+             KANAL_LIT("only message.send finds a customer's channel by itself: use to.address or to.chat"));
+        return;
+    }
     if (address.len > 0 && address_normalise(address, &c->address) != 0)
         fail(c, "recipient_unknown", KANAL_SCOPE_RECIPIENT,
              KANAL_LIT("to.address is no valid address: a URI with percent-encoded parts is expected, like "
                        "telegram:3527065"));
     else if (address.len == 0 && c->report.chat.len == 0)
-        fail(c, "customer_unknown", KANAL_SCOPE_RECIPIENT,
-             KANAL_LIT("to.customer and to.conversation need the identity service, which this gateway does "
-                       "not run; use to.address or to.chat"));
+        fail(c, "recipient_unknown", KANAL_SCOPE_RECIPIENT, KANAL_LIT("`to` names nobody"));
     c->report.address = kanal_buffer_view(&c->address);
+}
+
+/* ---- Commands that find their channel by themselves ---- */
+
+/* The channels that the route names are there, and are the subject's if that names one: a right to publish under a channel's own subject is no
+ * right to write on others. */
+static void check_named(const struct outbound *o, struct command *c, kanal_str channel)
+{
+    if (kanal_str_is(channel, "last") || kanal_str_is(channel, "preferred") || c->report.code)
+        return;
+    if (!host_find(o->host, channel)) {
+        kanal_buffer_text(&c->detail, "the route names a channel that is not configured: ");
+        kanal_buffer_str(&c->detail, channel);
+        fail(c, "channel_unknown", KANAL_SCOPE_CHANNEL, (kanal_str){ 0 });
+    } else if (c->only.len > 0 && !kanal_str_equal(c->only, channel)) {
+        fail(c, "denied", KANAL_SCOPE_MESSAGE,
+             KANAL_LIT(
+                 "a command under a channel's own subject stays on that channel: publish one with a route to "
+                 "PREFIX.commands.any.message.send"));
+    }
+}
+
+static void check_route(const struct outbound *o, struct command *c, kanal_str token, yyjson_val *to)
+{
+    yyjson_val *route = kanal_json_at(c->root, "route"), *value;
+    yyjson_val *steps = kanal_json_at(route, "steps"), *prefer = kanal_json_at(route, "prefer");
+    kanal_str address = kanal_json_text_at(to, "address");
+    size_t index, max;
+    c->is_routed = 1;
+    if (!kanal_str_is(token, "any")) {
+        c->channel = host_find(o->host, token);
+        c->only = token;
+        check_named(o, c, token);
+    }
+    if (yyjson_is_arr(steps))
+        yyjson_arr_foreach (steps, index, max, value)
+            check_named(o, c, kanal_json_text_at(value, "channel"));
+    if (yyjson_is_arr(prefer))
+        yyjson_arr_foreach (prefer, index, max, value)
+            check_named(o, c, kanal_json_text(value));
+    if (kanal_json_at(to, "conversation"))
+        fail(c, "conversation_unknown", KANAL_SCOPE_RECIPIENT,
+             KANAL_LIT("no such conversation is known; use to.customer or to.address"));
+    else if (address.len > 0 && !c->report.code)
+        find_recipient(c, to);
 }
 
 static void check_fits(struct command *c)
@@ -215,6 +263,10 @@ void command_examine(struct outbound *o, struct command *c)
         return;
     }
     yyjson_val *to = kanal_json_at(c->root, "to");
+    if (kanal_str_is(c->verb, "message.send") && routing_concerns(c->root, token)) {
+        check_route(o, c, token, to);
+        return;
+    }
     find_channel(o, c, token, to);
     if (!c->report.code)
         find_recipient(c, to);

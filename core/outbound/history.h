@@ -15,6 +15,10 @@ void history_read(struct outbound *, kanal_str id, const struct id *key, history
 kanal_str history_state(const struct history *);
 /* 1: something of it may still be sent, and nothing was yet. */
 int history_is_open(const struct history *);
+/* 1: it has left, and a further step of its route may follow. */
+int history_may_go_on(const struct history *);
+/* 1: all of that step came so far: "sent", "delivered", "read". */
+int history_step_reached(const struct history *, uint32_t step, kanal_str how_far);
 /* The part whose fate is unknown, if there is one: what follows it was not begun. 1: there is. part 0: the whole, which has no parts. */
 struct history_part {
     uint32_t part, parts;

@@ -11,20 +11,21 @@
 #include "outbound/history.h"
 #include "outbound/intake.h"
 #include "outbound/ledger.h"
+#include "outbound/route.h"
 #include "outbound/schedule.h"
 
 #define MOVE_TIMEOUT_MS 5000u
 #define RETRY_MS 1000
-#define AGAIN_MS 50      /* after a refusal because of the one before */
-#define SCHEDULE_MS 1000 /* what is due so soon goes at once */
+#define AGAIN_MS 50 /* after a refusal because of the one before */
 #define SPARE_MAX 256u
 
-static void advance(struct outbound *o);
+static void lose(struct outbound *o);
+static void begin_term(struct outbound *o, uint64_t term);
 
 /* ---- Memory ---- */
 
 /* A used one with its memory, if there is one. */
-static struct intake *intake_new(struct outbound *o)
+struct intake *intake_new(struct outbound *o)
 {
     struct intake *in = o->intake.spare;
     if (!in)
@@ -50,11 +51,13 @@ static void release(struct intake *in)
     free(in);
 }
 
-static void intake_free(struct intake *in)
+void intake_free(struct intake *in)
 {
     struct outbound *o = in->outbound;
     yyjson_doc_free(in->command.document);
     in->command.document = NULL;
+    route_free(in->route);
+    in->route = NULL;
     if (o->intake.spare_count >= SPARE_MAX) {
         release(in);
         return;
@@ -102,11 +105,12 @@ size_t intake_under_way(const struct outbound *o)
 {
     size_t count = 0;
     for (const struct intake *in = o->intake.first; in; in = in->next)
-        count += in->state == IN_ACCEPTING || in->state == IN_MOVING || in->state == IN_ENDING;
+        count += in->state == IN_ROUTING || in->state == IN_ACCEPTING || in->state == IN_MOVING ||
+                 in->state == IN_ENDING;
     return count;
 }
 
-static void append(struct outbound *o, struct intake *in)
+void intake_append(struct outbound *o, struct intake *in)
 {
     *o->intake.last = in;
     o->intake.last = &in->next;
@@ -114,7 +118,7 @@ static void append(struct outbound *o, struct intake *in)
 
 /* ---- The end of one ---- */
 
-static void end(struct intake *in)
+void intake_end(struct intake *in)
 {
     struct outbound *o = in->outbound;
     in->state = IN_DONE;
@@ -143,6 +147,12 @@ static void retry(struct outbound *o, int64_t after_ms)
         o->intake.next_ms = at;
 }
 
+void intake_again(struct intake *in)
+{
+    in->state = IN_CHECKED;
+    retry(in->outbound, RETRY_MS);
+}
+
 void intake_stored(void *user, kanal_status status)
 {
     struct intake *in = user;
@@ -158,14 +168,14 @@ void intake_stored(void *user, kanal_status status)
     int was_moving = in->state == IN_MOVING;
     o->intake.moving -= was_moving;
     if (in->status == KANAL_OK) {
-        end(in);
+        intake_end(in);
     } else {
         in->state = was_moving ? IN_ACCEPTED : IN_ENDING;
         o->intake.is_broken |= was_moving;
         retry(o, in->is_out_of_turn ? AGAIN_MS : RETRY_MS);
     }
     if (o->intake.moving == 0)
-        advance(o);
+        intake_advance(o);
 }
 
 static void on_moved(void *user, kanal_status status, const struct js_ack *ack, kanal_str reason)
@@ -196,7 +206,8 @@ static void publish_to_lane(struct intake *in)
     struct outbound *o = in->outbound;
     struct kanal_buffer subject = { 0 };
     write_lane_subject(in, &subject);
-    kanal_field headers[4];
+    kanal_field headers[5];
+    char step[12];
     size_t count = 0;
     if (o->intake.moving > 1 && o->intake.last_id[0])
         headers[count++] =
@@ -207,13 +218,18 @@ static void publish_to_lane(struct intake *in)
         headers[count++] = (kanal_field){ KANAL_LIT(REPLAY_HEADER), kanal_str_c(in->replay) };
     if (in->first_part[0])
         headers[count++] = (kanal_field){ KANAL_LIT(PART_HEADER), kanal_str_c(in->first_part) };
+    if (route_step(in) > 0) {
+        snprintf(step, sizeof step, "%u", route_step(in));
+        headers[count++] = (kanal_field){ KANAL_LIT(STEP_HEADER), kanal_str_c(step) };
+    }
     struct broker_out out = { .subject = kanal_buffer_view(&subject),
-                              .payload = in->command.payload,
+                              .payload = in->route ? route_payload(in) : in->command.payload,
                               .headers = headers,
                               .header_count = count };
     in->waiting++;
-    js_publish(o->broker, &out, kanal_str_c(in->key.text), JS_ANY_SEQUENCE, MOVE_TIMEOUT_MS, on_moved, in);
-    snprintf(o->intake.last_id, sizeof o->intake.last_id, "%s", in->key.text);
+    js_publish(o->broker, &out, kanal_str_c(route_lane_id(in)), JS_ANY_SEQUENCE, MOVE_TIMEOUT_MS, on_moved,
+               in);
+    snprintf(o->intake.last_id, sizeof o->intake.last_id, "%s", route_lane_id(in));
     kanal_buffer_release(&subject);
 }
 
@@ -238,6 +254,7 @@ static void move(struct intake *in)
         schedule_add(o->schedule, c, in->key.text + 2, in->at_ms, intake_stored, in);
     } else {
         publish_to_lane(in);
+        route_move(in);
     }
     intake_stored(in, KANAL_OK);
 }
@@ -274,18 +291,23 @@ static void on_accepted(void *user, kanal_status status)
     }
     if (status == KANAL_E_REJECTED) {
         count(in, "duplicate");
-        end(in);
+        intake_end(in);
     } else if (status == KANAL_OK || is_hopeless(status)) {
         count(in, "accepted");
-        in->state = IN_ACCEPTED;
+        if (in->route)
+            route_accepted(in);
+        else
+            in->state = IN_ACCEPTED;
     } else {
+        if (in->route) /* it is asked for anew */
+            in->command.report.code = NULL;
         in->state = IN_CHECKED;
         retry(o, RETRY_MS);
     }
-    advance(o);
+    intake_advance(o);
 }
 
-static void make_record(struct intake *in)
+void intake_record(struct intake *in)
 {
     struct ledger_command c = { &in->command, &in->key, in->sequence };
     in->state = IN_ACCEPTING;
@@ -294,7 +316,7 @@ static void make_record(struct intake *in)
 }
 
 /* Moves what can be: in order, and nothing past one that cannot yet. */
-static void advance(struct outbound *o)
+void intake_advance(struct outbound *o)
 {
     if (outbound_loop_ms(o) < o->intake.next_ms || (o->intake.is_broken && o->intake.moving > 0))
         return;
@@ -304,7 +326,7 @@ static void advance(struct outbound *o)
         next = in->next;
         if (in->state == IN_ACCEPTED)
             move(in);
-        else if (in->state == IN_CHECKED || in->state == IN_ACCEPTING)
+        else if (in->state <= IN_ACCEPTING)
             break;
     }
 }
@@ -324,18 +346,22 @@ static int is_cancel(const struct intake *in)
 /* (Again) begins with what its state says. */
 static void begin(struct intake *in)
 {
-    if (in->command.report.code)
+    if (route_is_due(in))
+        route_resume(in);
+    else if (in->command.report.code)
         intake_tell(in);
     else if (is_link(in))
         intake_link(in);
     else if (is_cancel(in))
         intake_cancel(in);
+    else if (in->command.is_routed)
+        route_begin(in);
     else if (cancels_have(in->outbound->cancels, in->key.text + 2))
         intake_tell(in);
     else if (in->scheduled || kanal_str_is(in->command.verb, "typing.start"))
         in->state = IN_ACCEPTED;
     else
-        make_record(in);
+        intake_record(in);
 }
 
 /* The headers are what a sender says, too: they are read as such. */
@@ -349,6 +375,25 @@ static void read_replay(struct intake *in, const struct broker_in *message)
         snprintf(in->first_part, sizeof in->first_part, "%d", (int)number);
 }
 
+/* Reads the command, and says its key. */
+static void examine(struct intake *in)
+{
+    struct command *c = &in->command;
+    c->subject = kanal_buffer_view(&in->subject);
+    c->payload = kanal_buffer_view(&in->payload);
+    command_examine(in->outbound, c);
+    if (!c->report.code && (c->channel || c->is_routed))
+        ledger_command_key(in->outbound, c->channel ? c->channel->id : (kanal_str){ 0 }, c->verb,
+                           c->report.command_id, c->report.replay, &in->key);
+}
+
+void intake_examine(struct intake *in, kanal_str replay)
+{
+    kanal_str_keep(in->replay, sizeof in->replay, replay);
+    in->command.report.replay = kanal_str_of(in->replay[0] ? in->replay : NULL, strlen(in->replay));
+    examine(in);
+}
+
 /* message: with its headers; NULL: of one that was scheduled. */
 static struct intake *take(struct outbound *o, kanal_str subject, kanal_str payload,
                            const struct broker_in *message)
@@ -356,19 +401,14 @@ static struct intake *take(struct outbound *o, kanal_str subject, kanal_str payl
     struct intake *in = intake_new(o);
     if (!in)
         return NULL;
-    struct command *c = &in->command;
     if (message)
         read_replay(in, message);
     kanal_buffer_str(&in->subject, subject);
     kanal_buffer_str(&in->payload, payload);
-    c->subject = kanal_buffer_view(&in->subject);
-    c->payload = kanal_buffer_view(&in->payload);
-    command_examine(o, c);
-    if (!c->report.code && c->channel) {
-        ledger_command_key(o, c->channel->id, c->verb, c->report.command_id, c->report.replay, &in->key);
-        kanal_time_parse_rfc3339(kanal_json_text_at(c->root, "at"), &in->at_ms);
-    }
-    append(o, in);
+    examine(in);
+    if (!in->command.report.code)
+        kanal_time_parse_rfc3339(kanal_json_text_at(in->command.root, "at"), &in->at_ms);
+    intake_append(o, in);
     return in;
 }
 
@@ -387,7 +427,7 @@ static void on_command(void *user, const struct js_delivered *delivered)
     if (in->command.report.code)
         count(in, in->command.report.code);
     begin(in);
-    advance(o);
+    intake_advance(o);
 }
 
 int intake_scheduled(struct outbound *o, kanal_str subject, kanal_str payload, uint64_t sequence)
@@ -398,7 +438,7 @@ int intake_scheduled(struct outbound *o, kanal_str subject, kanal_str payload, u
     in->scheduled = sequence;
     in->at_ms = 0;
     begin(in);
-    advance(o);
+    intake_advance(o);
     return 0;
 }
 
@@ -496,7 +536,7 @@ void intake_tick(struct outbound *o)
         if (in->state == IN_CHECKED || (in->state == IN_ENDING && in->waiting == 0))
             begin(in);
     }
-    advance(o);
+    intake_advance(o);
     if (!o->intake.is_yielding)
         schedule_tick(o->schedule);
 }

@@ -38,7 +38,8 @@ static void tell_cancelled(struct intake *in)
     in->waiting++;
     report->type = "message.cancelled";
     report->reason = "request";
-    report_event(in->outbound, &in->command.channel->source, report, intake_stored, in);
+    struct envelope_source source = source_of(in);
+    report_event(in->outbound, &source, report, intake_stored, in);
 }
 
 void intake_tell(struct intake *in)

@@ -7,6 +7,7 @@
 #include "outbound/offers.h"
 #include "outbound/outbound.h"
 #include "outbound/parts.h"
+#include "outbound/reach.h"
 #include "outbound/reader.h"
 
 #define SHARDS LEASE_LANES
@@ -69,7 +70,11 @@ struct outbound {
     } intake;
     struct schedule *schedule;
     struct cancels *cancels;
-    struct ended *ended;    /* ended.h */
+    struct ended *ended;       /* ended.h */
+    struct reach_source reach; /* find NULL: nothing is known of customers */
+    struct zones *zones;
+    const char *timezone;         /* of customers whose own is not known */
+    yyjson_doc *required_consent; /* array of the purposes that need one */
     struct job *spent;      /* done with, but a plugin may still read the delivery; freed at the next tick */
     struct job *jobs;       /* all of them, for the clock */
     struct job *spare_jobs; /* used ones, with the memory of their buffers */
@@ -111,6 +116,7 @@ static inline void outbound_buffer_clear(struct kanal_buffer *buffer)
 #define REPLAY_HEADER "Kanal-Replay" /* the dead letter's id */
 #define PART_HEADER "Kanal-Part"     /* the parts before this one have been sent */
 #define AGAIN_HEADER "Kanal-Again"   /* of a lane's message: the same one may stand there already */
+#define STEP_HEADER "Kanal-Step"     /* of a lane's message: it is that step of a route (route.h) */
 #define REPLAY_ID 32u                /* "e_…" and its NUL; "": it is none */
 /* Copies the header, if it is such an id. */
 void replay_read(const struct broker_in *, char ret_id[REPLAY_ID]);
@@ -126,12 +132,16 @@ struct report {
     kanal_str traceparent; /* as the command says, or absent: one that follows from its id */
     uint32_t part, parts;  /* 0: the whole command */
     uint32_t attempt;      /* 0: none was made */
+    uint32_t step;         /* of the route; 0: it has none */
+    int is_abandoned;      /* that step was given up for the next one */
     const char *code;      /* of failed and unknown: an error code of the contract */
     int scope;             /* KANAL_SCOPE_… */
     kanal_str provider_code, provider_message, detail;
     const char *next;    /* of unknown */
     const char *reason;  /* of cancelled */
     kanal_str expires;   /* of expired */
+    kanal_str from, to;  /* of rerouted: channels; reason says why, step is the one that is taken */
+    yyjson_val *error;   /* of rerouted: why the step before failed; or NULL */
     yyjson_val *agent;   /* who acted for the company, as the command says; or NULL */
     yyjson_val *command; /* of accepted: the whole command */
 };
@@ -139,6 +149,8 @@ struct report {
 /* report.c. source: the channel's, or that of no channel. done() runs once, later. */
 void report_event(struct outbound *, const struct envelope_source *, const struct report *,
                   published_fn *done, void *user);
+/* The contract's error, of its code and what goes with it. */
+void report_error(struct kanal_json *, const struct report *);
 /* A command that ends here: <prefix>.dead.<channel>. command: what came; not NULL if it is a JSON object. */
 struct dead_letter {
     kanal_str channel, subject, verb, payload;
@@ -150,6 +162,7 @@ struct dead_letter {
 void report_trace(struct outbound *, const struct report *, struct trace *ret_trace);
 void report_dead(struct outbound *, const struct dead_letter *, published_fn *done, void *user);
 const char *scope_name(int scope);
+int scope_of_name(const char *name);
 
 /* What a channel can show; borrows from it. */
 static inline struct adapt_target outbound_target(const struct channel *channel)
@@ -180,7 +193,9 @@ struct command {
     kanal_str verb;             /* of the subject: "message.send" */
     yyjson_doc *document;
     yyjson_val *root;
-    struct channel *channel;     /* NULL: none */
+    struct channel *channel;     /* NULL: none, or not yet */
+    int is_routed;               /* where it goes has to be asked for (routing.h) */
+    kanal_str only;              /* of one that is routed: the channel that its subject names; absent: any */
     struct kanal_buffer address; /* the normal form */
     struct kanal_buffer detail;
     struct report report; /* .code set: why it is refused */
@@ -211,7 +226,7 @@ uint32_t lane_hash(kanal_str channel);
 uint32_t lane_shard(kanal_str channel);
 /* A command as it stands in its lane. */
 struct lane_message {
-    kanal_str subject, payload, replay, part;
+    kanal_str subject, payload, replay, part, step;
 };
 /* Reads it into a job, which is not linked. NULL: no memory (*ret_is_stray 0), or it cannot be delivered here. */
 struct job *lane_read(struct shard *, const struct lane_message *, int *ret_is_stray);

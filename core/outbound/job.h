@@ -34,7 +34,9 @@ struct job {
     char verb[65];
     struct kanal_buffer address, data;
     kanal_str command_id;
-    struct id key; /* of the command in the ledger and in the log of attempts */
+    struct id key;         /* of the command, or of the step, in the log of attempts and in the lane */
+    struct id message_key; /* of the command in the ledger */
+    uint32_t step;         /* of the route; 0: it has none */
     struct parts content;
     uint32_t parts, part; /* part: from 1 */
     uint32_t attempt;
@@ -54,6 +56,7 @@ struct job {
     struct kanal_buffer external_id, provider_code, provider_message;
     int is_not_up; /* of waiting: for the channel */
     int is_dead;   /* also a dead letter */
+    int is_over;   /* of a step: the route goes on, and tells */
     int is_last;   /* nothing follows: acknowledge when stored */
     int is_sent;   /* of reporting: the ledger is told, too */
     size_t storing;

@@ -6,6 +6,7 @@
 #include "outbound/ended.h"
 #include "outbound/ledger.h"
 #include "outbound/parked.h"
+#include "outbound/route.h"
 
 #define ATTEMPT_MS 60000
 #define NOT_UP_MS 1000
@@ -111,6 +112,10 @@ static void fill_delivery(struct job *job)
     kanal_buffer_str(&text, job->command_id);
     kanal_buffer_byte(&text, '#');
     kanal_buffer_uint(&text, job->part);
+    if (job->step > 1) {
+        kanal_buffer_byte(&text, '~');
+        kanal_buffer_uint(&text, job->step);
+    }
     replay_append(&text, kanal_str_c(job->replay));
     if (ids_event(job->shard->outbound->host->envelope.ids, job->channel->id, KANAL_LIT("delivery"),
                   kanal_buffer_view(&text), &id) == 0)
@@ -198,9 +203,12 @@ static int has_target(const struct job *job)
 /* It ended before anything was tried: told, and 1. */
 static int ends_here(struct job *job)
 {
+    const struct cancels *cancels = job->shard->outbound->cancels;
     int is_new = job->attempt == 0 && job->part <= 1;
-    if (is_new && cancels_have(job->shard->outbound->cancels, job->key.text + 2))
+    if (is_new && cancels_have(cancels, job->message_key.text + 2))
         outcome_cancelled(job);
+    else if (job->step > 0 && cancels_have(cancels, job->key.text + 2))
+        job_end(job, JS_ACK); /* the route has gone on, and told so */
     else if (job->expires_ms > 0 && host_now_ms() > job->expires_ms)
         outcome_failed(job, "message.expired", "expired", KANAL_SCOPE_MESSAGE, (kanal_str){ 0 });
     else if (!has_target(job))
@@ -425,7 +433,12 @@ static int job_read(struct job *job, const struct lane_message *message)
     if (job->replay[0] && kanal_str_int(message->part, &part) == 0 && part > 1 && part <= job->parts)
         job->part = (uint32_t)part;
     kanal_time_parse_rfc3339(kanal_json_text_at(job->command, "expires"), &job->expires_ms);
-    ledger_command_key(o, job->channel->id, verb, job->command_id, kanal_str_c(job->replay), &job->key);
+    ledger_command_key(o, job->channel->id, verb, job->command_id, kanal_str_c(job->replay),
+                       &job->message_key);
+    job->step = route_step_read(message->step);
+    job->key = job->message_key;
+    if (job->step > 0)
+        route_step_key(o, &job->message_key, job->step, &job->key);
     kanal_str key = job->address.len > 0 ? kanal_buffer_view(&job->address) : kanal_json_text_at(to, "chat");
     job->recipient = recipient_get(o, job->channel, key);
     return job->recipient ? 0 : -1;
@@ -469,7 +482,8 @@ void lane_take(struct shard *shard, enum lane_class class, const struct js_deliv
     struct lane_message message = { .subject = delivered->subject,
                                     .payload = delivered->payload,
                                     .replay = broker_in_header(delivered->in, REPLAY_HEADER),
-                                    .part = broker_in_header(delivered->in, PART_HEADER) };
+                                    .part = broker_in_header(delivered->in, PART_HEADER),
+                                    .step = broker_in_header(delivered->in, STEP_HEADER) };
     job->class = class;
     job->term = shard->term;
     job->token = delivered->token;

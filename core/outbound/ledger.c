@@ -81,7 +81,7 @@ void ledger_accept(struct outbound *o, const struct ledger_command *c, published
     snprintf(accepting->key, sizeof accepting->key, "c.%s", c->key->text + 2);
     kanal_json_init(&json, &value);
     kanal_json_object(&json);
-    kanal_json_member_str(&json, "channel", command->channel->id);
+    kanal_json_member_str(&json, "channel", command->channel ? command->channel->id : KANAL_LIT("_"));
     kanal_json_member_nonempty(&json, "address", command->report.address);
     kanal_json_member_nonempty(&json, "chat", command->report.chat);
     kanal_json_key(&json, "sequence");
@@ -89,6 +89,8 @@ void ledger_accept(struct outbound *o, const struct ledger_command *c, published
     kanal_json_key(&json, "after"); /* its events come later than this one */
     kanal_json_uint(&json, publisher_events_seen(o->host->publisher));
     kanal_json_member_time(&json, "at", host_now_ms());
+    if (command->is_routed)
+        kanal_json_member_bool(&json, "routed", 1);
     kanal_json_object_end(&json);
     kv_put(o->broker, o->host->names.sent, kanal_str_c(accepting->key), kanal_buffer_view(&value), 0, on_made,
            accepting);
@@ -130,6 +132,11 @@ void ledger_sent(struct outbound *o, const struct job *job, published_fn *done, 
     kanal_json_member_int(&json, "parts", job->report.parts);
     kanal_json_member_nonempty(&json, "address", job->report.address);
     kanal_json_member_nonempty(&json, "chat", job->report.chat);
+    if (job->step > 0) {
+        kanal_json_member_int(&json, "step", job->step);
+        kanal_json_member_text(&json, "step_key", job->key.text + 2);
+        kanal_json_member_text(&json, "route", job->message_key.text + 2);
+    }
     kanal_json_object_end(&json);
     kv_put(o->broker, o->host->names.sent, kanal_str_c(key), kanal_buffer_view(&value), JS_ANY_SEQUENCE,
            on_noted, noting);

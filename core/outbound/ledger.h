@@ -1,9 +1,11 @@
 /* outbound/ledger.h - the bucket <prefix>_sent: what was accepted, and where what was sent is found again. [loop]
  *
- *   c.<key>   a command: {"channel", "address", "chat", "sequence", "after", "at"}; made once by intake, so that an id is one
+ *   c.<key>   a command: {"channel", "address", "chat", "sequence", "after", "at", "routed"}; made once by intake, so that an id is one
  *             command for as long as the bucket remembers it, not only for JetStream's window of minutes
- *   x.<key>   a provider's message (host/receipts.h): {"id", "reference", "part", "parts", "address", "chat"}; receipts and replies find the command by it
- *   k.<key>   a command that was called back (cancel.h)
+ *   x.<key>   a provider's message (host/receipts.h): {"id", "reference", "part", "parts", "address", "chat"}; receipts and replies find the command by it; of a
+ *             step of a route also {"step", "step_key", "route": its key}
+ *   r.<key>   a routed command: itself, and the steps that were taken (route.h)
+ *   k.<key>   a command that was called back, or a step that was given up (cancel.h)
  * Keys are hashes: of (channel, verb, id) and of (channel, external id). */
 #ifndef KANAL_OUTBOUND_LEDGER_H
 #define KANAL_OUTBOUND_LEDGER_H

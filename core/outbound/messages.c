@@ -7,6 +7,7 @@
 #include "outbound/cancel.h"
 #include "outbound/history.h"
 #include "outbound/ledger.h"
+#include "outbound/routing.h"
 
 #define STORE_TIMEOUT_MS 5000u
 #define CANCEL_TRIES 12u
@@ -144,15 +145,19 @@ static void on_looked_up(void *user, kanal_status status, kanal_str value, uint6
                on_stored, r);
 }
 
-/* The channel that the command names, or `any`. */
+/* The channel that the command names, if it is one alone; else `any`. */
 static kanal_str channel_of(yyjson_val *command)
 {
-    yyjson_val *route = kanal_json_at(command, "route");
-    kanal_str step = kanal_json_text_at(yyjson_arr_get_first(kanal_json_at(route, "steps")), "channel");
-    kanal_str preferred = kanal_json_text(yyjson_arr_get_first(kanal_json_at(route, "prefer")));
-    if (step.len == 0 && !kanal_str_is(preferred, "last") && !kanal_str_is(preferred, "preferred"))
-        step = preferred;
-    return step.len > 0 ? step : KANAL_LIT("any");
+    yyjson_val *route = kanal_json_at(command, "route"), *to = kanal_json_at(command, "to");
+    yyjson_val *steps = kanal_json_at(route, "steps"), *prefer = kanal_json_at(route, "prefer");
+    kanal_str named = kanal_json_text_at(yyjson_arr_get_first(steps), "channel");
+    if (named.len == 0)
+        named = kanal_json_text(yyjson_arr_get_first(prefer));
+    int is_one = yyjson_arr_size(steps) + yyjson_arr_size(prefer) == 1 && !kanal_json_at(route, "exclude");
+    int is_open = kanal_json_at(to, "customer") || kanal_json_at(to, "conversation");
+    if (!is_one || is_open || kanal_str_is(named, "last") || kanal_str_is(named, "preferred"))
+        return KANAL_LIT("any");
+    return named;
 }
 
 static void refuse(struct request *r)
@@ -164,10 +169,36 @@ static void refuse(struct request *r)
     answer(r, missing ? 404 : 400, report->code, report->detail);
 }
 
+static void look_up(struct request *r)
+{
+    struct command *c = &r->command;
+    char name[ID_LEN + 3];
+    ledger_command_key(r->outbound, c->channel ? c->channel->id : (kanal_str){ 0 }, c->verb,
+                       c->report.command_id, (kanal_str){ 0 }, &r->key);
+    ledger_name(r, name);
+    kv_get(r->outbound->broker, r->outbound->host->names.sent, kanal_str_c(name), on_looked_up, r);
+}
+
+/* Where it would go now; intake asks once more when it takes it. */
+static void on_routed(void *user, kanal_status status, struct routing *routing)
+{
+    struct request *r = user;
+    struct command *c = &r->command;
+    if (status != KANAL_OK) {
+        answer_unavailable(r);
+    } else if (routing->plan.chosen < 0) {
+        routing_refusal(routing, c);
+        refuse(r);
+    } else {
+        c->channel = host_find(r->outbound->host, routing->plan.choices[routing->plan.chosen].place->channel);
+        look_up(r);
+    }
+    routing_free(routing);
+}
+
 void messages_send(struct outbound *o, kanal_str text, message_answer_fn *fn, void *user)
 {
     struct request *r = request_new(o, fn, user);
-    char name[ID_LEN + 3];
     if (!r)
         return;
     struct command *c = &r->command;
@@ -189,9 +220,13 @@ void messages_send(struct outbound *o, kanal_str text, message_answer_fn *fn, vo
         refuse(r);
         return;
     }
-    ledger_command_key(o, c->channel->id, c->verb, c->report.command_id, (kanal_str){ 0 }, &r->key);
-    ledger_name(r, name);
-    kv_get(o->broker, o->host->names.sent, kanal_str_c(name), on_looked_up, r);
+    if (!c->is_routed) {
+        look_up(r);
+        return;
+    }
+    struct route_past past = { .from = 1 };
+    struct routing_question question = routing_question_of(c, &past);
+    routing_ask(o, &question, on_routed, r);
 }
 
 /* ---- Looking ---- */
@@ -283,6 +318,16 @@ static void on_called_back(void *user, kanal_status status)
     look_again(r);
 }
 
+/* What has left cannot be called back; but nothing follows it. */
+static void on_stopped(void *user, kanal_status status)
+{
+    if (status == KANAL_OK)
+        answer(user, 409, "conflict",
+               KANAL_LIT("it has left already; no further step of its route is taken"));
+    else
+        answer_unavailable(user);
+}
+
 static void on_before_cancel(void *user, kanal_status status, const struct history *history)
 {
     struct request *r = user;
@@ -290,10 +335,11 @@ static void on_before_cancel(void *user, kanal_status status, const struct histo
         on_history(r, status, history);
     else if (kanal_str_is(history_state(history), "cancelled"))
         answer_state(r, history);
-    else if (!history_is_open(history))
+    else if (!history_is_open(history) && !history_may_go_on(history))
         answer(r, 409, "conflict", KANAL_LIT("it has left already, or was given up"));
     else
-        cancels_add(r->outbound->cancels, r->key.text + 2, on_called_back, r);
+        cancels_add(r->outbound->cancels, r->key.text + 2,
+                    history_is_open(history) ? on_called_back : on_stopped, r);
 }
 
 void messages_cancel(struct outbound *o, kanal_str id, message_answer_fn *fn, void *user)

@@ -5,9 +5,11 @@
 #include "broker/topology.h"
 #include "outbound/cancel.h"
 #include "outbound/internal.h"
+#include "outbound/route.h"
 #include "outbound/schedule.h"
 
 #define TICK_MS 100u
+#define ZONEINFO "/usr/share/zoneinfo" /* Debian's tzdata */
 
 static const char *const by_result[] = { "channel", "result", NULL };
 static const char *const by_outcome[] = { "channel", "outcome", NULL };
@@ -33,8 +35,25 @@ static void on_cancelled(struct outbound *o, const char *key)
     schedule_cancel(o->schedule, key); /* what stands in a lane is looked at before it is sent */
 }
 
+/* Of configured words, NULL-ended. */
+static yyjson_doc *list_of(const char *const *words)
+{
+    struct kanal_buffer text = { 0 };
+    struct kanal_json json;
+    kanal_json_init(&json, &text);
+    kanal_json_array(&json);
+    for (; words && *words; words++)
+        kanal_json_str(&json, kanal_str_c(*words));
+    kanal_json_array_end(&json);
+    yyjson_doc *doc = kanal_json_parse(kanal_buffer_view(&text));
+    kanal_buffer_release(&text);
+    return doc;
+}
+
 static void release(struct outbound *o)
 {
+    zones_free(o->zones);
+    yyjson_doc_free(o->required_consent);
     schedule_free(o->schedule);
     cancels_free(o->cancels);
     offers_free(o->offers);
@@ -53,16 +72,26 @@ int outbound_new(struct outbound **ret_outbound, const struct outbound_options *
     o->schedule = schedule_new(o);
     o->cancels = cancels_new(o, on_cancelled);
     o->offers = offers_new(options->host, options->prefix);
-    if (!o->clock || !o->turn || !o->schedule || !o->cancels || !o->offers) {
+    o->zones = zones_new(ZONEINFO);
+    o->required_consent = list_of(options->require_consent);
+    if (!o->zones || !o->required_consent || !o->clock || !o->turn || !o->schedule || !o->cancels ||
+        !o->offers) {
         release(o);
         return KANAL_E_INTERNAL;
     }
+    if (options->timezone && !zones_find(o->zones, kanal_str_c(options->timezone)) &&
+        strcmp(options->timezone, "UTC") != 0)
+        log_write(options->host->log, KANAL_LOG_WARN, "routing", NULL,
+                  "routing.timezone: %s has no zone of the name %s (is tzdata installed?); UTC counts",
+                  ZONEINFO, options->timezone);
     struct metrics *metrics = options->host->metrics;
     o->host = options->host;
     o->broker = options->host->broker;
     o->replica = options->replica;
     o->make_link = options->make_link;
     o->make_link_user = options->make_link_user;
+    o->reach = options->reach;
+    o->timezone = options->timezone ? options->timezone : "UTC";
     snprintf(o->prefix, sizeof o->prefix, "%s", options->prefix);
     topology_stream_name(o->prefix, "COMMANDS", o->commands_stream);
     topology_stream_name(o->prefix, "LANES", o->lanes_stream);
@@ -88,6 +117,7 @@ int outbound_new(struct outbound **ret_outbound, const struct outbound_options *
     o->clock->data = o->turn->data = o;
     o->host->moved = lanes_move;
     o->host->moved_user = o;
+    route_listen(o);
     *ret_outbound = o;
     return 0;
 }
@@ -141,6 +171,7 @@ void outbound_free(struct outbound *o)
     if (!o)
         return;
     o->host->moved = NULL;
+    o->host->routes = (struct host_routes){ 0 };
     outbound_leave(o);
     messages_free_all(o);
     lanes_free(o);

@@ -9,6 +9,7 @@
 #define KANAL_OUTBOUND_OUTBOUND_H
 #include "host/host.h"
 #include "json/schema.h"
+#include "outbound/reach.h"
 
 struct outbound;
 
@@ -19,7 +20,10 @@ typedef void outbound_linked_fn(void *user, kanal_status, const char *code, kana
 struct outbound_options {
     struct host *host;
     const char *prefix;
-    const char *replica; /* names this process in the log; borrowed; or NULL */
+    const char *replica;                /* names this process in the log; borrowed; or NULL */
+    struct reach_source reach;          /* who knows customers; find NULL: nobody */
+    const char *timezone;               /* of customers whose own is not known; borrowed; NULL: UTC */
+    const char *const *require_consent; /* NULL-ended purposes; or NULL */
     /* Makes hand-off links (handoff/create.h). command: valid by the contract. NULL: nobody does. */
     void (*make_link)(void *user, yyjson_val *command, outbound_linked_fn *done, void *done_user);
     void *make_link_user;

@@ -2,7 +2,9 @@
 #include <openssl/rand.h>
 
 #include "outbound/attempts.h"
+#include "outbound/cancel.h"
 #include "outbound/ledger.h"
+#include "outbound/route.h"
 
 #define ATTEMPTS_MAX 10u
 #define BACKOFF_MS_MIN 1000u
@@ -56,6 +58,10 @@ void outcome_store(struct job *job)
     job->due_ms = INT64_MAX;
     job->stored = KANAL_OK;
     job->storing = 1;
+    if (job->is_over) {
+        route_step_failed(job, on_report_stored);
+        return;
+    }
     if (job->is_dead) {
         struct kanal_buffer subject = { 0 };
         kanal_buffer_text(&subject, o->prefix);
@@ -93,7 +99,11 @@ static struct report *new_report(struct job *job, const char *type)
         job->report.part = job->part;
         job->report.parts = job->parts;
     }
+    job->report.step = job->step;
+    job->report.is_abandoned =
+        job->step > 0 && cancels_have(job->shard->outbound->cancels, job->key.text + 2);
     job->is_dead = 0;
+    job->is_over = 0;
     job->is_last = 1;
     job->is_sent = 0;
     return &job->report;
@@ -116,6 +126,7 @@ void outcome_failed(struct job *job, const char *type, const char *code, int sco
     report->provider_code = kanal_buffer_view(&job->provider_code);
     report->provider_message = kanal_buffer_view(&job->provider_message);
     job->is_dead = 1;
+    job->is_over = job->step > 0 && !report->is_abandoned && strcmp(type, "message.failed") == 0;
     count_outcome(job, strchr(type, '.') + 1);
     outcome_store(job);
 }

@@ -2,7 +2,7 @@
  *
  * A shard holds 1,024 commands of each class in memory. What one recipient may have of them depends on what is free, so that one that waits for a
  * retry, or is slow, never takes the room of the others. What is beyond goes into the stream <PREFIX>_PARKED and is then acknowledged in its lane:
- *   <prefix>.parked.<shard or b and shard>.<hash>        batches, oldest first: [{"sequence", "time", "subject", "replay", "part", "command"}, …];
+ *   <prefix>.parked.<shard or b and shard>.<hash>        batches, oldest first: [{"sequence", "time", "subject", "step", "replay", "part", "command"}, …];
  *                                                        sequence and time are those that the command had in the lane
  *   <prefix>.parked.<shard or b and shard>.<hash>.done   {"batch": <sequence>, "done": <entries>}: how far the oldest one was carried out; a batch is
  *                                                        taken out when all of it was, again and again until the broker says so

@@ -140,7 +140,7 @@ void parked_read_edges(struct parked *p)
 static void write_entry(const struct parked *p, const struct job *job, struct kanal_json *json)
 {
     const struct outbound *o = p->parking->outbound;
-    char subject[200], part[12];
+    char subject[200], part[12], step[12];
     snprintf(subject, sizeof subject, "%s.lanes.%s%u.%.*s.%s", o->prefix, job->class == LANE_BULK ? "b" : "",
              job->shard->index, (int)job->channel->id.len, job->channel->id.ptr, job->verb);
     kanal_json_object(json);
@@ -148,6 +148,10 @@ static void write_entry(const struct parked *p, const struct job *job, struct ka
     kanal_json_uint(json, job->stream_sequence);
     kanal_json_member_int(json, "time", job->stream_ms);
     kanal_json_member_text(json, "subject", subject);
+    if (job->step > 0) {
+        snprintf(step, sizeof step, "%u", job->step);
+        kanal_json_member_text(json, "step", step);
+    }
     if (job->replay[0]) {
         snprintf(part, sizeof part, "%u", job->part);
         kanal_json_member_text(json, "replay", job->replay);
@@ -403,7 +407,8 @@ static int make_job(struct parked *p, yyjson_val *entry, int is_last)
     struct lane_message message = { .subject = kanal_json_text_at(entry, "subject"),
                                     .payload = kanal_buffer_view(&payload),
                                     .replay = kanal_json_text_at(entry, "replay"),
-                                    .part = kanal_json_text_at(entry, "part") };
+                                    .part = kanal_json_text_at(entry, "part"),
+                                    .step = kanal_json_text_at(entry, "step") };
     struct job *job = lane_read(shard, &message, &is_stray);
     struct recipient *recipient = job ? job->recipient : NULL;
     if (job && parked_attach(p, recipient) != 0) {

@@ -12,6 +12,14 @@ const char *scope_name(int scope)
                                             : "message";
 }
 
+int scope_of_name(const char *name)
+{
+    kanal_str text = kanal_str_c(name);
+    return kanal_str_is(text, "channel")     ? KANAL_SCOPE_CHANNEL
+           : kanal_str_is(text, "recipient") ? KANAL_SCOPE_RECIPIENT
+                                             : KANAL_SCOPE_MESSAGE;
+}
+
 void replay_copy(kanal_str id, char ret_id[REPLAY_ID])
 {
     ret_id[0] = '\0';
@@ -42,9 +50,8 @@ static void member_nonempty(struct kanal_json *json, const char *key, kanal_str 
     kanal_json_member_nonempty(json, key, kanal_str_of(value.ptr, value.len < max ? value.len : max));
 }
 
-static void write_error(struct kanal_json *json, const struct report *report)
+void report_error(struct kanal_json *json, const struct report *report)
 {
-    kanal_json_key(json, "error");
     kanal_json_object(json);
     kanal_json_member_text(json, "code", report->code);
     kanal_json_member_text(json, "scope", scope_name(report->scope));
@@ -80,23 +87,52 @@ static void write_message(struct kanal_json *json, const struct report *report)
     kanal_json_object_end(json);
 }
 
+static void write_attempt(struct kanal_json *json, const struct report *report)
+{
+    if (report->attempt == 0 && report->step == 0)
+        return;
+    kanal_json_key(json, "attempt");
+    kanal_json_object(json);
+    if (report->attempt > 0)
+        kanal_json_member_int(json, "number", report->attempt);
+    if (report->step > 0)
+        kanal_json_member_int(json, "step", report->step);
+    if (report->is_abandoned)
+        kanal_json_member_bool(json, "abandoned", 1);
+    kanal_json_object_end(json);
+}
+
+static void write_rerouted(struct kanal_json *json, const struct report *report)
+{
+    kanal_json_key(json, "rerouted");
+    kanal_json_object(json);
+    kanal_json_member_str(json, "from", report->from);
+    kanal_json_member_str(json, "to", report->to);
+    kanal_json_member_int(json, "step", report->step);
+    kanal_json_member_text(json, "reason", report->reason);
+    if (report->error) {
+        kanal_json_key(json, "error");
+        kanal_json_value(json, report->error);
+    }
+    kanal_json_object_end(json);
+}
+
 static void write_data(const struct report *report, struct kanal_buffer *out)
 {
     struct kanal_json json;
     kanal_json_init(&json, out);
     kanal_json_object(&json);
     write_message(&json, report);
-    if (report->attempt > 0) {
-        kanal_json_key(&json, "attempt");
-        kanal_json_object(&json);
-        kanal_json_member_int(&json, "number", report->attempt);
-        kanal_json_object_end(&json);
+    write_attempt(&json, report);
+    if (report->to.len > 0)
+        write_rerouted(&json, report);
+    if (report->code) {
+        kanal_json_key(&json, "error");
+        report_error(&json, report);
     }
-    if (report->code)
-        write_error(&json, report);
     if (report->next)
         kanal_json_member_text(&json, "next", report->next);
-    if (report->reason)
+    if (report->reason && report->to.len == 0)
         kanal_json_member_text(&json, "reason", report->reason);
     member_nonempty(&json, "expires", report->expires, 64);
     if (report->command)
@@ -123,10 +159,14 @@ void report_event(struct outbound *o, const struct envelope_source *source, cons
 {
     struct kanal_buffer data = { 0 }, dedupe = { 0 };
     write_data(report, &data);
-    /* One fact a command and part; of a retry's outcome the attempt too. */
+    /* One fact a command, step and part; of a retry's outcome the attempt too. */
     kanal_buffer_str(&dedupe, report->command_id);
     kanal_buffer_byte(&dedupe, '#');
     kanal_buffer_uint(&dedupe, report->part);
+    if (report->step > 1) {
+        kanal_buffer_byte(&dedupe, '~');
+        kanal_buffer_uint(&dedupe, report->step);
+    }
     if (report->next) {
         kanal_buffer_byte(&dedupe, '#');
         kanal_buffer_uint(&dedupe, report->attempt);
@@ -166,7 +206,8 @@ static void write_dead(const struct dead_letter *dead, const struct id *id, cons
     if (dead->report->part > 0)
         kanal_json_member_int(&json, "part", dead->report->part);
     kanal_json_member_int(&json, "attempts", dead->attempts);
-    write_error(&json, dead->report);
+    kanal_json_key(&json, "error");
+    report_error(&json, dead->report);
     kanal_json_member_text(&json, "traceparent", trace->text);
     if (dead->command) {
         kanal_json_key(&json, "command");

@@ -1,6 +1,9 @@
 #include "outbound/schedule.h"
 
+#include <inttypes.h>
+
 #include "kanal/sdk/json.h"
+#include "outbound/route.h"
 
 #define STORE_TIMEOUT_MS 5000u
 #define DUE_AT_ONCE 64u /* fetched together; the rest in the next tick */
@@ -167,8 +170,11 @@ static void on_fetched(void *user, kanal_status status, const struct js_message 
         kanal_json_init(&json, &payload);
         kanal_json_value(&json, kanal_json_at(root, "command"));
         int lost = status == KANAL_E_NOT_FOUND; /* somebody else has done it */
-        if (!lost && (!doc || intake_scheduled(s->outbound, kanal_json_text_at(root, "subject"),
-                                               kanal_buffer_view(&payload), fetch->entry.sequence) != 0))
+        yyjson_val *route = kanal_json_at(root, "route");
+        if (!lost &&
+            (!doc || (route ? route_due(s->outbound, route, fetch->entry.sequence)
+                            : intake_scheduled(s->outbound, kanal_json_text_at(root, "subject"),
+                                               kanal_buffer_view(&payload), fetch->entry.sequence)) != 0))
             push(s, &fetch->entry);
         kanal_buffer_release(&payload);
         yyjson_doc_free(doc);
@@ -235,7 +241,7 @@ void schedule_add(struct schedule *s, const struct command *command, const char 
     struct storing *storing = malloc(sizeof *storing);
     struct kanal_buffer payload = { 0 };
     struct kanal_json json;
-    char subject[96];
+    char subject[96], id[64];
     if (!storing) {
         done(user, KANAL_E_BUSY);
         return;
@@ -249,7 +255,42 @@ void schedule_add(struct schedule *s, const struct command *command, const char 
     kanal_json_value(&json, command->root);
     kanal_json_object_end(&json);
     snprintf(subject, sizeof subject, "%s.scheduled.%s", o->prefix, key);
+    /* The same command at another time is another one: what is quiet now may be so again. */
+    snprintf(id, sizeof id, "%s#%" PRId64, key, at_ms);
     struct broker_out out = { .subject = kanal_str_c(subject), .payload = kanal_buffer_view(&payload) };
-    js_publish(o->broker, &out, kanal_str_c(key), JS_ANY_SEQUENCE, STORE_TIMEOUT_MS, on_stored, storing);
+    js_publish(o->broker, &out, kanal_str_c(id), JS_ANY_SEQUENCE, STORE_TIMEOUT_MS, on_stored, storing);
+    kanal_buffer_release(&payload);
+}
+
+void schedule_route(struct outbound *o, const char *key, const struct schedule_step *step, published_fn *done,
+                    void *user)
+{
+    struct storing *storing = malloc(sizeof *storing);
+    struct kanal_buffer payload = { 0 };
+    struct kanal_json json;
+    char subject[96], id[96];
+    if (!storing) {
+        done(user, KANAL_E_BUSY);
+        return;
+    }
+    *storing = (struct storing){ done, user };
+    kanal_json_init(&json, &payload);
+    kanal_json_object(&json);
+    kanal_json_member_int(&json, "at_ms", step->at_ms);
+    kanal_json_key(&json, "route");
+    kanal_json_object(&json);
+    kanal_json_member_text(&json, "key", key);
+    kanal_json_member_int(&json, "step", step->step);
+    kanal_json_member_text(&json, "reason", step->reason);
+    if (step->error.len > 0) {
+        kanal_json_key(&json, "error");
+        kanal_json_raw(&json, step->error);
+    }
+    kanal_json_object_end(&json);
+    kanal_json_object_end(&json);
+    snprintf(subject, sizeof subject, "%s.scheduled.%s", o->prefix, key);
+    snprintf(id, sizeof id, "%s~%u%s#%" PRId64, key, step->step, step->reason, step->at_ms);
+    struct broker_out out = { .subject = kanal_str_c(subject), .payload = kanal_buffer_view(&payload) };
+    js_publish(o->broker, &out, kanal_str_c(id), JS_ANY_SEQUENCE, STORE_TIMEOUT_MS, on_stored, storing);
     kanal_buffer_release(&payload);
 }

@@ -104,12 +104,16 @@ typedef uint64_t kanal_caps;
 #define KANAL_CAP_REACT (UINT64_C(1) << 34)           /* message.react */
 #define KANAL_CAP_REPLY (UINT64_C(1) << 35)           /* reply_to */
 #define KANAL_CAP_TYPING (UINT64_C(1) << 36)          /* typing.start */
-#define KANAL_CAP_READ (UINT64_C(1) << 37) /* message.read: tells the customer that theirs was read */
-#define KANAL_CAP_CALL (UINT64_C(1) << 38) /* call.start: calls the customer, says the texts */
+#define KANAL_CAP_READ (UINT64_C(1) << 37)      /* message.read: tells the customer that theirs was read */
+#define KANAL_CAP_CALL (UINT64_C(1) << 38)      /* call.start: calls the customer, says the texts */
+#define KANAL_CAP_TO_TEL (UINT64_C(1) << 39)    /* writes to any telephone number (tel:), first, too */
+#define KANAL_CAP_TO_MAILTO (UINT64_C(1) << 40) /* the same for mail addresses (mailto:) */
 #define KANAL_CAP_DELIVERED_RECEIPT (UINT64_C(1) << 48) /* the channel reports message.delivered */
 #define KANAL_CAP_READ_RECEIPT (UINT64_C(1) << 49)      /* the channel reports message.read */
 #define KANAL_CAP_IDEMPOTENT                                                                                 \
     (UINT64_C(1) << 50) /* the provider drops a repeated idempotency_key: unknown may be resent */
+#define KANAL_CAP_OPT_OUT                                                                                    \
+    (UINT64_C(1) << 51) /* it tells itself which words of a customer are consent.withdrawn and .given */
 
 typedef struct kanal_limits { /* 0: none known */
     uint32_t struct_size;

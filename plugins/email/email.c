@@ -182,7 +182,7 @@ const kanal_plugin *kanal_plugin_v1(void)
         .version = VERSION,
         .caps = KANAL_CAP_TEXT | KANAL_CAP_IMAGE | KANAL_CAP_VIDEO | KANAL_CAP_AUDIO | KANAL_CAP_VOICE |
                 KANAL_CAP_FILE | KANAL_CAP_CAPTION | KANAL_CAP_MIXED | KANAL_CAP_MARKUP_HTML |
-                KANAL_CAP_REPLY,
+                KANAL_CAP_REPLY | KANAL_CAP_TO_MAILTO,
         .limits = &limits,
         .egress = egress,
         .secrets = secrets,

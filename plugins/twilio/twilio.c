@@ -210,7 +210,8 @@ static const kanal_plugin plugin = {
     .name = "Twilio",
     .version = VERSION,
     .caps = KANAL_CAP_TEXT | KANAL_CAP_IMAGE | KANAL_CAP_VIDEO | KANAL_CAP_AUDIO | KANAL_CAP_FILE |
-            KANAL_CAP_CAPTION | KANAL_CAP_CALL | KANAL_CAP_DELIVERED_RECEIPT,
+            KANAL_CAP_CAPTION | KANAL_CAP_CALL | KANAL_CAP_TO_TEL | KANAL_CAP_DELIVERED_RECEIPT |
+            KANAL_CAP_OPT_OUT,
     .limits = &limits,
     .egress = egress,
     .routes = routes,

@@ -182,6 +182,13 @@ static void deliver(kanal_channel *channel, kanal_op op, const kanal_delivery *d
                                 .code = KANAL_LIT("auth_failed"),
                                 .reason = KANAL_LIT("the account is locked") };
         host->delivered(host, op, &result);
+    } else if (kanal_str_is(text, "blocked")) {
+        kanal_result result = { .struct_size = sizeof result,
+                                .outcome = KANAL_FAILED,
+                                .scope = KANAL_SCOPE_RECIPIENT,
+                                .code = KANAL_LIT("recipient_blocked"),
+                                .provider_code = KANAL_LIT("131026") };
+        host->delivered(host, op, &result);
     } else if (kanal_str_is(text, "null text")) {
         kanal_result result = {
             .struct_size = sizeof result, .outcome = KANAL_FAILED, .reason = { NULL, 77 }, .code = { NULL, 5 }
@@ -325,7 +332,8 @@ const kanal_plugin *kanal_plugin_v1(void)
         .id = "probe",
         .name = "Probe",
         .version = "1.0.0",
-        .caps = KANAL_CAP_TEXT | KANAL_CAP_IMAGE | KANAL_CAP_FILE | KANAL_CAP_TYPING | KANAL_CAP_CAPTION,
+        .caps = KANAL_CAP_TEXT | KANAL_CAP_IMAGE | KANAL_CAP_FILE | KANAL_CAP_TYPING | KANAL_CAP_CAPTION |
+                KANAL_CAP_TO_TEL | KANAL_CAP_DELIVERED_RECEIPT,
         .limits = &limits,
         .egress = egress,
         .routes = routes,

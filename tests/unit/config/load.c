@@ -202,6 +202,7 @@ Test(load, values)
                        "header_timeout: PT1M, connections: 1 } }\n"
                        "retention: { events: forever, raw: 1h, media: P1W, facts: 2h }\n"
                        "projector: { enabled: false }\n"
+                       "routing: { timezone: Europe/Moscow, require_consent: [marketing], stop_words: [] }\n"
                        "plugins: { path: [a, b], sandbox: required, cgroup: /kanal.slice, echo: { cpu: 0.25, "
                        "isolation: none "
                        "}, vendor-erp: { threads: true } }\n"
@@ -229,6 +230,10 @@ Test(load, values)
     cr_expect_eq(c->retention.media_ms, 604800000);
     cr_expect_eq(c->retention.facts_ms, 7200000);
     cr_expect_not(c->projector.is_enabled);
+    cr_expect_str_eq(c->routing.timezone, "Europe/Moscow");
+    cr_expect_str_eq(c->routing.require_consent[0], "marketing");
+    cr_expect_null(c->routing.stop_words[0]);
+    cr_expect_str_eq(c->routing.start_words[0], "START");
     cr_expect_str_eq(c->plugin_path[1], "b");
     cr_assert_eq(c->plugin_count, 2);
     cr_expect_str_eq(c->plugins[0].id, "echo");

@@ -45,7 +45,8 @@ Test(samples, every_part_is_valid_by_the_contract)
 
 Test(samples, every_capability_of_content_and_verbs_has_one)
 {
-    const kanal_caps without = KANAL_CAP_DELIVERED_RECEIPT | KANAL_CAP_READ_RECEIPT | KANAL_CAP_IDEMPOTENT;
+    const kanal_caps without = KANAL_CAP_DELIVERED_RECEIPT | KANAL_CAP_READ_RECEIPT | KANAL_CAP_IDEMPOTENT |
+                               KANAL_CAP_TO_TEL | KANAL_CAP_TO_MAILTO | KANAL_CAP_OPT_OUT;
     yyjson_doc *doc = kanal_json_parse(kanal_str_of((const char *)kit_samples, kit_samples_len));
     for (size_t i = 0; i < cap_name_count; i++)
         if (!(cap_names[i].cap & without))
