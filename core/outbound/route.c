@@ -54,6 +54,13 @@ void route_again(struct intake *in)
     intake_advance(in->outbound);
 }
 
+void route_end(struct intake *in)
+{
+    struct outbound *o = in->outbound;
+    intake_end(in);
+    intake_advance(o);
+}
+
 int route_is_answered(struct intake *in, kanal_status status, struct routing *r)
 {
     if (!in->is_orphan && status == KANAL_OK) {
@@ -175,14 +182,14 @@ static void on_older_record(void *user, kanal_status status, kanal_str value, ui
     if (status != KANAL_OK) {
         route_again(in);
     } else if (!is_first || !host_find(in->outbound->host, taken.channel)) {
-        intake_end(in);
+        route_end(in);
     } else {
         in->command.channel = host_find(in->outbound->host, taken.channel);
         route_restore(in, &taken);
         route_ready(in);
+        intake_advance(in->outbound);
     }
     yyjson_doc_free(doc);
-    intake_advance(in->outbound);
 }
 
 static void on_record_made(void *user, kanal_status status, kanal_str value, uint64_t revision)
@@ -240,6 +247,7 @@ void route_accepted(struct intake *in)
 static void on_routed(void *user, kanal_status status, struct routing *r)
 {
     struct intake *in = user;
+    struct outbound *o = in->outbound;
     if (!route_is_answered(in, status, r))
         return;
     in->command.report.code = NULL;
@@ -258,7 +266,7 @@ static void on_routed(void *user, kanal_status status, struct routing *r)
         route_accepted(in);
     else
         intake_record(in);
-    intake_advance(in->outbound);
+    intake_advance(o);
 }
 
 /* Called back before it had a way: what is told of it lies where it was accepted. */

@@ -29,6 +29,8 @@ void route_record_name(const struct intake *, const char *what, char ret_name[ID
 int route_is_gone(struct intake *);
 /* The broker failed: all of it again in a second. */
 void route_again(struct intake *);
+/* It is done with, and gone; the ones behind it go on. */
+void route_end(struct intake *);
 void route_set_address(struct command *, kanal_str address);
 /* The same of an answer of routing_ask(): 1: it is there; else all is done that can be. */
 int route_is_answered(struct intake *, kanal_status, struct routing *);

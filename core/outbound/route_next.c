@@ -21,8 +21,7 @@ static void stop(struct intake *in)
     struct report *report = &in->command.report;
     yyjson_val *error = kanal_json_at(yyjson_doc_get_root(in->route->due), "error");
     if (!has_failed(in)) {
-        intake_end(in);
-        intake_advance(in->outbound);
+        route_end(in);
         return;
     }
     report->code = yyjson_get_str(kanal_json_at(error, "code"));
@@ -59,8 +58,7 @@ static void on_postponed(void *user, kanal_status status)
         route_again(in);
         return;
     }
-    intake_end(in);
-    intake_advance(in->outbound);
+    route_end(in);
 }
 
 /* Quiet hours: the same thing happens when they are over. */
@@ -154,8 +152,7 @@ static void on_progress(void *user, kanal_status status, const struct history *h
     if (status != KANAL_OK && status != KANAL_E_NOT_FOUND) {
         route_again(in);
     } else if (is_enough) {
-        intake_end(in);
-        intake_advance(in->outbound);
+        route_end(in);
     } else {
         ask_next(in);
     }
@@ -230,8 +227,7 @@ static void on_record(void *user, kanal_status status, kanal_str value, uint64_t
     route->revision = revision;
     yyjson_val *record = yyjson_doc_get_root(route->record);
     if (route_state_last(record, &route->taken) != 0) { /* past retention */
-        intake_end(in);
-        intake_advance(in->outbound);
+        route_end(in);
         return;
     }
     kanal_str key = kanal_json_text_at(yyjson_doc_get_root(route->due), "key");
