@@ -79,8 +79,8 @@ Test(reach, nonsense_is_nothing)
         "[]",
         "7",
         "{\"addresses\":7,\"consent\":{},\"quiet_hours\":[]}",
-        "{\"addresses\":[7,{\"address\":9}],\"quiet_hours\":{\"from\":\"25:00\",\"to\":\"08:00\"},"
-        "\"touches\":[3]}",
+        ("{\"addresses\":[7,{\"address\":9}],\"quiet_hours\":{\"from\":\"25:00\",\"to\":\"08:00\"},"
+         "\"touches\":[3]}"),
         "{\"quiet_hours\":{\"from\":\"8:00\",\"to\":\"0800x\"},\"consent\":[1,{\"given\":\"yes\"}]}"
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
