@@ -44,8 +44,8 @@ Test(opt_out, what_is_no_word_of_a_person_alone)
         "{\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"STOP\"},{\"type\":\"image\"}]}}",
         "{\"message\":{\"content\":[{\"type\":\"answer\",\"text\":\"STOP\"}]}}",
         "{\"message\":{\"content\":[{\"type\":\"image\",\"caption\":\"STOP\",\"text\":\"STOP\"}]}}",
-        "{\"chat\":{\"id\":\"7\",\"kind\":\"group\"},\"message\":{\"content\":[{\"type\":\"text\",\"text\":"
-        "\"STOP\"}]}}",
+        ("{\"chat\":{\"id\":\"7\",\"kind\":\"group\"},\"message\":{\"content\":[{\"type\":\"text\",\"text\":"
+         "\"STOP\"}]}}"),
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         cr_expect_eq(read_data(others[i], stop), 0, "%s", others[i]);
