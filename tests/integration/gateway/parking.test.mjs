@@ -173,18 +173,18 @@ test('the broker is killed while they are being parked, and while they come back
   assert.deepEqual(numbers(11, 'broker'), range(0, 1500));
 });
 
-test('a channel that goes away and comes back finds what was parked for it', { timeout: 60000 }, async () => {
+test('a channel that goes away and comes back finds what was parked for it', { timeout: 120000 }, async () => {
   close(10);
   await flood(10, 'stays', 0, 800);
   await until('some are parked', async () => (await parked()) >= 5, 20000);
   const reload = async (without) => {
     writeFileSync(kanal.config, JSON.stringify({ ...config, channels: config.channels.filter((channel) => channel.id !== without) }));
     kanal.child.kill('SIGHUP');
-    await until('the channels are these', async () => { const now = (await kanal.channels()).filter((channel) => channel.state === 'up').map((channel) => channel.id); return now.includes('tg-fail') === (without !== 'tg-fail'); });
+    await until('the channels are these', async () => { const now = (await kanal.channels()).filter((channel) => channel.state === 'up').map((channel) => channel.id); return now.includes('tg-fail') === (without !== 'tg-fail'); }, 30000);
   };
   const config = JSON.parse(readFileSync(kanal.config, 'utf8'));
   await reload('tg-fail');
-  await until('one recipient is parked', async () => (await kanal.metric(/^kanal_recipients_parked/)) === 1, 5000);
+  await until('one recipient is parked', async () => (await kanal.metric(/^kanal_recipients_parked/)) === 1, 20000);
   await reload('none');
   open(10);
   await kanal.stop('SIGKILL'); // what is in the lanes comes again at once, not in a minute
